@@ -1,0 +1,40 @@
+#include "base/executor.h"
+
+namespace pail {
+
+Executor::Executor(unsigned threads) {
+  for (unsigned i = 0; i < threads; ++i) threads_.emplace_back([this] { work(); });
+}
+
+Executor::~Executor() {
+  {
+    MutexLock lock(mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_all();
+  for (std::thread& thread : threads_) thread.join();
+}
+
+void Executor::run(std::function<void()> task) {
+  {
+    MutexLock lock(mutex_);
+    tasks_.push(std::move(task));
+  }
+  changed_.notify_one();
+}
+
+void Executor::work() {
+  for (;;) {
+    std::function<void()> task;
+    {
+      MutexLock lock(mutex_);
+      while (tasks_.empty() && !stopping_) changed_.wait(mutex_);
+      if (tasks_.empty()) return;
+      task = std::move(tasks_.front());
+      tasks_.pop();
+    }
+    task();
+  }
+}
+
+}  // namespace pail

@@ -1,0 +1,93 @@
+#include "base/file.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace pail {
+
+Error errno_error(int errnum, std::string_view what) {
+  return Error{errnum, fmt::format("{}: {}", what, std::strerror(errnum))};
+}
+
+Result<UniqueFd> open_file(const std::filesystem::path& path, int flags, unsigned mode) {
+  UniqueFd fd(::open(path.c_str(), flags | O_CLOEXEC, mode));
+  if (!fd.valid()) return errno_error(errno, path.string());
+  return fd;
+}
+
+Result<std::string> read_file(const std::filesystem::path& path, ByteCount limit) {
+  PAIL_TRY(UniqueFd fd, open_file(path, O_RDONLY));
+  std::string content;
+  char piece[16384];
+  for (;;) {
+    const ssize_t n = ::read(fd.get(), piece, sizeof piece);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return errno_error(errno, path.string());
+    if (n == 0) return content;
+    content.append(piece, static_cast<std::size_t>(n));
+    if (content.size() > limit.n) return Error{EFBIG, fmt::format("{}: larger than {} bytes", path.string(), limit.n)};
+  }
+}
+
+Result<std::size_t> read_at(int fd, ByteOffset at, std::span<std::byte> out) {
+  std::size_t done = 0;
+  while (done < out.size()) {
+    const ssize_t n = ::pread(fd, out.data() + done, out.size() - done, static_cast<off_t>(at.n + done));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return errno_error(errno, "read");
+    if (n == 0) break;
+    done += static_cast<std::size_t>(n);
+  }
+  return done;
+}
+
+Result<Unit> write_at(int fd, ByteOffset at, std::span<const std::byte> data) {
+  std::size_t done = 0;
+  while (done < data.size()) {
+    const ssize_t n = ::pwrite(fd, data.data() + done, data.size() - done, static_cast<off_t>(at.n + done));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return errno_error(errno, "write");
+    done += static_cast<std::size_t>(n);
+  }
+  return Unit{};
+}
+
+Result<Unit> write_file_atomically(const std::filesystem::path& path, std::string_view content, unsigned mode) {
+  std::filesystem::path temporary = path;
+  temporary += fmt::format(".{}.tmp", ::getpid());
+  PAIL_TRY(UniqueFd fd, open_file(temporary, O_WRONLY | O_CREAT | O_TRUNC, mode));
+  PAIL_CHECK(write_at(fd.get(), {}, std::as_bytes(std::span(content))));
+  if (::fsync(fd.get()) != 0) return errno_error(errno, temporary.string());
+  if (::rename(temporary.c_str(), path.c_str()) != 0) return errno_error(errno, path.string());
+  return Unit{};
+}
+
+Result<Unit> make_private_directory(const std::filesystem::path& path) {
+  std::error_code failed;
+  if (!path.parent_path().empty()) std::filesystem::create_directories(path.parent_path(), failed);
+  if (failed) return errno_error(failed.value(), path.parent_path().string());
+  if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return errno_error(errno, path.string());
+  struct stat st {};
+  if (::stat(path.c_str(), &st) != 0) return errno_error(errno, path.string());
+  if (!S_ISDIR(st.st_mode)) return errno_error(ENOTDIR, path.string());
+  if (st.st_uid != ::geteuid() || (st.st_mode & 022) != 0)
+    return Error{EACCES, fmt::format("{}: must belong to you and be writable by nobody else (chmod 700 {})",
+                                     path.string(), path.string())};
+  return Unit{};
+}
+
+Result<Unit> check_private_file(const std::filesystem::path& path) {
+  struct stat st {};
+  if (::stat(path.c_str(), &st) != 0) return errno_error(errno, path.string());
+  if (!S_ISREG(st.st_mode)) return Error{EINVAL, fmt::format("{}: not a regular file", path.string())};
+  if ((st.st_mode & 077) != 0)
+    return Error{EACCES, fmt::format("{}: other users may read this file of secrets; run chmod 600 {}", path.string(),
+                                     path.string())};
+  return Unit{};
+}
+
+}  // namespace pail

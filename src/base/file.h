@@ -1,0 +1,39 @@
+// Files with errors that tell a story.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <span>
+#include <string>
+
+#include "base/unique_fd.h"
+#include "pailfs/base/bytes.h"
+#include "pailfs/base/result.h"
+
+namespace pail {
+
+// An Error from errno: "what: strerror".
+Error errno_error(int errnum, std::string_view what);
+
+// open(2) with O_CLOEXEC.
+Result<UniqueFd> open_file(const std::filesystem::path& path, int flags, unsigned mode = 0600);
+
+// Whole file as a string. Errors: as open(2); EFBIG larger than `limit`.
+Result<std::string> read_file(const std::filesystem::path& path, ByteCount limit);
+
+// Reads until `out` is full or the file ends; returns the bytes read.
+Result<std::size_t> read_at(int fd, ByteOffset at, std::span<std::byte> out);
+// Writes all of `data`. Errors: ENOSPC, EIO.
+Result<Unit> write_at(int fd, ByteOffset at, std::span<const std::byte> data);
+
+// Replaces `path` by a file with this content, synced, through a temporary file beside it.
+Result<Unit> write_file_atomically(const std::filesystem::path& path, std::string_view content, unsigned mode = 0600);
+
+// Creates the directory and its parents with mode 0700 where missing.
+// Errors: EACCES when it belongs to another user or others may write to it.
+Result<Unit> make_private_directory(const std::filesystem::path& path);
+
+// A file with secrets may be read by its owner alone. Errors: EACCES, naming the chmod that helps; ENOENT.
+Result<Unit> check_private_file(const std::filesystem::path& path);
+
+}  // namespace pail
