@@ -1,0 +1,113 @@
+// A client of one object store endpoint: a typed function for each operation.
+//
+//   auto store = cos::Client::create(http, authorizer, {.url = "https://s3.eu-de.cloud-object-storage.appdomain.cloud"});
+//   auto info = (*store)->head_object("my-bucket", "report.csv");
+//
+// Every call signs, sends, retries what may be retried within Options::deadline, and turns the server's answer into a
+// value or an Error whose context names the operation, the key, the server's code and request id.
+//
+// Thread-safe. Calls block until answered, except get_object_async; a stop token ends the wait with EINTR.
+//
+// Errors of all calls, as errno: ENOENT no such bucket, key or upload; EACCES refused; EPERM protected by retention or
+// legal hold; ESTALE a precondition failed; EEXIST bucket exists; ENOTEMPTY; EREMOTEIO archived, restore it first;
+// EINVAL bad argument; ENAMETOOLONG key; EFBIG too large; ENOSPC quota; ETIMEDOUT; ECONNREFUSED, EHOSTUNREACH,
+// EPROTO (TLS); EBADMSG an answer that is not what the protocol says; EOPNOTSUPP the store lacks the operation; EIO.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <stop_token>
+#include <string>
+#include <string_view>
+
+#include "pailfs/auth/authorizer.h"
+#include "pailfs/cos/types.h"
+#include "pailfs/http/client.h"
+
+namespace pail::cos {
+
+enum class Addressing { path, virtual_host };
+
+struct ClientOptions {
+  std::string url;  // scheme://host[:port], no path
+  Addressing addressing = Addressing::path;
+  ListVersion list_version = ListVersion::v2;
+  std::chrono::milliseconds deadline{60'000};      // for one operation with its retries; data transfers: without progress
+  std::chrono::milliseconds first_byte{20'000};    // for one attempt
+};
+
+// Receives the bytes of one ranged GET, on a network thread; must return quickly.
+class GetHandler {
+ public:
+  virtual ~GetHandler() = default;
+  // Bytes that continue where the last call ended, starting at the range's begin. False cancels.
+  virtual bool on_data(std::span<const std::byte> data) = 0;
+  // Exactly once, last. With a value: every byte of the range (cut at the object's end) was delivered.
+  virtual void on_done(Result<ObjectInfo> outcome) = 0;
+};
+
+struct GetRequest {
+  std::string bucket, key;
+  Extent range;   // must not be empty; may reach beyond the object's end
+  ETag if_match;  // empty: whatever is there; a retry within the call is pinned to the first answer's ETag
+};
+
+class Client {
+ public:
+  static Result<std::unique_ptr<Client>> create(std::shared_ptr<http::Client> http,
+                                                std::shared_ptr<auth::Authorizer> authorizer, ClientOptions options);
+  virtual ~Client() = default;
+
+  // ---- service ----
+  // `extended` adds locations and pages (IBM only).
+  virtual Result<BucketsPage> list_buckets(std::stop_token stop = {}) = 0;
+  virtual Result<BucketsPage> list_buckets_extended(std::string_view prefix, std::string_view marker,
+                                                    std::stop_token stop = {}) = 0;
+
+  // ---- buckets ----
+  // `location`: provisioning code such as "eu-de-smart", empty for the endpoint's own.
+  virtual Result<Unit> create_bucket(std::string_view bucket, std::string_view location, std::stop_token stop = {}) = 0;
+  virtual Result<Unit> head_bucket(std::string_view bucket, std::stop_token stop = {}) = 0;
+  virtual Result<Unit> delete_bucket(std::string_view bucket, std::stop_token stop = {}) = 0;
+  virtual Result<std::string> bucket_location(std::string_view bucket, std::stop_token stop = {}) = 0;
+
+  // ---- objects ----
+  virtual Result<ListPage> list_objects(std::string_view bucket, const ListRequest& request,
+                                        std::stop_token stop = {}) = 0;
+  virtual Result<ObjectInfo> head_object(std::string_view bucket, std::string_view key, std::stop_token stop = {}) = 0;
+  // Whole object, at most `limit` bytes. Errors: EFBIG when it is larger.
+  virtual Result<std::string> get_object(std::string_view bucket, std::string_view key, ByteCount limit,
+                                         std::stop_token stop = {}) = 0;
+  // Streams a range. Interrupted transfers continue from the byte they reached.
+  virtual void get_object_async(GetRequest request, std::shared_ptr<GetHandler> handler, std::stop_token stop = {}) = 0;
+  virtual Result<PutResult> put_object(std::string_view bucket, const PutRequest& request, std::stop_token stop = {}) = 0;
+  virtual Result<CopyResult> copy_object(std::string_view bucket, const CopyRequest& request,
+                                         std::stop_token stop = {}) = 0;
+  // Deleting what is not there succeeds.
+  virtual Result<Unit> delete_object(std::string_view bucket, std::string_view key, std::stop_token stop = {}) = 0;
+  // At most kMaxDeleteKeys keys. The value names the keys that were refused.
+  virtual Result<std::vector<DeleteRefusal>> delete_objects(std::string_view bucket, const std::vector<std::string>& keys,
+                                                            std::stop_token stop = {}) = 0;
+
+  // ---- multipart uploads ----
+  virtual Result<UploadId> create_upload(std::string_view bucket, std::string_view key, const ObjectHeaders& headers,
+                                         const Preconditions& conditions, std::stop_token stop = {}) = 0;
+  // `content_md5` base64, computed from `body` when empty.
+  virtual Result<CompletedPart> upload_part(std::string_view bucket, std::string_view key, const UploadId& id,
+                                            unsigned number, std::shared_ptr<http::BodySource> body,
+                                            std::string_view content_md5, std::stop_token stop = {}) = 0;
+  virtual Result<CompletedPart> upload_part_copy(std::string_view bucket, std::string_view key, const UploadId& id,
+                                                 unsigned number, const CopyRequest& source, Extent range,
+                                                 std::stop_token stop = {}) = 0;
+  virtual Result<PutResult> complete_upload(std::string_view bucket, std::string_view key, const UploadId& id,
+                                            const std::vector<CompletedPart>& parts, const Preconditions& conditions,
+                                            std::stop_token stop = {}) = 0;
+  virtual Result<Unit> abort_upload(std::string_view bucket, std::string_view key, const UploadId& id,
+                                    std::stop_token stop = {}) = 0;
+  virtual Result<PartsPage> list_parts(std::string_view bucket, std::string_view key, const UploadId& id,
+                                       unsigned after_part, std::stop_token stop = {}) = 0;
+  virtual Result<UploadsPage> list_uploads(std::string_view bucket, std::string_view prefix, std::string_view key_marker,
+                                           std::string_view upload_id_marker, std::stop_token stop = {}) = 0;
+};
+
+}  // namespace pail::cos

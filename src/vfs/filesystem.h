@@ -1,0 +1,105 @@
+// The file system: inodes and names over one bucket (or a prefix of it), driven by a front end.
+//
+// Thread-safe. Calls may wait for the store, except read(), which answers later; every wait ends when `request.stop` is
+// requested (EINTR) or the store's deadline passes. An operation that is asked again (`request.resent`) is carried out
+// once and answered as the first time. Errors are errno values as POSIX names them for the call; what comes from the
+// store is mapped by cos (EACCES, EPERM, EREMOTEIO, ENOSPC, ESTALE, ETIMEDOUT, EIO ...).
+//
+// Durability: when flush() or fsync() returns without error, the file's content and attributes are in the bucket.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "vfs/types.h"
+
+namespace pail::cos {
+class Client;
+}
+
+namespace pail::vfs {
+
+struct Options {
+  std::string bucket;
+  std::string prefix;                       // "" or ends with '/': the part of the bucket that is shown
+  std::chrono::nanoseconds metadata_ttl{std::chrono::seconds(30)};
+  ByteCount memory{256ull << 20};           // for blocks read ahead and parts being sent
+  std::filesystem::path cache_directory;    // of this bucket view alone
+  ByteCount cache_size{10ull << 30};
+  bool read_only = false;
+  // Owner and mode of what has none stored, and overrides.
+  uid_t uid = 0;
+  gid_t gid = 0;
+  std::optional<uid_t> force_uid;
+  std::optional<gid_t> force_gid;
+  std::optional<std::uint32_t> umask;       // taken from the shown permissions of everything
+  std::uint32_t file_permissions = 0644, directory_permissions = 0755;  // of objects that store none
+  ByteCount part_size{16ull << 20};
+  unsigned parallel = 16;                   // requests of one job at a time
+};
+
+// Whether a mount begins, or a new process goes on with one that applications use.
+enum class Start { fresh, resume };
+
+struct Counters {
+  std::uint64_t bytes_read = 0, bytes_written = 0, bytes_fetched = 0, bytes_uploaded = 0;
+};
+
+class FileSystem {
+ public:
+  // `store` and `opens` are shared with the caller. Errors: EBUSY the cache directory is in use; what the store says.
+  static Result<std::unique_ptr<FileSystem>> open(Options options, std::shared_ptr<cos::Client> store,
+                                                  std::shared_ptr<OpenTable> opens, Start start);
+  virtual ~FileSystem() = default;
+
+  virtual Result<Entry> lookup(const Request& request, InodeNumber parent, std::string_view name) = 0;
+  virtual void forget(InodeNumber number) = 0;
+  virtual Result<Entry> getattr(const Request& request, InodeNumber number) = 0;
+  virtual Result<Entry> setattr(const Request& request, InodeNumber number, const AttributeChange& change) = 0;
+  virtual Result<std::string> readlink(const Request& request, InodeNumber number) = 0;
+
+  virtual Result<Entry> mknod(const Request& request, InodeNumber parent, std::string_view name, mode_t mode,
+                              std::uint64_t device) = 0;
+  virtual Result<Entry> mkdir(const Request& request, InodeNumber parent, std::string_view name, mode_t mode) = 0;
+  virtual Result<Entry> symlink(const Request& request, InodeNumber parent, std::string_view name,
+                                std::string_view target) = 0;
+  virtual Result<Unit> unlink(const Request& request, InodeNumber parent, std::string_view name) = 0;
+  virtual Result<Unit> rmdir(const Request& request, InodeNumber parent, std::string_view name) = 0;
+  virtual Result<Unit> rename(const Request& request, InodeNumber parent, std::string_view name, InodeNumber new_parent,
+                              std::string_view new_name, RenameMode mode) = 0;
+
+  // `flags` as open(2). The kernel has checked permissions.
+  virtual Result<OpenResult> open_file(const Request& request, InodeNumber number, int flags) = 0;
+  virtual Result<std::pair<Entry, OpenResult>> create(const Request& request, InodeNumber parent, std::string_view name,
+                                                      mode_t mode, int flags) = 0;
+  virtual void read(const Request& request, InodeNumber number, std::uint64_t handle, ByteOffset at, ByteCount size,
+                    ReadReply reply) = 0;
+  // All of `data`, or an error and none of it.
+  virtual Result<Unit> write(const Request& request, InodeNumber number, std::uint64_t handle, ByteOffset at,
+                             std::span<const std::byte> data) = 0;
+  virtual Result<Unit> allocate(const Request& request, InodeNumber number, int mode, Extent extent) = 0;
+  virtual Result<Unit> flush(const Request& request, InodeNumber number, std::uint64_t handle) = 0;
+  virtual Result<Unit> fsync(const Request& request, InodeNumber number, std::uint64_t handle) = 0;
+  virtual void release(const Request& request, InodeNumber number, std::uint64_t handle) = 0;
+
+  // Entries from `offset` (0: the first) on, at most `most`; empty at the end.
+  virtual Result<std::vector<DirectoryEntry>> read_directory(const Request& request, InodeNumber number,
+                                                             std::uint64_t offset, std::size_t most,
+                                                             WithAttributes with) = 0;
+  virtual Result<Unit> fsync_directory(const Request& request, InodeNumber number) = 0;
+  virtual Result<Statistics> statfs(const Request& request) = 0;
+
+  virtual Result<Unit> setxattr(const Request& request, InodeNumber number, std::string_view name,
+                                std::span<const std::byte> value, XattrMode mode) = 0;
+  virtual Result<std::string> getxattr(const Request& request, InodeNumber number, std::string_view name) = 0;
+  virtual Result<std::vector<std::string>> listxattr(const Request& request, InodeNumber number) = 0;
+  virtual Result<Unit> removexattr(const Request& request, InodeNumber number, std::string_view name) = 0;
+
+  // Everything written so far is in the bucket when it returns without error.
+  virtual Result<Unit> sync_all() = 0;
+  virtual Counters counters() const = 0;
+};
+
+}  // namespace pail::vfs
