@@ -51,9 +51,13 @@ struct Environment {
 // that they are no longer in /proc/PID/environ. Call it once, before threads start.
 Environment capture_environment();
 
+// What INSTANCE:KEY in a password file means. detect: an API key when INSTANCE is empty, a UUID or a CRN.
+enum class PasswdFormat { detect, hmac_keys, api_key };
+
 // Where to look. Files may be absent; what is named explicitly must be there and be good.
 struct Sources {
-  std::filesystem::path passwd_file;       // explicit, in s3fs's format; empty: none
+  std::filesystem::path passwd_file;  // explicit, in s3fs's format; empty: none
+  PasswdFormat passwd_format = PasswdFormat::detect;
   std::filesystem::path credentials_file;  // explicit, service credential JSON; empty: none
   std::string profile;                     // explicit section of ~/.aws; empty: AWS_PROFILE, then "default"
   bool anonymous = false;                  // explicit wish for no signature

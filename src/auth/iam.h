@@ -1,0 +1,71 @@
+// Bearer tokens of IBM Cloud's identity service: fetched once, shared by all requests, renewed before they end.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/mutex.h"
+#include "pailfs/auth/authorizer.h"
+#include "pailfs/auth/credentials.h"
+#include "pailfs/http/client.h"
+#include "pailfs/http/retry.h"
+
+namespace pail::auth {
+
+// Holds the current token. In the last 25 % of its life it is renewed in the background, in the last 17 % callers wait
+// for the new one. At most one request to the token service is under way. While the service fails, a token that is
+// still valid stays in use.
+//
+// Thread-safe. Kept alive by the request under way; stop() ends that.
+class TokenKeeper : public std::enable_shared_from_this<TokenKeeper> {
+ public:
+  TokenKeeper(IamApiKey key, http::Client& client, const Clock& clock);
+
+  // "Bearer <token>", for the Authorization header. Errors: as Authorizer::authorize().
+  Result<Secret> bearer(const std::stop_token& stop) PAIL_EXCLUDES(mutex_);
+
+  // True when the current token is another than the refused one, after fetching it where that has not just been done.
+  bool renew_after_refusal(std::string_view refused_bearer, const std::stop_token& stop) PAIL_EXCLUDES(mutex_);
+
+  void stop() { flight_stop_.request_stop(); }
+  const IamApiKey& key() const { return key_; }
+
+ private:
+  friend class TokenFlight;
+  enum class Freshness { fresh, renew_soon, renew_now, unusable };
+  struct Token {
+    Secret bearer;
+    SteadyTime begin, end;
+  };
+
+  void finish_flight(Result<http::Response> reply, SteadyTime asked) PAIL_EXCLUDES(mutex_);
+  Result<Token> token_of(const http::Response& reply, SteadyTime asked) const;
+  Error refusal_of(const http::Response& reply) const;
+  std::string scrub(std::string text) const;
+  Freshness freshness(SteadyTime now) const PAIL_REQUIRES(mutex_);
+  void launch() PAIL_REQUIRES(mutex_);
+  // Waits for the end of the flight under way. False when `stop` was requested.
+  bool join_flight(const std::stop_token& stop) PAIL_REQUIRES(mutex_);
+  // Waits until another attempt is allowed. False when `stop` was requested.
+  bool sit_out_pause(const std::stop_token& stop) PAIL_REQUIRES(mutex_);
+
+  const IamApiKey key_;
+  http::Client& client_;
+  const Clock& clock_;
+  std::stop_source flight_stop_;
+
+  Mutex mutex_;
+  CondVar changed_;
+  std::optional<Token> token_ PAIL_GUARDED_BY(mutex_);
+  bool in_flight_ PAIL_GUARDED_BY(mutex_) = false;
+  std::optional<Error> failure_ PAIL_GUARDED_BY(mutex_);  // of the last flight
+  bool failure_may_pass_ PAIL_GUARDED_BY(mutex_) = false;
+  std::optional<http::Backoff> backoff_ PAIL_GUARDED_BY(mutex_);  // since the last success
+  SteadyTime not_before_ PAIL_GUARDED_BY(mutex_);                 // no flight starts earlier
+  SteadyTime next_forced_ PAIL_GUARDED_BY(mutex_);                // no renewal for a refusal earlier
+};
+
+std::unique_ptr<Authorizer> make_iam_authorizer(IamApiKey key, http::Client& client, const Clock& clock);
+
+}  // namespace pail::auth
