@@ -33,9 +33,9 @@ struct Block {
 };
 
 struct BlockCacheOptions {
-  ByteCount capacity{10ull << 30};   // data bytes; the index comes on top
-  ByteCount min_free{1ull << 30};    // of the file system it lies on; nothing is cached below it
-  ByteCount queue{32ull << 20};      // blocks waiting to be written; a block that finds it full is not cached
+  ByteCount capacity{10ull << 30};  // data bytes; the index comes on top
+  ByteCount min_free{1ull << 30};   // of the file system it lies on; nothing is cached below it
+  ByteCount queue{32ull << 20};     // blocks waiting to be written; a block that finds it full is not cached
 };
 
 struct BlockCacheCounters {

@@ -28,7 +28,8 @@ class ReadTransaction {
 
   virtual std::optional<InodeRecord> inode(InodeNumber number) = 0;
   virtual std::optional<Dirent> dirent(InodeNumber parent, std::string_view name) = 0;
-  // Calls `visit` for the children of `parent` in order of inode number, beginning after `after`, until it returns false.
+  // Calls `visit` for the children of `parent` in order of inode number, beginning after `after`, until it returns
+  // false.
   virtual void children(InodeNumber parent, InodeNumber after, const std::function<bool(InodeNumber)>& visit) = 0;
   // Calls `visit` for the bindings of `parent`, absent ones included, in byte order of their names, beginning after
   // `after` ("": with the first), until it returns false. Names are at most 255 bytes long.
@@ -87,6 +88,9 @@ class Index {
   // Differs between two indexes that may hand out the same inode numbers: the generation of all its inodes.
   virtual std::uint64_t generation() const = 0;
   virtual const std::filesystem::path& directory() const = 0;
+  // The machine stopped (power cut, panic) while the index was last open: what was not synced may be missing from it,
+  // and from staging files.
+  virtual bool machine_stopped() const { return false; }
 };
 
 }  // namespace pail::cache

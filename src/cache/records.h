@@ -1,4 +1,5 @@
-// The records of the local index: what is known of inodes, names and uploads. docs/format.md describes them byte by byte.
+// The records of the local index: what is known of inodes, names and uploads. docs/format.md describes them byte by
+// byte.
 #pragma once
 
 #include <cstdint>
@@ -49,27 +50,27 @@ struct InodeRecord {
   Knowledge knowledge = Knowledge::listed;
   DirectoryForm form = DirectoryForm::implicit;
   Content content = Content::remote;
-  bool unlinked = false;      // no name leads here any more; lives while it is open
-  std::string link_target;    // symlinks
-  std::string headers;        // the object's other headers, encoded by the layer above
-  WallTime checked{};         // when the store last confirmed it
-  WallTime listed{};          // directories: when the last complete listing began; epoch: never
-  std::uint64_t epoch = 0;    // raised when the content changed remotely: handles of an older epoch are stale
+  bool unlinked = false;          // no name leads here any more; lives while it is open
+  std::string link_target;        // symlinks
+  std::string headers;            // the object's other headers, encoded by the layer above
+  WallTime checked{};             // when the store last confirmed it
+  WallTime listed{};              // directories: when the last complete listing began; epoch: never
+  std::uint64_t epoch = 0;        // raised when the content changed remotely: handles of an older epoch are stale
   std::uint64_t changed_seq = 0;  // sequence number of our own last change to it
 };
 
 // What a name in a directory leads to.
 struct Dirent {
-  InodeNumber number = 0;  // 0: known to be absent
-  WallTime checked{};      // when that was last confirmed
+  InodeNumber number = 0;         // 0: known to be absent
+  WallTime checked{};             // when that was last confirmed
   std::uint64_t changed_seq = 0;  // sequence number of our own last change to the binding
 };
 
 // A name operation that was begun, so that a request that is asked again gets the answer of its first time.
 enum class IntentState : std::uint8_t {
-  begun,   // may or may not have reached the bucket
-  local,   // the index holds the result, the bucket still needs its last step
-  done,    // complete; only the answer may be missing
+  begun,  // may or may not have reached the bucket
+  local,  // the index holds the result, the bucket still needs its last step
+  done,   // complete; only the answer may be missing
 };
 struct Intent {
   IntentState state = IntentState::begun;

@@ -1,0 +1,140 @@
+#include "cache/staging.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <optional>
+#include <unordered_map>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mutex.h"
+#include "cache/staged_file.h"
+
+namespace pail::cache {
+namespace {
+
+constexpr std::size_t kLongestLabel = 100;
+
+// The inode number a file of the staging directory is of; none for logs and files in the making.
+std::optional<InodeNumber> number_of(const std::string& name) {
+  InodeNumber number = 0;
+  const char* end = name.data() + name.size();
+  const auto [stop, error] = std::from_chars(name.data(), end, number);
+  if (error != std::errc{} || stop != end) return std::nullopt;
+  return number;
+}
+
+// A file name that needs no quoting in a shell.
+std::string file_name_from(std::string_view label) {
+  std::string name(label.substr(0, kLongestLabel));
+  for (char& c : name) {
+    const bool plain =
+        (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_';
+    if (!plain) c = '-';
+  }
+  if (name.empty() || name.front() == '.' || name.front() == '-') name.insert(name.begin(), '_');
+  return name;
+}
+
+class DirectoryStagingArea final : public StagingArea {
+ public:
+  DirectoryStagingArea(std::filesystem::path directory, std::shared_ptr<FreeSpace> space)
+      : directory_(std::move(directory)), space_(std::move(space)) {}
+
+  Result<std::shared_ptr<StagedFile>> create(InodeNumber number, ByteCount base_size) override PAIL_EXCLUDES(mutex_);
+  Result<std::shared_ptr<StagedFile>> open(InodeNumber number) override PAIL_EXCLUDES(mutex_);
+  Result<Unit> remove(InodeNumber number) override PAIL_EXCLUDES(mutex_);
+  Result<std::filesystem::path> set_aside(InodeNumber number, std::string_view label) override PAIL_EXCLUDES(mutex_);
+  std::vector<InodeNumber> all() const override;
+  void remove_leftovers();
+
+ private:
+  const std::filesystem::path directory_;
+  const std::shared_ptr<FreeSpace> space_;
+  Mutex mutex_;
+  std::unordered_map<InodeNumber, std::weak_ptr<SparseStagedFile>> open_files_ PAIL_GUARDED_BY(mutex_);
+};
+
+Result<std::shared_ptr<StagedFile>> DirectoryStagingArea::create(InodeNumber number, ByteCount base_size) {
+  MutexLock lock(mutex_);
+  open_files_.erase(number);
+  PAIL_TRY(auto file, SparseStagedFile::create(directory_, number, base_size, space_));
+  open_files_[number] = file;
+  return std::shared_ptr<StagedFile>(std::move(file));
+}
+
+Result<std::shared_ptr<StagedFile>> DirectoryStagingArea::open(InodeNumber number) {
+  MutexLock lock(mutex_);
+  if (const auto known = open_files_.find(number); known != open_files_.end())
+    if (auto file = known->second.lock()) return std::shared_ptr<StagedFile>(std::move(file));
+  open_files_.erase(number);
+  PAIL_TRY(auto file, SparseStagedFile::open(directory_, number, space_));
+  open_files_[number] = file;
+  return std::shared_ptr<StagedFile>(std::move(file));
+}
+
+Result<Unit> DirectoryStagingArea::remove(InodeNumber number) {
+  MutexLock lock(mutex_);
+  open_files_.erase(number);
+  const std::filesystem::path data = staged_data_path(directory_, number);
+  // Data first: a log without data is a leftover, data without its log would look damaged.
+  if (::unlink(data.c_str()) != 0 && errno != ENOENT) return errno_error(errno, data.string());
+  ::unlink(staged_log_path(data).c_str());
+  return Unit{};
+}
+
+Result<std::filesystem::path> DirectoryStagingArea::set_aside(InodeNumber number, std::string_view label) {
+  const std::filesystem::path kept = directory_.parent_path() / "kept";
+  PAIL_CHECK(make_private_directory(kept));
+  MutexLock lock(mutex_);
+  open_files_.erase(number);
+  const std::filesystem::path data = staged_data_path(directory_, number);
+  for (unsigned attempt = 0;; ++attempt) {
+    const std::string name = fmt::format("{}.{}", file_name_from(label), number);
+    std::filesystem::path target = kept / (attempt == 0 ? name : fmt::format("{}-{}", name, attempt));
+    if (::renameat2(AT_FDCWD, data.c_str(), AT_FDCWD, target.c_str(), RENAME_NOREPLACE) == 0) {
+      ::unlink(staged_log_path(data).c_str());
+      return target;
+    }
+    if (errno != EEXIST) return errno_error(errno, data.string());
+  }
+}
+
+std::vector<InodeNumber> DirectoryStagingArea::all() const {
+  std::vector<InodeNumber> numbers;
+  std::error_code failed;
+  for (const auto& entry : std::filesystem::directory_iterator(directory_, failed))
+    if (const auto number = number_of(entry.path().filename().string())) numbers.push_back(*number);
+  std::sort(numbers.begin(), numbers.end());
+  return numbers;
+}
+
+// Logs without data and files in the making, of a process that was killed.
+void DirectoryStagingArea::remove_leftovers() {
+  std::error_code failed;
+  for (const auto& entry : std::filesystem::directory_iterator(directory_, failed)) {
+    const std::filesystem::path& path = entry.path();
+    const bool unfinished = path.extension() == ".new";
+    const bool orphaned = path.extension() == ".log" && !std::filesystem::exists(directory_ / path.stem(), failed);
+    if (unfinished || orphaned) ::unlink(path.c_str());
+  }
+}
+
+}  // namespace
+
+Result<std::unique_ptr<StagingArea>> StagingArea::open(const std::filesystem::path& directory, ByteCount min_free) {
+  PAIL_CHECK(make_private_directory(directory));
+  PAIL_TRY(UniqueFd handle, open_file(directory, O_RDONLY | O_DIRECTORY));
+  auto area =
+      std::make_unique<DirectoryStagingArea>(directory, std::make_shared<FreeSpace>(std::move(handle), min_free));
+  area->remove_leftovers();
+  return std::unique_ptr<StagingArea>(std::move(area));
+}
+
+}  // namespace pail::cache
