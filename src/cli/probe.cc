@@ -1,0 +1,181 @@
+#include "cli/probe.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstdlib>
+#include <optional>
+#include <vector>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/nearest.h"
+#include "base/unique_fd.h"
+#include "cli/connect.h"
+#include "pailfs/cos/endpoints.h"
+
+namespace pail::cli {
+namespace {
+
+Error explained(const Error& error, std::string_view explanation) {
+  return {error.errnum, fmt::format("{}\n  {}", explanation, error.context)};
+}
+
+bool mentions(const Error& error, std::string_view code) {
+  return error.context.find(code) != std::string::npos;
+}
+
+// A page of the buckets these credentials see: with locations where the store has such a listing, else without.
+std::vector<cos::BucketInfo> visible_buckets(cos::Client& store, std::string_view bucket, std::stop_token stop) {
+  auto page = store.list_buckets_extended(bucket, "", stop);
+  if (!page || page->buckets.empty()) page = store.list_buckets(stop);
+  return page ? std::move(page->buckets) : std::vector<cos::BucketInfo>{};
+}
+
+Error explain_missing_bucket(cos::Client& store, std::string_view url, const Source& source, const Error& error,
+                             std::stop_token stop) {
+  const std::vector<cos::BucketInfo> buckets = visible_buckets(store, source.bucket, stop);
+  const auto here = cos::location_of_url(url);
+  const auto found = std::ranges::find(buckets, source.bucket, &cos::BucketInfo::name);
+  if (found != buckets.end() && !found->location.empty()) {
+    const std::string region = cos::location_of(found->location).value_or(found->location);
+    if (!here || *here != region)
+      return explained(error, fmt::format("bucket {} is in {}, not at {}: mount it with -o region={}", source.bucket,
+                                          quote(region), url, region));
+  }
+  if (mentions(error, "Redirect"))
+    return explained(
+        error,
+        fmt::format("bucket {} is in another region than {} serves: say so with region= or url=", source.bucket, url));
+  std::vector<std::string_view> names;
+  for (const cos::BucketInfo& bucket : buckets) names.push_back(bucket.name);
+  if (const auto nearest = nearest_name(source.bucket, names); nearest && *nearest != source.bucket)
+    return explained(error, fmt::format("no bucket {} at {}; did you mean {}?", source.bucket, url, quote(*nearest)));
+  return explained(error, fmt::format("no bucket {} at {}: its name is misspelt, or it is in another region than this "
+                                      "endpoint serves (region=)",
+                                      source.bucket, url));
+}
+
+Error explain_refusal(cos::Client& store, const Source& source, const Error& error, std::stop_token stop) {
+  if (mentions(error, "InvalidAccessKeyId"))
+    return explained(error, "wrong key: the store does not know this access key id");
+  if (mentions(error, "SignatureDoesNotMatch"))
+    return explained(error, "wrong key: the secret access key does not belong to this access key id");
+  if (mentions(error, "RequestTimeTooSkewed"))
+    return explained(error, "the clock of this machine is wrong: the store refuses its signatures");
+  if (mentions(error, "ExpiredToken") || mentions(error, "InvalidToken"))
+    return explained(error, "wrong key: its token has expired or is not valid");
+  if (!mentions(error, "AccessDenied")) return explained(error, "wrong key: these credentials are refused");
+  const std::string place = source.prefix.empty() ? "" : fmt::format(" below {}", quote(source.prefix));
+  if (store.head_bucket(source.bucket, stop))
+    return explained(error,
+                     fmt::format("no right to list: the key may see bucket {} but not list it{}; it needs a role "
+                                 "that reads, such as Reader, Writer or Content Reader",
+                                 source.bucket, place));
+  return explained(error, fmt::format("access denied: the key has no right to list bucket {}{}, or the bucket belongs "
+                                      "to somebody else",
+                                      source.bucket, place));
+}
+
+Error explain(cos::Client& store, std::string_view url, const Source& source, const Error& error,
+              std::stop_token stop) {
+  switch (error.errnum) {
+    case ENOENT:
+      return explain_missing_bucket(store, url, source, error, stop);
+    case EACCES:
+      return explain_refusal(store, source, error, stop);
+    case EHOSTUNREACH:
+      return explained(error, fmt::format("unreachable: the host of {} has no address, or no way leads there", url));
+    case ECONNREFUSED:
+      return explained(error, fmt::format("unreachable: nothing listens at {}", url));
+    case ETIMEDOUT:
+      return explained(error, fmt::format("unreachable: {} does not answer", url));
+    case EPROTO:
+      return explained(error, fmt::format("no trust in {}: its certificate or its TLS is not accepted; where an "
+                                          "authority of your own signed it, name it with ca_bundle=FILE",
+                                          url));
+    default:
+      return explained(error, fmt::format("{} does not answer as an object store should", url));
+  }
+}
+
+// What the child sends: the errno, then the text. Nothing at all means success.
+void send_outcome(int to, const Result<Unit>& outcome) {
+  if (outcome) return;
+  const std::string text = fmt::format("{} {}", outcome.error().errnum, outcome.error().context);
+  // A pipe takes this much at once, so nothing waits for the reader.
+  [[maybe_unused]] const auto written = ::write(to, text.data(), std::min<std::size_t>(text.size(), 4096));
+}
+
+Result<Unit> probe_here(const MountOptions& options, const auth::Sources& sources, const auth::Resolved& resolved,
+                        const Source& source) {
+  PAIL_TRY(const Connection connection, connect(options, sources, resolved, Patience::probing));
+  return probe_bucket(*connection.store, connection.endpoint.url, source);
+}
+
+// Reads to the end of the pipe, or none when `seconds` pass first.
+std::optional<std::string> read_until_closed(int from, int seconds) {
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(seconds);
+  std::string text;
+  for (;;) {
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
+    pollfd waiting{.fd = from, .events = POLLIN, .revents = 0};
+    if (left.count() <= 0 || ::poll(&waiting, 1, static_cast<int>(left.count())) == 0) return std::nullopt;
+    char bytes[4096];
+    const ssize_t n = ::read(from, bytes, sizeof bytes);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return text;
+    text.append(bytes, static_cast<std::size_t>(n));
+  }
+}
+
+Result<Unit> outcome_of(const std::string& text, int status) {
+  if (text.empty() && WIFEXITED(status) && WEXITSTATUS(status) == 0) return Unit{};
+  const std::size_t space = text.find(' ');
+  if (space == std::string::npos) return Error{EIO, "the process that asks the store for the bucket died"};
+  const int errnum = std::atoi(text.c_str());
+  return Error{errnum > 0 ? errnum : EIO, text.substr(space + 1)};
+}
+
+}  // namespace
+
+Result<Unit> probe_bucket(cos::Client& store, std::string_view url, const Source& source, std::stop_token stop) {
+  cos::ListRequest request;
+  request.prefix = source.prefix;
+  request.delimiter = "/";
+  request.max_keys = 1;
+  const auto page = store.list_objects(source.bucket, request, stop);
+  if (page) return Unit{};
+  return explain(store, url, source, page.error(), stop);
+}
+
+Result<Unit> probe_in_child(const MountOptions& options, const auth::Sources& sources, const auth::Resolved& resolved,
+                            const Source& source) {
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) return errno_error(errno, "pipe");
+  UniqueFd from(ends[0]), to(ends[1]);
+  const pid_t child = ::fork();
+  if (child < 0) return errno_error(errno, "fork");
+  if (child == 0) {
+    from.reset();
+    send_outcome(to.get(), probe_here(options, sources, resolved, source));
+    ::_exit(0);
+  }
+  to.reset();
+  const auto text = read_until_closed(from.get(), kProbeSeconds);
+  if (!text) ::kill(child, SIGKILL);
+  int status = 0;
+  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) continue;
+  if (text) return outcome_of(*text, status);
+  PAIL_TRY(const Endpoint endpoint, choose_endpoint(options));
+  return Error{ETIMEDOUT, fmt::format("unreachable: {} did not answer within {} seconds", endpoint.url, kProbeSeconds)};
+}
+
+}  // namespace pail::cli

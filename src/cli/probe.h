@@ -1,0 +1,27 @@
+// The first question to a bucket, and what its answer means for the person who mounts.
+#pragma once
+
+#include <stop_token>
+#include <string>
+#include <string_view>
+
+#include "cli/mount_options.h"
+#include "cli/source.h"
+#include "pailfs/auth/credentials.h"
+#include "pailfs/base/result.h"
+#include "pailfs/cos/client.h"
+
+namespace pail::cli {
+
+// Lists one name below the prefix. Errors: as the store's, with a context that says what is wrong and what helps:
+// wrong key, wrong secret, wrong region, no such bucket, no right to list, unreachable host, bad certificate.
+Result<Unit> probe_bucket(cos::Client& store, std::string_view url, const Source& source, std::stop_token stop = {});
+
+// Resolves, connects and probes; ends within kProbeSeconds whatever the network does. It runs in a process of its own,
+// so that no thread of it is left in this one: supervise() needs that.
+Result<Unit> probe_in_child(const MountOptions& options, const auth::Sources& sources, const auth::Resolved& resolved,
+                            const Source& source);
+
+inline constexpr int kProbeSeconds = 9;
+
+}  // namespace pail::cli

@@ -1,0 +1,41 @@
+#include "cli/source.h"
+
+#include <gtest/gtest.h>
+
+#include <cerrno>
+
+namespace pail::cli {
+namespace {
+
+TEST(SourceText, IsABucket) {
+  EXPECT_EQ(*parse_source("my-bucket"), (Source{"my-bucket", ""}));
+}
+TEST(SourceText, MayNameAPrefix) {
+  EXPECT_EQ(*parse_source("my-bucket:/a/b"), (Source{"my-bucket", "a/b/"}));
+  EXPECT_EQ(*parse_source("my-bucket:a/b/"), (Source{"my-bucket", "a/b/"}));
+  EXPECT_EQ(*parse_source("my-bucket:/"), (Source{"my-bucket", ""}));
+}
+TEST(SourceText, MayBeAnS3Url) {
+  EXPECT_EQ(*parse_source("s3://my-bucket/a/b"), (Source{"my-bucket", "a/b/"}));
+  EXPECT_EQ(*parse_source("s3://my-bucket"), (Source{"my-bucket", ""}));
+}
+TEST(SourceText, KeepsColonsAndSpacesOfThePrefix) {
+  EXPECT_EQ(parse_source("my-bucket:/a: b")->prefix, "a: b/");
+}
+TEST(SourceText, RefusesWhatIsNoBucket) {
+  for (const char* text : {"", "ab", ":/x", "bucket/prefix", "-bucket", "buck et", "s3:///x", "https://host/bucket"}) {
+    const auto source = parse_source(text);
+    ASSERT_FALSE(source) << text;
+    EXPECT_EQ(source.error().errnum, EINVAL);
+  }
+}
+TEST(SourceText, RefusesAPrefixThatNoKeyCanHave) {
+  EXPECT_FALSE(parse_source("my-bucket:/" + std::string(1025, 'x')));
+}
+TEST(SourceText, ReadsBackWhatItRendered) {
+  for (const Source& source : {Source{"bucket", ""}, Source{"bucket", "a/b/"}})
+    EXPECT_EQ(*parse_source(render_source(source)), source);
+}
+
+}  // namespace
+}  // namespace pail::cli

@@ -1,0 +1,45 @@
+#include "cli/texts.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cerrno>
+
+#include "base/file.h"
+#include "cli/mount_options.h"
+
+namespace pail::cli {
+namespace {
+
+using ::testing::HasSubstr;
+
+TEST(OptionPage, IsWhatTheTableOfOptionsSays) {
+  const auto page = read_file(PAILFS_DOCS "/options.md", 1_MiB);
+  ASSERT_TRUE(page) << page.error().context;
+  EXPECT_TRUE(*page == options_markdown()) << "run: pailfs generate options > docs/options.md";
+}
+
+TEST(GeneratedTexts, NameEveryOption) {
+  const std::string help = program_help(), manual = manual_page(), mount = mount_manual_page(),
+                    words = bash_completion();
+  for (const OptionGroup& group : mount_option_groups()) {
+    for (const OptionRow& row : group.rows) {
+      const std::string name(row.name);
+      std::string in_roff;
+      for (const char c : name) in_roff += c == '-' ? std::string("\\-") : std::string(1, c);
+      EXPECT_THAT(help, HasSubstr(name));
+      EXPECT_THAT(manual, HasSubstr(in_roff));
+      EXPECT_THAT(mount, HasSubstr(in_roff));
+      if (!name.ends_with('*')) {
+        EXPECT_THAT(words, HasSubstr(name));
+      }
+    }
+  }
+}
+TEST(GeneratedTexts, AreFoundByName) {
+  for (const char* what : {"man", "mount-man", "completion", "options"}) EXPECT_TRUE(generated_text(what)) << what;
+  EXPECT_EQ(errnum_of(generated_text("poem")), EINVAL);
+}
+
+}  // namespace
+}  // namespace pail::cli
