@@ -16,6 +16,7 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -109,5 +110,10 @@ class Client {
   virtual Result<UploadsPage> list_uploads(std::string_view bucket, std::string_view prefix, std::string_view key_marker,
                                            std::string_view upload_id_marker, std::stop_token stop = {}) = 0;
 };
+
+// Where a bucket is, as a provisioning code, looked up among all buckets of the service instance: explains ENOENT from
+// an endpoint of another location. None when the instance has no such bucket or the store does not tell locations.
+Result<std::optional<std::string>> find_bucket_location(Client& client, std::string_view bucket,
+                                                        std::stop_token stop = {});
 
 }  // namespace pail::cos

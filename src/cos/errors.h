@@ -1,0 +1,42 @@
+// What a store says when it refuses, as an errno and a story. The one table of codes is in errors.cc.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "pailfs/base/result.h"
+#include "pailfs/http/message.h"
+
+namespace pail::cos {
+
+// The largest error answer that is looked at.
+inline constexpr ByteCount kMaxErrorBody = 64_KiB;
+
+// A refusal as the server words it. Text is untrusted.
+struct ServerError {
+  int status = 0;          // of HTTP, or what the code stands for when it came inside a 200 answer
+  std::string code;        // "NoSuchKey"; empty when the answer holds none, as to a HEAD
+  std::string message;     // may be empty
+  std::string request_id;  // may be empty
+};
+
+// Reads an answer that is no success. Its body may be XML, JSON, HTML or nothing.
+ServerError parse_server_error(int status, const http::Headers& headers, std::string_view body);
+
+// The refusal inside an answer of status 200 (copy, complete): its status is that of the code.
+// False when `body` is no <Error> document.
+bool parse_embedded_error(const http::Headers& headers, std::string_view body, ServerError& out);
+
+// The errno that a caller or the kernel sees.
+int errnum_of(const ServerError& error);
+
+// True for refusals that may go away by themselves.
+bool may_pass(const ServerError& error);
+
+// Text from outside as it stands where it is plain, otherwise through quote().
+std::string readable(std::string_view untrusted);
+
+// "PUT bucket/key: 403 AccessDenied (Access denied.), request id 1234". `what` is safe text.
+Error to_error(std::string_view what, const ServerError& error);
+
+}  // namespace pail::cos

@@ -1,0 +1,43 @@
+// A ranged GET that delivers exactly the bytes asked for, of one object version, or an error: never an error's body,
+// never a mixture of versions. Broken transfers go on from the byte they reached.
+#pragma once
+
+#include <memory>
+#include <stop_token>
+
+#include "base/mutex.h"
+#include "cos/exchange.h"
+#include "cos/timer.h"
+#include "cos/wire.h"
+
+namespace pail::cos {
+
+// The reads of one client that are on their way. Thread-safe.
+class RunningGets {
+ public:
+  void enter() PAIL_EXCLUDES(mutex_);
+  void leave() PAIL_EXCLUDES(mutex_);
+  // Ends them all and waits until their handlers have been told. Not from a handler.
+  void stop_all() PAIL_EXCLUDES(mutex_);
+  std::stop_token stop_token() const { return stop_.get_token(); }
+
+ private:
+  std::stop_source stop_;
+  Mutex mutex_;
+  CondVar changed_;
+  std::size_t running_ PAIL_GUARDED_BY(mutex_) = 0;
+};
+
+// What a read uses; all of it outlives the read (RunningGets::stop_all() sees to that).
+struct GetEnvironment {
+  const Link& link;
+  const Addresses& addresses;
+  Timer& timer;
+  RunningGets& running;
+};
+
+// Starts the read and returns. The handler is called on a network thread or the timer's thread, one call at a time.
+void start_ranged_get(const GetEnvironment& environment, GetRequest request, std::shared_ptr<GetHandler> handler,
+                      std::stop_token stop);
+
+}  // namespace pail::cos

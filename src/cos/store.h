@@ -1,0 +1,104 @@
+// The client that talks to a real store: Client over HTTP. Its operations are in buckets.cc, objects.cc, uploads.cc.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+
+#include "cos/exchange.h"
+#include "cos/ranged_get.h"
+#include "cos/timer.h"
+#include "cos/wire.h"
+
+namespace pail::cos {
+
+class Store final : public Client {
+ public:
+  Store(Link link, Addresses addresses) : link_(std::move(link)), addresses_(std::move(addresses)) {}
+  ~Store() override { running_.stop_all(); }
+
+  Result<BucketsPage> list_buckets(std::stop_token stop) override;
+  Result<BucketsPage> list_buckets_extended(std::string_view prefix, std::string_view marker,
+                                            std::stop_token stop) override;
+
+  Result<Unit> create_bucket(std::string_view bucket, std::string_view location, std::stop_token stop) override;
+  Result<Unit> head_bucket(std::string_view bucket, std::stop_token stop) override;
+  Result<Unit> delete_bucket(std::string_view bucket, std::stop_token stop) override;
+  Result<std::string> bucket_location(std::string_view bucket, std::stop_token stop) override;
+
+  Result<ListPage> list_objects(std::string_view bucket, const ListRequest& request, std::stop_token stop) override;
+  Result<ObjectInfo> head_object(std::string_view bucket, std::string_view key, std::stop_token stop) override;
+  Result<std::string> get_object(std::string_view bucket, std::string_view key, ByteCount limit,
+                                 std::stop_token stop) override;
+  void get_object_async(GetRequest request, std::shared_ptr<GetHandler> handler, std::stop_token stop) override;
+  Result<PutResult> put_object(std::string_view bucket, const PutRequest& request, std::stop_token stop) override;
+  Result<CopyResult> copy_object(std::string_view bucket, const CopyRequest& request, std::stop_token stop) override;
+  Result<Unit> delete_object(std::string_view bucket, std::string_view key, std::stop_token stop) override;
+  Result<std::vector<DeleteRefusal>> delete_objects(std::string_view bucket, const std::vector<std::string>& keys,
+                                                    std::stop_token stop) override;
+
+  Result<UploadId> create_upload(std::string_view bucket, std::string_view key, const ObjectHeaders& headers,
+                                 const Preconditions& conditions, std::stop_token stop) override;
+  Result<CompletedPart> upload_part(std::string_view bucket, std::string_view key, const UploadId& id, unsigned number,
+                                    std::shared_ptr<http::BodySource> body, std::string_view content_md5,
+                                    std::stop_token stop) override;
+  Result<CompletedPart> upload_part_copy(std::string_view bucket, std::string_view key, const UploadId& id,
+                                         unsigned number, const CopyRequest& source, Extent range,
+                                         std::stop_token stop) override;
+  Result<PutResult> complete_upload(std::string_view bucket, std::string_view key, const UploadId& id,
+                                    const std::vector<CompletedPart>& parts, const Preconditions& conditions,
+                                    std::stop_token stop) override;
+  Result<Unit> abort_upload(std::string_view bucket, std::string_view key, const UploadId& id,
+                            std::stop_token stop) override;
+  Result<PartsPage> list_parts(std::string_view bucket, std::string_view key, const UploadId& id, unsigned after_part,
+                               std::stop_token stop) override;
+  Result<UploadsPage> list_uploads(std::string_view bucket, std::string_view prefix, std::string_view key_marker,
+                                   std::string_view upload_id_marker, std::stop_token stop) override;
+
+ private:
+  // A call on the service, a bucket or an object, without body.
+  Call service_call(std::string_view method, const Query& query) const;
+  Call bucket_call(std::string_view method, std::string_view bucket, const Query& query) const;
+  Call object_call(std::string_view method, std::string_view bucket, std::string_view key, const Query& query) const;
+  Answer send(Call call, std::stop_token stop) const { return exchange(link_, std::move(call), std::move(stop)); }
+
+  void add_instance_id(Call& call) const;
+  Result<ListPage> list_by(ListVersion version, std::string_view bucket, const ListRequest& request,
+                           std::string_view continuation, std::stop_token stop);
+
+  // What a lost answer left in doubt: is the object now the one that was to be written?
+  Result<PutResult> find_own_write(std::string_view bucket, std::string_view key, const ETag& expected, Error failure,
+                                   std::stop_token stop);
+
+  Link link_;
+  Addresses addresses_;
+  std::atomic<bool> knows_list_v2_{true};
+  RunningGets running_;
+  Timer timer_;
+};
+
+// A body with the MD5 that the wire and the server are checked against.
+struct CheckedBody {
+  std::string content_md5;  // base64
+  std::string hex;          // of the same digest
+};
+// Reads the body once when `given` (base64) is empty. Errors: EINVAL `given` is no MD5; what the body's read returns.
+Result<CheckedBody> check_body(http::BodySource* body, std::string_view given);
+
+// A small XML document as the body of a call, with its length, type and MD5.
+void set_xml_body(Call& call, std::string xml);
+
+// Errors: EIO the store kept other bytes than were sent, as far as its ETag tells.
+Result<Unit> compare_etag(std::string_view what, const http::Headers& headers, const CheckedBody& body);
+
+// A result whose error names the call it belongs to.
+template <class T>
+Result<T> in_call(const std::string& what, Result<T> result) {
+  if (result) return result;
+  return Error{result.error().errnum, what + ": " + result.error().context};
+}
+
+// How long a store may take over work of its own (copies, completed uploads) before its first byte.
+inline constexpr std::chrono::milliseconds kServerWork{120'000};
+
+}  // namespace pail::cos
