@@ -16,9 +16,12 @@ const EVP_MD* algorithm(DigestKind kind) {
   static const EVP_MD* const sha1 = EVP_MD_fetch(nullptr, "SHA1", nullptr);
   static const EVP_MD* const sha256 = EVP_MD_fetch(nullptr, "SHA256", nullptr);
   switch (kind) {
-    case DigestKind::md5: return md5;
-    case DigestKind::sha1: return sha1;
-    case DigestKind::sha256: return sha256;
+    case DigestKind::md5:
+      return md5;
+    case DigestKind::sha1:
+      return sha1;
+    case DigestKind::sha256:
+      return sha256;
   }
   return sha256;
 }
@@ -84,7 +87,9 @@ std::string Digest::result() {
   return raw;
 }
 
-void Digest::reset() { EVP_DigestInit_ex2(state_->context, algorithm(state_->kind), nullptr); }
+void Digest::reset() {
+  EVP_DigestInit_ex2(state_->context, algorithm(state_->kind), nullptr);
+}
 
 std::string Digest::of(DigestKind kind, std::span<const std::byte> bytes) {
   Digest digest(kind);
@@ -107,7 +112,9 @@ std::uint64_t crc64nvme(std::uint64_t crc, std::span<const std::byte> piece) {
   return crc_update(kTables, crc, piece);
 }
 
-std::uint64_t xxh3(std::span<const std::byte> bytes) { return XXH3_64bits(bytes.data(), bytes.size()); }
+std::uint64_t xxh3(std::span<const std::byte> bytes) {
+  return XXH3_64bits(bytes.data(), bytes.size());
+}
 
 std::string xxh3_name(std::span<const std::byte> bytes) {
   XXH128_canonical_t canonical;

@@ -7,12 +7,17 @@ Executor::Executor(unsigned threads) {
 }
 
 Executor::~Executor() {
+  finish();
+}
+
+void Executor::finish() {
   {
     MutexLock lock(mutex_);
     stopping_ = true;
   }
   changed_.notify_all();
   for (std::thread& thread : threads_) thread.join();
+  threads_.clear();
 }
 
 void Executor::run(std::function<void()> task) {

@@ -20,6 +20,8 @@ class Executor {
 
   // `task` must not throw and must not wait for another task of the same executor.
   void run(std::function<void()> task) PAIL_EXCLUDES(mutex_);
+  // Runs what is queued and ends the threads; what is given to run() afterwards never runs.
+  void finish() PAIL_EXCLUDES(mutex_);
 
  private:
   void work() PAIL_EXCLUDES(mutex_);

@@ -23,10 +23,10 @@ namespace pail::vfs {
 
 struct Options {
   std::string bucket;
-  std::string prefix;                       // "" or ends with '/': the part of the bucket that is shown
+  std::string prefix;  // "" or ends with '/': the part of the bucket that is shown
   std::chrono::nanoseconds metadata_ttl{std::chrono::seconds(30)};
-  ByteCount memory{256ull << 20};           // for blocks read ahead and parts being sent
-  std::filesystem::path cache_directory;    // of this bucket view alone
+  ByteCount memory{256ull << 20};         // for blocks read ahead and parts being sent
+  std::filesystem::path cache_directory;  // of this bucket view alone
   ByteCount cache_size{10ull << 30};
   bool read_only = false;
   // Owner and mode of what has none stored, and overrides.
@@ -34,10 +34,10 @@ struct Options {
   gid_t gid = 0;
   std::optional<uid_t> force_uid;
   std::optional<gid_t> force_gid;
-  std::optional<std::uint32_t> umask;       // taken from the shown permissions of everything
+  std::optional<std::uint32_t> umask;  // taken from the shown permissions of everything
   std::uint32_t file_permissions = 0644, directory_permissions = 0755;  // of objects that store none
   ByteCount part_size{16ull << 20};
-  unsigned parallel = 16;                   // requests of one job at a time
+  unsigned parallel = 16;  // requests of one job at a time
 };
 
 // Whether a mount begins, or a new process goes on with one that applications use.

@@ -78,7 +78,7 @@ using ReadReply = std::function<void(Result<ReadData>)>;  // called once, on any
 struct DirectoryEntry {
   std::string name;
   InodeNumber number = 0;
-  std::optional<FileType> type;  // none: not known without asking the store
+  std::optional<FileType> type;   // none: not known without asking the store
   std::uint64_t next_offset = 0;  // where a later call continues after this entry; stable over restarts
   std::optional<Entry> entry;     // with attributes, when they were asked for and are known
 };

@@ -1,0 +1,344 @@
+#include "vfs/block_reader.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <future>
+#include <optional>
+
+namespace pail::vfs {
+
+using cache::Block;
+using cache::kBlockSize;
+using cache::ObjectVersion;
+
+namespace {
+
+constexpr std::size_t kBlocksPerRequest = 4;
+constexpr ByteCount kLargestWindow{64ull << 20};
+
+std::string name_of(const ObjectVersion& object) {
+  return object.key + '\0' + object.etag;
+}
+
+ByteCount length_of(const ObjectVersion& object, std::uint64_t number) {
+  return {std::min(kBlockSize.n, object.size.n - number * kBlockSize.n)};
+}
+
+}  // namespace
+
+// A block in memory: in flight, or whole. `block` grows within its reserved room by the network thread alone;
+// the first `filled` bytes never change.
+struct BlockReader::Buffer {
+  struct Waiter {
+    std::size_t until;
+    PendingPtr pending;
+  };
+  std::uint64_t number = 0;
+  std::size_t length = 0;
+  std::shared_ptr<Block> block = std::make_shared<Block>();
+  const std::byte* data = nullptr;
+  std::size_t filled = 0;  // guarded by mutex_, as are the following
+  std::uint64_t used = 0;
+  std::vector<Waiter> waiters;
+};
+
+// The part of one block that a read wants.
+struct BlockReader::Piece {
+  std::uint64_t number;
+  std::size_t begin, end;                         // within the block
+  BufferPtr buffer;                               // from memory or the store, or
+  std::shared_ptr<std::vector<std::byte>> local;  // from the disk cache
+};
+
+// A read that waits for blocks.
+struct BlockReader::Pending {
+  std::vector<Piece> pieces;
+  ReadReply reply;
+  std::size_t remaining = 0;  // guarded by mutex_
+  bool answered = false;      // guarded by mutex_
+  std::optional<std::stop_callback<std::function<void()>>> on_stop;
+
+  static void answer(const PendingPtr& self) {
+    ReadData data;
+    for (const Piece& piece : self->pieces) {
+      const std::byte* bytes = piece.buffer ? piece.buffer->data + piece.begin : piece.local->data();
+      data.pieces.emplace_back(bytes, piece.end - piece.begin);
+    }
+    data.owner = self;
+    self->reply(std::move(data));
+  }
+};
+
+// One ranged GET that fills consecutive blocks.
+class BlockReader::Fetch final : public cos::GetHandler {
+ public:
+  Fetch(BlockReader& reader, ObjectVersion object, std::vector<BufferPtr> buffers)
+      : reader_(reader), object_(std::move(object)), buffers_(std::move(buffers)) {}
+
+  bool on_data(std::span<const std::byte> data) override {
+    reader_.fetched_ += data.size();
+    while (!data.empty()) {
+      if (current_ == buffers_.size()) return false;  // more than was asked for
+      Buffer& buffer = *buffers_[current_];
+      auto& bytes = buffer.block->bytes;
+      const std::size_t taken = std::min(data.size(), buffer.length - bytes.size());
+      bytes.insert(bytes.end(), data.begin(), data.begin() + static_cast<std::ptrdiff_t>(taken));
+      data = data.subspan(taken);
+      reader_.progress(buffer, bytes.size());
+      if (bytes.size() == buffer.length) reader_.complete(object_, buffers_[current_++]);
+    }
+    return true;
+  }
+
+  void on_done(Result<cos::ObjectInfo> outcome) override {
+    if (current_ < buffers_.size()) {
+      const std::vector<BufferPtr> missing(buffers_.begin() + static_cast<std::ptrdiff_t>(current_), buffers_.end());
+      const Error why = outcome
+                            ? Error{ESTALE, fmt::format("GET {}: shorter than {} bytes", object_.key, object_.size.n)}
+                            : outcome.error();
+      reader_.fail(name_of(object_), missing, why);
+    }
+    reader_.ended();
+  }
+
+ private:
+  BlockReader& reader_;
+  const ObjectVersion object_;
+  const std::vector<BufferPtr> buffers_;
+  std::size_t current_ = 0;
+};
+
+BlockReader::BlockReader(cos::Client& store, std::string bucket, cache::BlockCache& cache, ByteCount memory)
+    : store_(store), bucket_(std::move(bucket)), cache_(cache), memory_(memory) {}
+
+BlockReader::~BlockReader() {
+  stop_.request_stop();
+  MutexLock lock(mutex_);
+  while (fetches_ > 0) idle_.wait(mutex_);
+}
+
+void BlockReader::read(const ObjectVersion& object, InodeNumber stream, Extent want, std::stop_token stop,
+                       ReadReply reply) {
+  want.end = std::min(want.end, ByteOffset{object.size.n});
+  if (want.empty()) return reply(ReadData{});
+  auto pending = std::make_shared<Pending>();
+  pending->reply = std::move(reply);
+  for (std::uint64_t number = want.begin.n / kBlockSize.n; number * kBlockSize.n < want.end.n; ++number) {
+    const ByteOffset start{number * kBlockSize.n};
+    const Extent part = intersect(want, {start, start + kBlockSize});
+    pending->pieces.push_back({number, (part.begin - start).n, (part.end - start).n, nullptr, nullptr});
+  }
+  if (take_local(object, pending->pieces)) {
+    Pending::answer(pending);
+    return fetch_ahead(object, stream, want);
+  }
+
+  std::vector<BufferPtr> missing;
+  bool complete = false;
+  {
+    MutexLock lock(mutex_);
+    const std::string name = name_of(object);
+    for (Piece& piece : pending->pieces) {
+      if (piece.local) continue;
+      if (!piece.buffer) piece.buffer = find(name, piece.number);
+      if (!piece.buffer) missing.push_back(piece.buffer = add(object, name, piece.number));
+      if (piece.buffer->filled >= piece.end) continue;
+      piece.buffer->waiters.push_back({piece.end, pending});
+      ++pending->remaining;
+    }
+    complete = pending->remaining == 0;
+    pending->answered = complete;
+  }
+  if (complete) Pending::answer(pending);
+  launch(object, std::move(missing));
+  fetch_ahead(object, stream, want);
+  if (!complete && stop.stop_possible())
+    pending->on_stop.emplace(stop, [this, weak = std::weak_ptr(pending)] {
+      if (auto self = weak.lock()) interrupt(self);
+    });
+}
+
+Result<ReadData> BlockReader::read_now(const ObjectVersion& object, InodeNumber stream, Extent want,
+                                       std::stop_token stop) {
+  auto promise = std::make_shared<std::promise<Result<ReadData>>>();
+  auto answer = promise->get_future();
+  read(object, stream, want, std::move(stop),
+       [promise](Result<ReadData> data) { promise->set_value(std::move(data)); });
+  return answer.get();
+}
+
+// Fills in the pieces that are whole in memory or on disk; true when these are all.
+bool BlockReader::take_local(const ObjectVersion& object, std::vector<Piece>& pieces) {
+  {
+    MutexLock lock(mutex_);
+    const std::string name = name_of(object);
+    for (Piece& piece : pieces) piece.buffer = find(name, piece.number);
+    for (Piece& piece : pieces)
+      if (piece.buffer && piece.buffer->filled < piece.end) return false;
+  }
+  bool all = true;
+  for (Piece& piece : pieces) {
+    if (piece.buffer) continue;
+    auto bytes = std::make_shared<std::vector<std::byte>>(piece.end - piece.begin);
+    const ByteOffset at{piece.number * kBlockSize.n + piece.begin};
+    if (cache_.read(object, at, *bytes) == bytes->size()) {
+      piece.local = std::move(bytes);
+    } else {
+      all = false;
+    }
+  }
+  return all;
+}
+
+void BlockReader::fetch_ahead(const ObjectVersion& object, InodeNumber stream, Extent want) {
+  Extent ahead;
+  {
+    MutexLock lock(mutex_);
+    const std::uint64_t active = std::max<std::uint64_t>(1, streams_.size());
+    const ByteCount most{std::min(kLargestWindow.n, std::max(memory_.n / 2 / active, kBlockSize.n))};
+    ahead = streams_[stream].note(want, object.size, most);
+  }
+  if (ahead.empty()) return;
+  std::vector<std::uint64_t> absent;
+  for (std::uint64_t number = ahead.begin.n / kBlockSize.n; number * kBlockSize.n < ahead.end.n; ++number)
+    if (!cache_.contains(object, number)) absent.push_back(number);
+  std::vector<BufferPtr> missing;
+  {
+    MutexLock lock(mutex_);
+    const std::string name = name_of(object);
+    for (const std::uint64_t number : absent) {
+      if (find(name, number)) continue;
+      make_room(kBlockSize);
+      if (held_ + kBlockSize > memory_) break;
+      missing.push_back(add(object, name, number));
+    }
+  }
+  launch(object, std::move(missing));
+}
+
+BlockReader::BufferPtr BlockReader::find(const std::string& name, std::uint64_t number) {
+  const auto object = objects_.find(name);
+  if (object == objects_.end()) return nullptr;
+  const auto block = object->second.find(number);
+  if (block == object->second.end()) return nullptr;
+  block->second->used = ++clock_;
+  return block->second;
+}
+
+BlockReader::BufferPtr BlockReader::add(const ObjectVersion& object, const std::string& name, std::uint64_t number) {
+  auto buffer = std::make_shared<Buffer>();
+  buffer->number = number;
+  buffer->length = length_of(object, number).n;
+  make_room({buffer->length});
+  buffer->block->bytes.reserve(buffer->length);
+  buffer->data = buffer->block->bytes.data();
+  buffer->used = ++clock_;
+  held_ = held_ + ByteCount{buffer->length};
+  objects_[name][number] = buffer;
+  return buffer;
+}
+
+// Lets go of whole blocks, least recently used first. Those in flight stay, whatever the budget says.
+void BlockReader::make_room(ByteCount wanted) {
+  while (held_ + wanted > memory_) {
+    auto victim_object = objects_.end();
+    BufferPtr victim;
+    for (auto object = objects_.begin(); object != objects_.end(); ++object)
+      for (const auto& [number, buffer] : object->second)
+        if (buffer->filled == buffer->length && (!victim || buffer->used < victim->used)) {
+          victim = buffer;
+          victim_object = object;
+        }
+    if (!victim) return;
+    held_ = held_ - ByteCount{victim->length};
+    victim_object->second.erase(victim->number);
+    if (victim_object->second.empty()) objects_.erase(victim_object);
+  }
+}
+
+void BlockReader::launch(const ObjectVersion& object, std::vector<BufferPtr> missing) {
+  for (std::size_t begin = 0; begin < missing.size();) {
+    std::size_t end = begin + 1;
+    while (end < missing.size() && end - begin < kBlocksPerRequest &&
+           missing[end]->number == missing[end - 1]->number + 1)
+      ++end;
+    std::vector<BufferPtr> run(missing.begin() + static_cast<std::ptrdiff_t>(begin),
+                               missing.begin() + static_cast<std::ptrdiff_t>(end));
+    const ByteOffset from{run.front()->number * kBlockSize.n};
+    const ByteOffset to = ByteOffset{run.back()->number * kBlockSize.n} + ByteCount{run.back()->length};
+    {
+      MutexLock lock(mutex_);
+      ++fetches_;
+    }
+    store_.get_object_async({bucket_, object.key, {from, to}, cos::ETag{object.etag}},
+                            std::make_shared<Fetch>(*this, object, std::move(run)), stop_.get_token());
+    begin = end;
+  }
+}
+
+void BlockReader::progress(Buffer& buffer, std::size_t filled) {
+  std::vector<PendingPtr> served, ready;  // released after the lock: their end may wait for a callback that wants it
+  {
+    MutexLock lock(mutex_);
+    buffer.filled = filled;
+    std::erase_if(buffer.waiters, [&](Buffer::Waiter& waiter) {
+      if (waiter.until > filled) return false;
+      Pending& pending = *waiter.pending;
+      if (--pending.remaining == 0 && !pending.answered) {
+        pending.answered = true;
+        ready.push_back(waiter.pending);
+      }
+      served.push_back(std::move(waiter.pending));
+      return true;
+    });
+  }
+  for (const PendingPtr& pending : ready) Pending::answer(pending);
+}
+
+void BlockReader::complete(const ObjectVersion& object, const BufferPtr& buffer) {
+  cache_.insert(object, buffer->number, buffer->block);
+}
+
+void BlockReader::fail(const std::string& name, const std::vector<BufferPtr>& buffers, const Error& why) {
+  std::vector<PendingPtr> waiting, refused;
+  {
+    MutexLock lock(mutex_);
+    const auto object = objects_.find(name);
+    for (const BufferPtr& buffer : buffers) {
+      if (object != objects_.end() && object->second.erase(buffer->number) != 0)
+        held_ = held_ - ByteCount{buffer->length};
+      for (Buffer::Waiter& waiter : buffer->waiters) {
+        if (!waiter.pending->answered) {
+          waiter.pending->answered = true;
+          refused.push_back(waiter.pending);
+        }
+        waiting.push_back(std::move(waiter.pending));
+      }
+      buffer->waiters.clear();
+    }
+    if (object != objects_.end() && object->second.empty()) objects_.erase(object);
+  }
+  for (const PendingPtr& pending : refused) pending->reply(why);
+}
+
+void BlockReader::interrupt(const PendingPtr& pending) {
+  {
+    MutexLock lock(mutex_);
+    if (pending->answered) return;
+    pending->answered = true;
+  }
+  pending->reply(Error{EINTR, "interrupted while waiting for the store"});
+}
+
+void BlockReader::ended() {
+  MutexLock lock(mutex_);
+  if (--fetches_ == 0) idle_.notify_all();
+}
+
+void BlockReader::forget(InodeNumber stream) {
+  MutexLock lock(mutex_);
+  streams_.erase(stream);
+}
+
+}  // namespace pail::vfs

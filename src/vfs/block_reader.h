@@ -1,0 +1,79 @@
+// Reads objects through blocks: from memory, from the disk cache, or by ranged GETs that fetch ahead of the reader.
+//
+// Every request carries If-Match, so that the bytes of one version never mix with those of another: ESTALE instead.
+// A read waits for its bytes, not for whole blocks. Thread-safe; the mutex is never held across a request, a disk read
+// or a reply.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <map>
+#include <memory>
+#include <stop_token>
+#include <string>
+#include <unordered_map>
+
+#include "base/mutex.h"
+#include "cache/block_cache.h"
+#include "pailfs/cos/client.h"
+#include "vfs/read_ahead.h"
+#include "vfs/types.h"
+
+namespace pail::vfs {
+
+class BlockReader {
+ public:
+  // `memory` bounds the blocks in flight and kept; `store` and `cache` must outlive it.
+  BlockReader(cos::Client& store, std::string bucket, cache::BlockCache& cache, ByteCount memory);
+  // Cancels what is under way and waits for it to end; unanswered reads get ECANCELED.
+  ~BlockReader();
+
+  // Answers with the bytes of `want`, cut at the object's end. `stream` tells files apart for read-ahead.
+  // Errors: ESTALE the object is no longer this version; EINTR `stop`; what the store says.
+  void read(const cache::ObjectVersion& object, InodeNumber stream, Extent want, std::stop_token stop, ReadReply reply);
+  // The same, waiting.
+  Result<ReadData> read_now(const cache::ObjectVersion& object, InodeNumber stream, Extent want, std::stop_token stop);
+
+  // The streams of this file are no longer of interest.
+  void forget(InodeNumber stream) PAIL_EXCLUDES(mutex_);
+  std::uint64_t bytes_fetched() const { return fetched_; }
+
+ private:
+  struct Buffer;
+  struct Pending;
+  class Fetch;
+  using BufferPtr = std::shared_ptr<Buffer>;
+  using PendingPtr = std::shared_ptr<Pending>;
+  using Blocks = std::map<std::uint64_t, BufferPtr>;
+  struct Piece;
+
+  bool take_local(const cache::ObjectVersion& object, std::vector<Piece>& pieces) PAIL_EXCLUDES(mutex_);
+  void fetch_ahead(const cache::ObjectVersion& object, InodeNumber stream, Extent want) PAIL_EXCLUDES(mutex_);
+  BufferPtr find(const std::string& name, std::uint64_t number) PAIL_REQUIRES(mutex_);
+  BufferPtr add(const cache::ObjectVersion& object, const std::string& name, std::uint64_t number)
+      PAIL_REQUIRES(mutex_);
+  void make_room(ByteCount wanted) PAIL_REQUIRES(mutex_);
+  void launch(const cache::ObjectVersion& object, std::vector<BufferPtr> missing) PAIL_EXCLUDES(mutex_);
+  void progress(Buffer& buffer, std::size_t filled) PAIL_EXCLUDES(mutex_);
+  void complete(const cache::ObjectVersion& object, const BufferPtr& buffer) PAIL_EXCLUDES(mutex_);
+  void fail(const std::string& name, const std::vector<BufferPtr>& buffers, const Error& why) PAIL_EXCLUDES(mutex_);
+  void interrupt(const PendingPtr& pending) PAIL_EXCLUDES(mutex_);
+  void ended() PAIL_EXCLUDES(mutex_);
+
+  cos::Client& store_;
+  const std::string bucket_;
+  cache::BlockCache& cache_;
+  const ByteCount memory_;
+  std::atomic<std::uint64_t> fetched_{0};
+  std::stop_source stop_;
+
+  Mutex mutex_;
+  CondVar idle_;
+  std::unordered_map<std::string, Blocks> objects_ PAIL_GUARDED_BY(mutex_);
+  std::unordered_map<InodeNumber, ReadAhead> streams_ PAIL_GUARDED_BY(mutex_);
+  ByteCount held_ PAIL_GUARDED_BY(mutex_);
+  std::uint64_t clock_ PAIL_GUARDED_BY(mutex_) = 0;
+  unsigned fetches_ PAIL_GUARDED_BY(mutex_) = 0;
+};
+
+}  // namespace pail::vfs

@@ -1,0 +1,396 @@
+#include "vfs/bucket_filesystem.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <linux/falloc.h>
+#include <sys/stat.h>
+
+#include "base/log.h"
+
+namespace pail::vfs {
+
+using cache::Content;
+using cache::InodeRecord;
+using cache::Knowledge;
+
+namespace {
+
+constexpr ByteCount kLongestLink{4095};
+
+// A handle says which content it was opened on and whether it may change it, and nothing else: any process can serve
+// it.
+std::uint64_t make_handle(std::uint64_t epoch, int flags) {
+  return epoch << 1 | ((flags & O_ACCMODE) == O_RDONLY ? 0 : 1);
+}
+std::uint64_t epoch_of(std::uint64_t handle) {
+  return handle >> 1;
+}
+bool writes(std::uint64_t handle) {
+  return (handle & 1) != 0;
+}
+
+Result<Unit> check_xattr_name(std::string_view name) {
+  if (name.starts_with("user.") || name.starts_with("trusted.")) return Unit{};
+  return Error{EOPNOTSUPP, fmt::format("{}: only user.* and trusted.* attributes are kept", quote(name))};
+}
+
+}  // namespace
+
+BucketFileSystem::BucketFileSystem(Options options, std::shared_ptr<cos::Client> store,
+                                   std::shared_ptr<OpenTable> opens, Local local)
+    : options_(std::move(options)),
+      store_(std::move(store)),
+      opens_(std::move(opens)),
+      local_(std::move(local)),
+      tree_(options_, local_.index->generation()),
+      gate_(*local_.index),
+      helpers_(std::max(4u, options_.parallel)),
+      directories_(*local_.index, tree_, *opens_, turns_, *store_, options_.bucket, helpers_),
+      files_(*local_.index, tree_, *opens_, turns_, gate_, *store_, directories_, *local_.staging, *local_.blocks,
+             options_, helpers_),
+      names_(*local_.index, tree_, *opens_, turns_, gate_, *store_, directories_, files_, options_) {}
+
+// What helpers still do uses the parts that are destroyed before them.
+BucketFileSystem::~BucketFileSystem() {
+  helpers_.finish();
+}
+
+Result<Unit> BucketFileSystem::begin(Start start) {
+  auto change = local_.index->write();
+  PAIL_TRY(InodeRecord root, require(*change, kRootInode));
+  if (root.modified == WallTime{}) {
+    apply_defaults(root, tree_.defaults());
+    root.accessed = root.modified = root.changed = now();
+    root.knowledge = Knowledge::exact;
+    change->put(root);
+  }
+  PAIL_CHECK(change->commit());
+  change.reset();
+  files_.sweep();
+  if (start == Start::resume) return Unit{};
+  names_.finish_interrupted();
+  files_.set_aside_leftovers();
+  for (const InodeNumber number : local_.index->read()->orphans()) {
+    files_.discard(number);
+    auto erasing = local_.index->write();
+    erasing->erase(number);
+    PAIL_CHECK(erasing->commit());
+  }
+  return Unit{};
+}
+
+Result<Unit> BucketFileSystem::check_writable() const {
+  if (options_.read_only) return Error{EROFS, "mounted read-only"};
+  return Unit{};
+}
+
+Entry BucketFileSystem::shown(Directories::Found found) {
+  files_.refresh(found.record);
+  return tree_.entry(found.record, found.confirmed);
+}
+
+// ---- attributes -----------------------------------------------------------------------------------------------------
+
+Result<Entry> BucketFileSystem::lookup(const Request& request, InodeNumber parent, std::string_view name) {
+  if (name == ".") return getattr(request, parent);
+  if (name == "..") {
+    PAIL_TRY(const InodeRecord record, require(*local_.index->read(), parent));
+    return getattr(request, parent == kRootInode ? kRootInode : record.parent);
+  }
+  PAIL_CHECK(check_name(name));
+  PAIL_TRY(auto found, directories_.resolve(parent, name, request.stop));
+  return shown(std::move(found));
+}
+
+void BucketFileSystem::forget(InodeNumber number) {
+  {
+    MutexLock lock(mutex_);
+    opened_epochs_.erase(number);
+  }
+  const auto record = local_.index->read()->inode(number);
+  if (!record || !record->unlinked || opens_->maybe_open(number)) return;
+  files_.discard(number);
+  auto change = local_.index->write();
+  change->erase(number);
+  if (const auto committed = change->commit(); !committed) spdlog::warn("{}", committed.error().context);
+}
+
+Result<Entry> BucketFileSystem::getattr(const Request& request, InodeNumber number) {
+  PAIL_TRY(auto found, directories_.current(number, request.stop));
+  return shown(std::move(found));
+}
+
+Result<Entry> BucketFileSystem::change_attributes(const Request& request, InodeNumber number,
+                                                  const std::function<Result<Unit>(InodeRecord&)>& edit) {
+  PAIL_TRY(const auto turn, turns_.take(number, request.stop));
+  for (int attempt = 0;; ++attempt) {
+    PAIL_TRY(auto found, directories_.current(number, request.stop));
+    files_.refresh(found.record);
+    PAIL_CHECK(edit(found.record));
+    found.record.changed = now();
+    const auto stored = files_.store_attributes(found.record, request.stop);
+    if (stored) return getattr(request, number);
+    if (stored.error().errnum != ESTALE || attempt > 0) return stored.error();
+    PAIL_CHECK(directories_.confirm(number, request.stop));
+  }
+}
+
+Result<Entry> BucketFileSystem::setattr(const Request& request, InodeNumber number, const AttributeChange& change) {
+  PAIL_CHECK(check_writable());
+  if (change.size) {
+    PAIL_CHECK(files_.truncate(number, *change.size, request.stop));
+    // truncate(2) has no close() that would store it.
+    if (!opens_->maybe_open(number)) PAIL_CHECK(files_.store(number, request.stop));
+  }
+  const bool others = change.permissions || change.uid || change.gid || change.accessed || change.modified;
+  if (!others) return getattr(request, number);
+  return change_attributes(request, number, [&](InodeRecord& record) -> Result<Unit> {
+    if (change.permissions) record.permissions = *change.permissions & 07777;
+    if (change.uid) record.uid = *change.uid;
+    if (change.gid) record.gid = *change.gid;
+    if (change.accessed) record.accessed = *change.accessed;
+    if (change.modified) record.modified = *change.modified;
+    if (record.content == Content::staged && change.modified) return files_.set_staged_time(number, *change.modified);
+    return Unit{};
+  });
+}
+
+Result<std::string> BucketFileSystem::readlink(const Request& request, InodeNumber number) {
+  PAIL_TRY(auto found, directories_.current(number, request.stop));
+  if (found.record.type != FileType::symlink) return Error{EINVAL, "not a symbolic link"};
+  if (!found.record.link_target.empty()) return found.record.link_target;
+  std::string key;
+  {
+    const auto view = local_.index->read();
+    PAIL_TRY(key, tree_.key_of(*view, number));
+  }
+  PAIL_TRY(std::string target, store_->get_object(options_.bucket, key, kLongestLink, request.stop));
+  if (target.find('\0') != std::string::npos || target.empty())
+    return Error{EIO, fmt::format("{}: its object holds no path", quote(key))};
+  auto change = local_.index->write();
+  PAIL_TRY(InodeRecord record, require(*change, number));
+  if (record.etag == found.record.etag) {
+    record.link_target = target;
+    change->put(record);
+    PAIL_CHECK(change->commit());
+  }
+  return target;
+}
+
+// ---- names ----------------------------------------------------------------------------------------------------------
+
+Result<Entry> BucketFileSystem::mknod(const Request& request, InodeNumber parent, std::string_view name, mode_t mode,
+                                      std::uint64_t) {
+  PAIL_CHECK(check_writable());
+  const auto type = (mode & S_IFMT) == 0 ? FileType::regular : type_of_mode(mode).value_or(FileType::block_device);
+  if (type != FileType::regular && type != FileType::fifo && type != FileType::socket)
+    return Error{EPERM, "device nodes are not kept in a bucket"};
+  PAIL_TRY(InodeRecord record, names_.make(request, parent, name, type, mode, {}));
+  return shown({std::move(record), now()});
+}
+
+Result<Entry> BucketFileSystem::mkdir(const Request& request, InodeNumber parent, std::string_view name, mode_t mode) {
+  PAIL_CHECK(check_writable());
+  PAIL_TRY(InodeRecord record, names_.make(request, parent, name, FileType::directory, mode, {}));
+  return shown({std::move(record), now()});
+}
+
+Result<Entry> BucketFileSystem::symlink(const Request& request, InodeNumber parent, std::string_view name,
+                                        std::string_view target) {
+  PAIL_CHECK(check_writable());
+  if (target.size() > kLongestLink.n) return Error{ENAMETOOLONG, "the target of the link is too long"};
+  PAIL_TRY(InodeRecord record, names_.make(request, parent, name, FileType::symlink, 0777, target));
+  return shown({std::move(record), now()});
+}
+
+Result<Unit> BucketFileSystem::unlink(const Request& request, InodeNumber parent, std::string_view name) {
+  PAIL_CHECK(check_writable());
+  return names_.unlink(request, parent, name);
+}
+
+Result<Unit> BucketFileSystem::rmdir(const Request& request, InodeNumber parent, std::string_view name) {
+  PAIL_CHECK(check_writable());
+  return names_.rmdir(request, parent, name);
+}
+
+Result<Unit> BucketFileSystem::rename(const Request& request, InodeNumber parent, std::string_view name,
+                                      InodeNumber new_parent, std::string_view new_name, RenameMode mode) {
+  PAIL_CHECK(check_writable());
+  return names_.rename(request, parent, name, new_parent, new_name, mode);
+}
+
+// ---- open files -----------------------------------------------------------------------------------------------------
+
+OpenResult BucketFileSystem::opened(const InodeRecord& record, int flags) {
+  MutexLock lock(mutex_);
+  const auto [place, first] = opened_epochs_.try_emplace(record.number, record.epoch);
+  const bool same = !first && place->second == record.epoch;
+  place->second = record.epoch;
+  return {make_handle(record.epoch, flags), same};
+}
+
+Result<OpenResult> BucketFileSystem::open_file(const Request& request, InodeNumber number, int flags) {
+  const bool to_write = (flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC) != 0;
+  if (to_write) PAIL_CHECK(check_writable());
+  PAIL_TRY(auto found, directories_.current(number, request.stop));
+  if (found.record.type == FileType::directory) return Error{EISDIR, "a directory"};
+  if ((flags & O_TRUNC) != 0) PAIL_CHECK(files_.truncate(number, {}, request.stop));
+  return opened(found.record, flags);
+}
+
+Result<std::pair<Entry, OpenResult>> BucketFileSystem::create(const Request& request, InodeNumber parent,
+                                                              std::string_view name, mode_t mode, int flags) {
+  PAIL_CHECK(check_writable());
+  const Existing existing = (flags & O_EXCL) != 0 ? Existing::refuse : Existing::accept;
+  PAIL_TRY(InodeRecord record, names_.create(request, parent, name, mode, existing));
+  if ((flags & O_TRUNC) != 0 && record.content == Content::remote)
+    PAIL_CHECK(files_.truncate(record.number, {}, request.stop));
+  const OpenResult result = opened(record, flags);
+  return std::pair(shown({std::move(record), now()}), result);
+}
+
+void BucketFileSystem::read(const Request& request, InodeNumber number, std::uint64_t handle, ByteOffset at,
+                            ByteCount size, ReadReply reply) {
+  files_.read(number, epoch_of(handle), {at, at + size}, request.stop,
+              [this, reply = std::move(reply)](Result<ReadData> data) {
+                if (data)
+                  for (const auto piece : data->pieces) read_ += piece.size();
+                reply(std::move(data));
+              });
+}
+
+Result<Unit> BucketFileSystem::write(const Request& request, InodeNumber number, std::uint64_t, ByteOffset at,
+                                     std::span<const std::byte> data) {
+  PAIL_CHECK(check_writable());
+  PAIL_CHECK(files_.write(number, at, data, request.stop));
+  written_ += data.size();
+  return Unit{};
+}
+
+Result<Unit> BucketFileSystem::allocate(const Request& request, InodeNumber number, int mode, Extent extent) {
+  PAIL_CHECK(check_writable());
+  if (mode != 0) return Error{EOPNOTSUPP, "only plain space reservation is offered"};
+  return files_.reserve(number, extent, request.stop);
+}
+
+Result<Unit> BucketFileSystem::flush(const Request& request, InodeNumber number, std::uint64_t handle) {
+  if (!writes(handle)) return Unit{};
+  return files_.store(number, request.stop);
+}
+
+Result<Unit> BucketFileSystem::fsync(const Request& request, InodeNumber number, std::uint64_t) {
+  return files_.store(number, request.stop);
+}
+
+void BucketFileSystem::release(const Request& request, InodeNumber number, std::uint64_t) {
+  if (opens_->maybe_open(number)) return;
+  files_.forget_reader(number);
+  const auto record = local_.index->read()->inode(number);
+  if (!record) return;
+  if (record->unlinked) return forget(number);
+  if (record->content != Content::staged) return;
+  // Written through a mapping after the last close, or a close whose error the program was told.
+  const auto stored = files_.store(number, request.stop);
+  if (!stored) spdlog::error("{}: not stored yet, kept here: {}", quote(record->name), stored.error().context);
+}
+
+// ---- directories and the whole --------------------------------------------------------------------------------------
+
+Result<std::vector<DirectoryEntry>> BucketFileSystem::read_directory(const Request& request, InodeNumber number,
+                                                                     std::uint64_t offset, std::size_t most,
+                                                                     WithAttributes with) {
+  return directories_.read(number, offset, most, with, request.stop);
+}
+
+Result<Unit> BucketFileSystem::fsync_directory(const Request&, InodeNumber) {
+  return Unit{};
+}
+
+Result<Statistics> BucketFileSystem::statfs(const Request&) {
+  // A bucket has no size. 1 PiB stays below what installers and scripts compute with exactly.
+  constexpr ByteCount kShown{1ull << 50};
+  return Statistics{kShown, kShown, 0, 1ull << 32, 255};
+}
+
+Result<Unit> BucketFileSystem::setxattr(const Request& request, InodeNumber number, std::string_view name,
+                                        std::span<const std::byte> value, XattrMode mode) {
+  PAIL_CHECK(check_writable());
+  PAIL_CHECK(check_xattr_name(name));
+  const std::string text(reinterpret_cast<const char*>(value.data()), value.size());
+  PAIL_CHECK(change_attributes(request, number, [&](InodeRecord& record) -> Result<Unit> {
+    PAIL_TRY(Xattrs xattrs, xattrs_of(record));
+    const auto known = xattrs.find(name);
+    const bool repeated = request.resent && known != xattrs.end() && known->second == text;
+    if (mode == XattrMode::create && known != xattrs.end() && !repeated)
+      return Error{EEXIST, fmt::format("{}: the attribute exists", quote(name))};
+    if (mode == XattrMode::replace && known == xattrs.end())
+      return Error{ENODATA, fmt::format("{}: no such attribute", quote(name))};
+    xattrs[std::string(name)] = text;
+    set_xattrs(record, xattrs);
+    return Unit{};
+  }));
+  return Unit{};
+}
+
+Result<std::string> BucketFileSystem::getxattr(const Request& request, InodeNumber number, std::string_view name) {
+  if (!check_xattr_name(name)) return Error{ENODATA, fmt::format("{}: no such attribute", quote(name))};
+  PAIL_TRY(auto found, directories_.current(number, request.stop));
+  PAIL_TRY(Xattrs xattrs, xattrs_of(found.record));
+  const auto value = xattrs.find(name);
+  if (value == xattrs.end()) return Error{ENODATA, fmt::format("{}: no such attribute", quote(name))};
+  return std::move(value->second);
+}
+
+Result<std::vector<std::string>> BucketFileSystem::listxattr(const Request& request, InodeNumber number) {
+  PAIL_TRY(auto found, directories_.current(number, request.stop));
+  PAIL_TRY(const Xattrs xattrs, xattrs_of(found.record));
+  std::vector<std::string> names;
+  for (const auto& [name, value] : xattrs) names.push_back(name);
+  return names;
+}
+
+Result<Unit> BucketFileSystem::removexattr(const Request& request, InodeNumber number, std::string_view name) {
+  PAIL_CHECK(check_writable());
+  PAIL_CHECK(change_attributes(request, number, [&](InodeRecord& record) -> Result<Unit> {
+    PAIL_TRY(Xattrs xattrs, xattrs_of(record));
+    const auto known = xattrs.find(name);
+    if (known == xattrs.end() && !request.resent)
+      return Error{ENODATA, fmt::format("{}: no such attribute", quote(name))};
+    if (known != xattrs.end()) xattrs.erase(known);
+    set_xattrs(record, xattrs);
+    return Unit{};
+  }));
+  return Unit{};
+}
+
+Result<Unit> BucketFileSystem::sync_all() {
+  std::optional<Error> first;
+  for (const InodeNumber number : local_.index->read()->staged()) {
+    const auto stored = files_.store(number, {});
+    if (stored) continue;
+    spdlog::error("not stored, kept in {}: {}", options_.cache_directory.string(), stored.error().context);
+    if (!first) first = stored.error();
+  }
+  if (first) return *first;
+  return local_.index->sync();
+}
+
+Counters BucketFileSystem::counters() const {
+  return {read_, written_, files_.bytes_fetched(), files_.bytes_uploaded()};
+}
+
+Result<std::unique_ptr<FileSystem>> FileSystem::open(Options options, std::shared_ptr<cos::Client> store,
+                                                     std::shared_ptr<OpenTable> opens, Start start) {
+  constexpr ByteCount kFreeFloor{256ull << 20};  // left to other users of the disk
+  BucketFileSystem::Local local;
+  PAIL_TRY(local.index, cache::Index::open(options.cache_directory / "index", options.bucket + "/" + options.prefix));
+  PAIL_TRY(local.staging, cache::StagingArea::open(options.cache_directory / "staging", kFreeFloor));
+  PAIL_TRY(local.blocks,
+           cache::BlockCache::open(options.cache_directory / "blocks", *local.index, {.capacity = options.cache_size}));
+  auto filesystem =
+      std::make_unique<BucketFileSystem>(std::move(options), std::move(store), std::move(opens), std::move(local));
+  PAIL_CHECK(filesystem->begin(start));
+  return std::unique_ptr<FileSystem>(std::move(filesystem));
+}
+
+}  // namespace pail::vfs

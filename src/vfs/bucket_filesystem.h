@@ -1,0 +1,98 @@
+// FileSystem over a bucket: checks and translates; the work is done by Directories, Names and Files.
+//
+// Locks, in this order: Turns (turns of inodes by rising number, then of a directory's listing), TreeGate, then the
+// mutexes of single classes, which are leaves: none is held while another one is taken. An index transaction counts as
+// a leaf, too.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <unordered_map>
+
+#include "base/executor.h"
+#include "base/mutex.h"
+#include "cache/block_cache.h"
+#include "cache/index.h"
+#include "cache/staging.h"
+#include "vfs/directories.h"
+#include "vfs/files.h"
+#include "vfs/filesystem.h"
+#include "vfs/names.h"
+
+namespace pail::vfs {
+
+class BucketFileSystem final : public FileSystem {
+ public:
+  struct Local {
+    std::unique_ptr<cache::Index> index;
+    std::unique_ptr<cache::StagingArea> staging;
+    std::unique_ptr<cache::BlockCache> blocks;
+  };
+  BucketFileSystem(Options options, std::shared_ptr<cos::Client> store, std::shared_ptr<OpenTable> opens, Local local);
+  ~BucketFileSystem() override;
+  Result<Unit> begin(Start start);
+
+  Result<Entry> lookup(const Request& request, InodeNumber parent, std::string_view name) override;
+  void forget(InodeNumber number) override;
+  Result<Entry> getattr(const Request& request, InodeNumber number) override;
+  Result<Entry> setattr(const Request& request, InodeNumber number, const AttributeChange& change) override;
+  Result<std::string> readlink(const Request& request, InodeNumber number) override;
+  Result<Entry> mknod(const Request& request, InodeNumber parent, std::string_view name, mode_t mode,
+                      std::uint64_t device) override;
+  Result<Entry> mkdir(const Request& request, InodeNumber parent, std::string_view name, mode_t mode) override;
+  Result<Entry> symlink(const Request& request, InodeNumber parent, std::string_view name,
+                        std::string_view target) override;
+  Result<Unit> unlink(const Request& request, InodeNumber parent, std::string_view name) override;
+  Result<Unit> rmdir(const Request& request, InodeNumber parent, std::string_view name) override;
+  Result<Unit> rename(const Request& request, InodeNumber parent, std::string_view name, InodeNumber new_parent,
+                      std::string_view new_name, RenameMode mode) override;
+  Result<OpenResult> open_file(const Request& request, InodeNumber number, int flags) override;
+  Result<std::pair<Entry, OpenResult>> create(const Request& request, InodeNumber parent, std::string_view name,
+                                              mode_t mode, int flags) override;
+  void read(const Request& request, InodeNumber number, std::uint64_t handle, ByteOffset at, ByteCount size,
+            ReadReply reply) override;
+  Result<Unit> write(const Request& request, InodeNumber number, std::uint64_t handle, ByteOffset at,
+                     std::span<const std::byte> data) override;
+  Result<Unit> allocate(const Request& request, InodeNumber number, int mode, Extent extent) override;
+  Result<Unit> flush(const Request& request, InodeNumber number, std::uint64_t handle) override;
+  Result<Unit> fsync(const Request& request, InodeNumber number, std::uint64_t handle) override;
+  void release(const Request& request, InodeNumber number, std::uint64_t handle) override;
+  Result<std::vector<DirectoryEntry>> read_directory(const Request& request, InodeNumber number, std::uint64_t offset,
+                                                     std::size_t most, WithAttributes with) override;
+  Result<Unit> fsync_directory(const Request& request, InodeNumber number) override;
+  Result<Statistics> statfs(const Request& request) override;
+  Result<Unit> setxattr(const Request& request, InodeNumber number, std::string_view name,
+                        std::span<const std::byte> value, XattrMode mode) override;
+  Result<std::string> getxattr(const Request& request, InodeNumber number, std::string_view name) override;
+  Result<std::vector<std::string>> listxattr(const Request& request, InodeNumber number) override;
+  Result<Unit> removexattr(const Request& request, InodeNumber number, std::string_view name) override;
+  Result<Unit> sync_all() override;
+  Counters counters() const override;
+
+ private:
+  Result<Unit> check_writable() const;
+  Entry shown(Directories::Found found);
+  OpenResult opened(const cache::InodeRecord& record, int flags) PAIL_EXCLUDES(mutex_);
+  // Applies `edit` to the record and stores the attributes, once more when the object was changed meanwhile.
+  Result<Entry> change_attributes(const Request& request, InodeNumber number,
+                                  const std::function<Result<Unit>(cache::InodeRecord&)>& edit);
+
+  const Options options_;
+  const std::shared_ptr<cos::Client> store_;
+  const std::shared_ptr<OpenTable> opens_;
+  const Local local_;
+  const Tree tree_;
+  Turns turns_;
+  TreeGate gate_;
+  Executor helpers_;
+  Directories directories_;
+  Files files_;
+  Names names_;
+  std::atomic<std::uint64_t> read_{0}, written_{0};
+
+  Mutex mutex_;
+  // The epoch at the last open of an inode: while it stays, the kernel's pages are good.
+  std::unordered_map<InodeNumber, std::uint64_t> opened_epochs_ PAIL_GUARDED_BY(mutex_);
+};
+
+}  // namespace pail::vfs

@@ -1,0 +1,82 @@
+// The directory view: what the bucket's keys look like as directories, kept in the index and asked of the store when
+// it is older than the metadata time.
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "base/executor.h"
+#include "base/mutex.h"
+#include "pailfs/cos/client.h"
+#include "vfs/listing_merge.h"
+#include "vfs/tree.h"
+#include "vfs/turns.h"
+
+namespace pail::vfs {
+
+// Thread-safe. Calls wait for the store; EINTR when `stop` is requested.
+class Directories {
+ public:
+  Directories(cache::Index& index, const Tree& tree, OpenTable& opens, Turns& turns, cos::Client& store,
+              std::string bucket, Executor& helpers);
+
+  struct Found {
+    cache::InodeRecord record;
+    WallTime confirmed;
+  };
+  // The inode a name leads to, with its attributes exact. Errors: ENOENT, ENOTDIR.
+  Result<Found> resolve(InodeNumber parent, std::string_view name, const std::stop_token& stop);
+  // The inode as it is now: confirmed by the store when what is known is old. Errors: ESTALE it is gone.
+  Result<Found> current(InodeNumber number, const std::stop_token& stop);
+  // The same, asking the store however fresh what is known is. For files in the bucket.
+  Result<cache::InodeRecord> confirm(InodeNumber number, const std::stop_token& stop);
+
+  // Entries after `offset` as FileSystem::read_directory() gives them.
+  Result<std::vector<DirectoryEntry>> read(InodeNumber directory, std::uint64_t offset, std::size_t most,
+                                           WithAttributes with, const std::stop_token& stop);
+  // Whether nothing is in the directory, asked of the store now.
+  Result<bool> empty(InodeNumber directory, const std::stop_token& stop);
+
+ private:
+  // A listing under way, one page after the other as readers ask for them; used in the directory's turn.
+  struct Listing {
+    ListingMerge merge;
+    std::string continuation;
+  };
+  enum class Progress { page, complete };
+
+  Result<Progress> list_page(InodeNumber directory, const std::stop_token& stop);
+  Result<Unit> list_all(InodeNumber directory, const std::stop_token& stop);
+  Result<std::optional<Found>> known(InodeNumber parent, std::string_view name);
+  Result<Unit> probe(InodeNumber parent, std::string_view name, const std::stop_token& stop);
+  Result<Unit> bind_probed(InodeNumber parent, std::string_view name, const Result<cos::ObjectInfo>& object,
+                           bool directory, std::uint64_t sequence);
+  Result<cache::InodeRecord> exact(cache::InodeRecord record, const std::stop_token& stop);
+  Result<cache::InodeRecord> accept(cache::InodeRecord record, const Result<cos::ObjectInfo>& info);
+  void head_siblings(const cache::InodeRecord& record);
+  Result<std::string> object_key(const cache::InodeRecord& record);
+
+  cache::Index& index_;
+  const Tree& tree_;
+  OpenTable& opens_;
+  Turns& turns_;
+  cos::Client& store_;
+  const std::string bucket_;
+  Executor& helpers_;
+
+  Mutex mutex_;
+  std::unordered_map<InodeNumber, std::shared_ptr<Listing>> listings_ PAIL_GUARDED_BY(mutex_);
+  std::unordered_set<InodeNumber> large_ PAIL_GUARDED_BY(mutex_);  // more than a page: names are asked for one by one
+  // Where a walker through a directory last needed a HEAD, and behind what others were sent ahead of it.
+  struct Walk {
+    InodeNumber last = 0, ahead = 0;
+  };
+  std::unordered_map<InodeNumber, Walk> walks_ PAIL_GUARDED_BY(mutex_);
+};
+
+}  // namespace pail::vfs

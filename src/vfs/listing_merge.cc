@@ -1,0 +1,190 @@
+#include "vfs/listing_merge.h"
+
+#include <map>
+
+#include "base/checksum.h"
+#include "base/encoding.h"
+#include "base/log.h"
+
+namespace pail::vfs {
+
+using cache::Content;
+using cache::DirectoryForm;
+using cache::Dirent;
+using cache::InodeRecord;
+using cache::Knowledge;
+
+namespace {
+
+constexpr std::string_view kFolderSuffix = "_$folder$";
+
+std::uint64_t hash(std::string_view name) {
+  return xxh3(bytes_of(name));
+}
+
+bool holds_staged(cache::WriteTransaction& change, InodeNumber directory) {
+  for (InodeNumber number : change.staged()) {
+    auto record = change.inode(number);
+    while (record && record->number != kRootInode && record->number != directory) record = change.inode(record->parent);
+    if (record && record->number == directory) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+struct ListingMerge::Seen {
+  const cos::ListedObject* object = nullptr;  // a file, or a folder marker
+  bool directory = false;
+  DirectoryForm form = DirectoryForm::implicit;
+};
+
+void remove_tree(cache::WriteTransaction& change, OpenTable& opens, InodeRecord record) {
+  std::vector<InodeNumber> children;
+  change.children(record.number, 0, [&](InodeNumber child) {
+    children.push_back(child);
+    return true;
+  });
+  for (const InodeNumber number : children)
+    if (auto child = change.inode(number)) {
+      change.forget(record.number, child->name);
+      remove_tree(change, opens, std::move(*child));
+    }
+  if (!opens.maybe_open(record.number)) return change.erase(record.number);
+  record.unlinked = true;
+  change.put(record);
+}
+
+ListingMerge::ListingMerge(cache::Index& index, const Tree& tree, OpenTable& opens, InodeNumber directory)
+    : index_(&index), tree_(&tree), opens_(&opens), directory_(directory), begun_(now()) {}
+
+Result<ListingMerge> ListingMerge::begin(cache::Index& index, const Tree& tree, OpenTable& opens,
+                                         InodeNumber directory) {
+  ListingMerge merge(index, tree, opens, directory);
+  auto change = index.write();
+  PAIL_TRY(merge.prefix_, tree.prefix_of(*change, directory));
+  merge.sequence_ = change->next_sequence();
+  change->names(directory, "", [&](std::string_view, const Dirent&) {
+    merge.had_names_ = true;
+    return false;
+  });
+  PAIL_CHECK(change->commit());
+  return merge;
+}
+
+bool ListingMerge::still_valid() const {
+  const auto view = index_->read();
+  const auto prefix = tree_->prefix_of(*view, directory_);
+  return prefix && *prefix == prefix_;
+}
+
+Result<Unit> ListingMerge::add(const cos::ListPage& page) {
+  std::map<std::string, Seen, std::less<>> names;
+  const cos::ListedObject* marker = nullptr;
+  for (const std::string& prefix : page.common_prefixes) {
+    std::string name = prefix.substr(prefix_.size());
+    if (name.ends_with('/')) name.pop_back();
+    names[std::move(name)] = {nullptr, true, DirectoryForm::implicit};
+  }
+  for (const cos::ListedObject& object : page.objects) {
+    std::string name = object.key.substr(prefix_.size());
+    if (name.empty()) {
+      marker = &object;
+    } else if (name.ends_with(kFolderSuffix) && name.size() > kFolderSuffix.size()) {
+      name.resize(name.size() - kFolderSuffix.size());
+      names.try_emplace(std::move(name), Seen{&object, true, DirectoryForm::folder_marker});
+    } else {
+      names.try_emplace(std::move(name), Seen{&object, false, DirectoryForm::implicit});
+    }
+  }
+  auto change = index_->write();
+  if (directory_ != kRootInode && !change->inode(directory_)) return Error{ESTALE, prefix_ + ": no longer exists"};
+  if (marker != nullptr) PAIL_CHECK(note_marker(*change, *marker));
+  for (const auto& [name, seen] : names) {
+    if (had_names_) seen_.insert(hash(name));
+    if (check_name(name)) {
+      merge(*change, name, seen);
+    } else {
+      spdlog::debug("{}: not shown, no file can have this name", quote(prefix_ + name));
+    }
+  }
+  return change->commit();
+}
+
+// The directory's own marker: when somebody else wrote it, its attributes are read anew.
+Result<Unit> ListingMerge::note_marker(cache::WriteTransaction& change, const cos::ListedObject& marker) {
+  PAIL_TRY(InodeRecord record, require(change, directory_));
+  const bool ours = record.form == DirectoryForm::slash_marker && record.changed >= marker.last_modified;
+  if (directory_ == kRootInode || ours || record.changed_seq > sequence_) return Unit{};
+  record.form = DirectoryForm::slash_marker;
+  record.knowledge = Knowledge::listed;
+  change.put(record);
+  return Unit{};
+}
+
+void ListingMerge::merge(cache::WriteTransaction& change, const std::string& name, const Seen& seen) {
+  const auto dirent = change.dirent(directory_, name);
+  if (dirent && dirent->changed_seq > sequence_) return;
+  auto known = dirent && dirent->number != 0 ? change.inode(dirent->number) : std::nullopt;
+  if (known && (known->content == Content::staged || known->changed_seq > sequence_)) return;
+  const bool known_directory = known && known->type == FileType::directory;
+  if (known_directory && seen.directory) return;
+  if (known && !seen.directory && known->etag == seen.object->etag.text && !known->etag.empty()) return;
+  if (known && (known_directory || seen.directory)) {  // a file became a directory or the other way round
+    remove_tree(change, *opens_, std::move(*known));
+    known.reset();
+  }
+  InodeRecord record;
+  if (known) {
+    record = std::move(*known);
+    ++record.epoch;
+  } else {
+    record.number = change.next_inode_number();
+    record.parent = directory_;
+    record.name = name;
+  }
+  record.type = seen.directory ? FileType::directory : FileType::regular;
+  record.form = seen.form;
+  apply_defaults(record, tree_->defaults());
+  record.knowledge = Knowledge::listed;
+  record.checked = begun_;
+  if (!seen.directory) {
+    record.size = seen.object->size;
+    record.etag = seen.object->etag.text;
+  }
+  if (seen.object != nullptr) record.accessed = record.modified = record.changed = seen.object->last_modified;
+  change.put(record);
+  change.bind(directory_, name, {record.number, begun_, dirent ? dirent->changed_seq : 0});
+}
+
+Result<Unit> ListingMerge::finish() {
+  constexpr std::size_t kBatch = 1000;
+  std::string after;
+  for (bool more = had_names_; more;) {
+    auto change = index_->write();
+    std::vector<std::pair<std::string, Dirent>> gone;
+    std::size_t visited = 0;
+    more = false;
+    change->names(directory_, after, [&](std::string_view name, const Dirent& dirent) {
+      after = name;
+      if (!seen_.contains(hash(name)) && dirent.changed_seq <= sequence_) gone.emplace_back(name, dirent);
+      more = ++visited == kBatch;
+      return !more;
+    });
+    for (const auto& [name, dirent] : gone) {
+      auto record = dirent.number != 0 ? change->inode(dirent.number) : std::nullopt;
+      if (record && (record->content == Content::staged || record->changed_seq > sequence_)) continue;
+      if (record && record->type == FileType::directory && holds_staged(*change, record->number)) continue;
+      change->forget(directory_, name);
+      if (record) remove_tree(*change, *opens_, std::move(*record));
+    }
+    PAIL_CHECK(change->commit());
+  }
+  auto change = index_->write();
+  PAIL_TRY(InodeRecord record, require(*change, directory_));
+  record.listed = begun_;
+  change->put(record);
+  return change->commit();
+}
+
+}  // namespace pail::vfs

@@ -1,0 +1,255 @@
+#include "vfs/names.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include "base/log.h"
+
+namespace pail::vfs {
+
+using cache::Content;
+using cache::DirectoryForm;
+using cache::InodeRecord;
+using cache::IntentState;
+using cache::Knowledge;
+
+Names::Names(cache::Index& index, const Tree& tree, OpenTable& opens, Turns& turns, TreeGate& gate, cos::Client& store,
+             Directories& directories, Files& files, const Options& options)
+    : index_(index),
+      tree_(tree),
+      opens_(opens),
+      turns_(turns),
+      gate_(gate),
+      store_(store),
+      directories_(directories),
+      files_(files),
+      options_(options),
+      copiers_(options.parallel) {}
+
+// ---- intents --------------------------------------------------------------------------------------------------------
+
+// The intent of an earlier attempt at this request; otherwise records that it begins.
+Result<Names::Intent> Names::begin(const Request& request) {
+  if (request.unique == 0) return Intent{};
+  if (request.resent)
+    if (auto earlier = index_.read()->intent(request.unique)) return Intent{std::move(*earlier)};
+  auto change = index_.write();
+  change->put_intent(request.unique, {});
+  PAIL_CHECK(change->commit());
+  return Intent{};
+}
+
+void Names::done(cache::WriteTransaction& change, const Request& request, InodeNumber subject) {
+  if (request.unique != 0)
+    change.put_intent(request.unique, {.state = IntentState::done, .subject = subject, .detail = {}});
+}
+
+// ---- records --------------------------------------------------------------------------------------------------------
+
+Result<std::string> Names::key_for(Place place) {
+  PAIL_CHECK(check_name(place.name));
+  PAIL_TRY(std::string key, tree_.prefix_of(*index_.read(), place.parent));
+  key += place.name;
+  if (key.size() + 1 > cos::kMaxKeyBytes)
+    return Error{ENAMETOOLONG, fmt::format("{}: a key has at most {} bytes", quote(key), cos::kMaxKeyBytes)};
+  return key;
+}
+
+Result<std::optional<InodeRecord>> Names::find(Place place, const std::stop_token& stop) {
+  auto found = directories_.resolve(place.parent, place.name, stop);
+  if (found) return std::optional(std::move(found->record));
+  if (found.error().errnum == ENOENT) return std::optional<InodeRecord>{};
+  return found.error();
+}
+
+// A record for a new inode, bound to its name; the parent's times change. The caller puts it.
+Result<InodeRecord> Names::new_record(cache::WriteTransaction& change, const Request& request, Place place,
+                                      FileType type, std::uint32_t permissions) {
+  PAIL_TRY(InodeRecord parent, require(change, place.parent));
+  if (parent.unlinked) return Error{ENOENT, fmt::format("{}: was removed", quote(parent.name))};
+  InodeRecord record;
+  record.number = change.next_inode_number();
+  record.parent = place.parent;
+  record.name = place.name;
+  record.type = type;
+  record.permissions = permissions & 07777;
+  record.uid = request.uid;
+  record.gid = request.gid;
+  if ((parent.permissions & S_ISGID) != 0) {
+    record.gid = parent.gid;
+    if (type == FileType::directory) record.permissions |= S_ISGID;
+  }
+  record.accessed = record.modified = record.changed = record.checked = now();
+  record.knowledge = Knowledge::exact;
+  record.changed_seq = change.next_sequence();
+  change.bind(place.parent, place.name, {record.number, record.checked, record.changed_seq});
+  parent.modified = parent.changed = record.changed;
+  change.put(parent);
+  return record;
+}
+
+// The inode lost its name: it stays for as long as it is open.
+void Names::detach(cache::WriteTransaction& change, InodeRecord record) {
+  record.unlinked = true;
+  record.changed = now();
+  change.put(record);
+}
+
+void Names::clean_up(InodeNumber number) {
+  if (opens_.maybe_open(number)) return;
+  files_.discard(number);
+  auto change = index_.write();
+  change->erase(number);
+  if (const auto committed = change->commit(); !committed) spdlog::warn("{}", committed.error().context);
+}
+
+// A directory that existed only through what was in it does not vanish with its last entry.
+void Names::keep_directory(InodeNumber directory, const std::stop_token& stop) {
+  if (directory == kRootInode) return;
+  InodeRecord record;
+  {
+    const auto view = index_.read();
+    auto known = view->inode(directory);
+    if (!known || known->form != DirectoryForm::implicit || known->unlinked) return;
+    bool occupied = false;
+    view->children(directory, 0, [&](InodeNumber) {
+      occupied = true;
+      return false;
+    });
+    if (occupied) return;
+    record = std::move(*known);
+  }
+  const auto kept = files_.store_attributes(std::move(record), stop);
+  if (!kept) spdlog::warn("an emptied directory may vanish: {}", kept.error().context);
+}
+
+// ---- creating -------------------------------------------------------------------------------------------------------
+
+Result<InodeRecord> Names::create(const Request& request, InodeNumber parent, std::string_view name, mode_t mode,
+                                  Existing existing) {
+  const Place place{parent, name};
+  PAIL_CHECK(key_for(place));
+  PAIL_TRY(const Intent earlier, begin(request));
+  if (earlier && earlier->state == IntentState::done) return require(*index_.read(), earlier->subject);
+  PAIL_TRY(const auto there, find(place, request.stop));
+  if (there && (existing == Existing::refuse || there->type != FileType::regular))
+    return Error{EEXIST, fmt::format("{}: exists", quote(name))};
+  if (there) return *there;
+  auto change = index_.write();
+  PAIL_TRY(InodeRecord record, new_record(*change, request, place, FileType::regular, mode));
+  PAIL_CHECK(files_.stage_empty(record.number));
+  record.content = Content::staged;
+  change->put(record);
+  done(*change, request, record.number);
+  PAIL_CHECK(change->commit());
+  return record;
+}
+
+Result<InodeRecord> Names::make(const Request& request, InodeNumber parent, std::string_view name, FileType type,
+                                mode_t permissions, std::string_view target) {
+  const Place place{parent, name};
+  PAIL_TRY(std::string key, key_for(place));
+  PAIL_TRY(const Intent earlier, begin(request));
+  if (earlier && earlier->state == IntentState::done) return require(*index_.read(), earlier->subject);
+  PAIL_TRY(const auto there, find(place, request.stop));
+  if (there && !earlier) return Error{EEXIST, fmt::format("{}: exists", quote(name))};
+
+  PAIL_TRY(const auto pass, gate_.enter({parent}, request.stop));
+  PAIL_TRY(key, key_for(place));
+  if (type == FileType::directory) key += '/';
+  InodeRecord record;
+  {
+    // Only to know what is to be stored; the change is made when that has worked.
+    auto draft = index_.write();
+    PAIL_TRY(record, new_record(*draft, request, place, type, permissions));
+  }
+  auto stored = files_.create_object(key, std::string(target), to_headers(record), request.stop);
+  if (!stored && !(earlier && stored.error().errnum == EEXIST)) return stored.error();
+  auto change = index_.write();
+  PAIL_TRY(InodeRecord made, new_record(*change, request, place, type, permissions));
+  made.accessed = made.modified = record.modified;
+  made.size = {target.size()};
+  made.link_target = target;
+  if (type == FileType::directory) {
+    made.form = DirectoryForm::slash_marker;
+    made.listed = made.checked;  // nothing is in it
+    made.size = {};
+  } else if (stored) {
+    made.etag = stored->text;
+  } else {
+    made.knowledge = Knowledge::listed;
+  }
+  change->put(made);
+  done(*change, request, made.number);
+  PAIL_CHECK(change->commit());
+  return made;
+}
+
+// ---- removing -------------------------------------------------------------------------------------------------------
+
+Result<Unit> Names::unlink(const Request& request, InodeNumber parent, std::string_view name) {
+  const Place place{parent, name};
+  PAIL_TRY(const Intent earlier, begin(request));
+  if (earlier && earlier->state == IntentState::done) return Unit{};
+  PAIL_TRY(const auto found, find(place, request.stop));
+  if (!found) return earlier ? Result<Unit>(Unit{}) : Error{ENOENT, fmt::format("{}: not there", quote(name))};
+  if (found->type == FileType::directory) return Error{EISDIR, fmt::format("{}: a directory", quote(name))};
+
+  PAIL_TRY(const auto turn, turns_.take(found->number, request.stop));
+  PAIL_TRY(auto pass, gate_.enter({parent}, request.stop));
+  PAIL_TRY(InodeRecord record, require(*index_.read(), found->number));
+  PAIL_TRY(const std::string key, key_for(place));
+  PAIL_CHECK(files_.preserve(record, request.stop));
+  if (!record.etag.empty()) PAIL_CHECK(store_.delete_object(options_.bucket, key, request.stop));
+  {
+    auto change = index_.write();
+    PAIL_TRY(record, require(*change, record.number));
+    change->unbind(parent, name, {0, now(), change->next_sequence()});
+    detach(*change, record);
+    if (auto directory = change->inode(parent)) {
+      directory->modified = directory->changed = now();
+      change->put(*directory);
+    }
+    done(*change, request, record.number);
+    PAIL_CHECK(change->commit());
+  }
+  pass.leave();
+  clean_up(record.number);
+  keep_directory(parent, request.stop);
+  return Unit{};
+}
+
+Result<Unit> Names::rmdir(const Request& request, InodeNumber parent, std::string_view name) {
+  const Place place{parent, name};
+  PAIL_TRY(const Intent earlier, begin(request));
+  if (earlier && earlier->state == IntentState::done) return Unit{};
+  PAIL_TRY(const auto found, find(place, request.stop));
+  if (!found) return earlier ? Result<Unit>(Unit{}) : Error{ENOENT, fmt::format("{}: not there", quote(name))};
+  if (found->type != FileType::directory) return Error{ENOTDIR, fmt::format("{}: not a directory", quote(name))};
+  PAIL_TRY(auto pass, gate_.enter({found->number}, request.stop));
+  PAIL_TRY(const bool empty, directories_.empty(found->number, request.stop));
+  if (!empty) return Error{ENOTEMPTY, fmt::format("{}: not empty", quote(name))};
+  PAIL_TRY(const std::string key, key_for(place));
+  PAIL_CHECK(store_.delete_object(options_.bucket, key + "/", request.stop));
+  const bool elsewhere = found->form == DirectoryForm::plain_marker || found->form == DirectoryForm::folder_marker;
+  if (elsewhere)
+    PAIL_CHECK(store_.delete_object(options_.bucket, Tree::marker_key(key + "/", found->form), request.stop));
+  {
+    auto change = index_.write();
+    PAIL_TRY(InodeRecord record, require(*change, found->number));
+    change->unbind(parent, name, {0, now(), change->next_sequence()});
+    detach(*change, std::move(record));
+    if (auto directory = change->inode(parent)) {
+      directory->modified = directory->changed = now();
+      change->put(*directory);
+    }
+    done(*change, request, found->number);
+    PAIL_CHECK(change->commit());
+  }
+  pass.leave();
+  clean_up(found->number);
+  keep_directory(parent, request.stop);
+  return Unit{};
+}
+
+}  // namespace pail::vfs

@@ -1,0 +1,44 @@
+// POSIX attributes as object headers, in the dialect of s3fs, and what other tools write read as well.
+//
+// Written: x-amz-meta-mode (decimal, with type bits), -uid, -gid, -mtime and, where it differs, -atime
+// (seconds.nnnnnnnnn), -xattr (percent-encoded JSON of base64 values). Read in addition: mode in octal (rclone with
+// --metadata), goog-reserved-posix-*, permissions/owner/group, fractions of a second with fewer digits.
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "cache/records.h"
+#include "pailfs/base/result.h"
+#include "pailfs/cos/types.h"
+
+namespace pail::vfs {
+
+// What an object without stored attributes is shown as.
+struct AttributeDefaults {
+  std::uint32_t file_permissions, directory_permissions;
+  std::uint32_t uid, gid;
+};
+
+// Fills type, permissions, owner, times and `headers` of `record` from an object's headers. Size and ETag as well.
+// `key_is_directory`: the key ends with '/'.
+void apply_object(cache::InodeRecord& record, const cos::ObjectInfo& info, bool key_is_directory,
+                  const AttributeDefaults& defaults);
+
+// The attributes of a listing entry: size, ETag, time; the rest assumed from `defaults`.
+void apply_defaults(cache::InodeRecord& record, const AttributeDefaults& defaults);
+
+// The headers an object of this inode is stored with.
+cos::ObjectHeaders to_headers(const cache::InodeRecord& record);
+
+using Xattrs = std::map<std::string, std::string, std::less<>>;
+// Errors: EIO the stored header is malformed.
+Result<Xattrs> xattrs_of(const cache::InodeRecord& record);
+void set_xattrs(cache::InodeRecord& record, const Xattrs& xattrs);
+
+// st_mode's type bits of a file type, and back.
+std::uint32_t type_bits(cache::FileType type);
+std::optional<cache::FileType> type_of_mode(std::uint32_t mode);
+
+}  // namespace pail::vfs

@@ -1,0 +1,109 @@
+#include "vfs/tree.h"
+
+#include <fmt/format.h>
+
+#include "base/log.h"
+
+namespace pail::vfs {
+
+using cache::DirectoryForm;
+using cache::InodeRecord;
+
+WallTime now() {
+  return system_clock().wall();
+}
+
+Result<Unit> check_name(std::string_view name) {
+  if (name.size() > 255) return Error{ENAMETOOLONG, fmt::format("a name of {} bytes: at most 255", name.size())};
+  if (name.empty() || name == "." || name == ".." || name.find('\0') != std::string_view::npos)
+    return Error{ENOENT, fmt::format("{}: not a name of a file", quote(name))};
+  if (name.find('/') != std::string_view::npos) return Error{EINVAL, fmt::format("{}: holds a slash", quote(name))};
+  return Unit{};
+}
+
+Result<InodeRecord> require(cache::ReadTransaction& view, InodeNumber number) {
+  auto record = view.inode(number);
+  if (!record) return Error{ESTALE, fmt::format("inode {}: no longer exists", number)};
+  return std::move(*record);
+}
+
+Tree::Tree(const Options& options, std::uint64_t generation) : options_(options), generation_(generation) {}
+
+Result<std::string> Tree::key_of(cache::ReadTransaction& view, InodeNumber number) const {
+  std::string key;
+  constexpr int kDeepest = 1024;  // a key has no room for more names
+  for (int depth = 0; number != kRootInode; ++depth) {
+    PAIL_TRY(const InodeRecord record, require(view, number));
+    key = key.empty() ? record.name : record.name + "/" + key;
+    if (key.size() + options_.prefix.size() > cos::kMaxKeyBytes || depth == kDeepest)
+      return Error{ENAMETOOLONG,
+                   fmt::format("{}: its key would have more than {} bytes", quote(record.name), cos::kMaxKeyBytes)};
+    number = record.parent;
+  }
+  if (!key.empty()) return options_.prefix + key;
+  return options_.prefix.empty() ? std::string() : options_.prefix.substr(0, options_.prefix.size() - 1);
+}
+
+Result<std::string> Tree::prefix_of(cache::ReadTransaction& view, InodeNumber directory) const {
+  PAIL_TRY(std::string key, key_of(view, directory));
+  if (!key.empty()) key += '/';
+  return key;
+}
+
+std::string Tree::marker_key(const std::string& prefix, DirectoryForm form) {
+  if (prefix.empty()) return {};
+  const std::string plain = prefix.substr(0, prefix.size() - 1);
+  switch (form) {
+    case DirectoryForm::plain_marker:
+      return plain;
+    case DirectoryForm::folder_marker:
+      return plain + "_$folder$";
+    case DirectoryForm::implicit:
+    case DirectoryForm::slash_marker:
+      return prefix;
+  }
+  return prefix;
+}
+
+Result<cache::ObjectVersion> Tree::version_of(cache::ReadTransaction& view, const InodeRecord& record) const {
+  PAIL_TRY(std::string key, key_of(view, record.number));
+  return cache::ObjectVersion{std::move(key), record.etag, record.size};
+}
+
+AttributeDefaults Tree::defaults() const {
+  return {options_.file_permissions, options_.directory_permissions, options_.uid, options_.gid};
+}
+
+Attributes Tree::attributes(const InodeRecord& record) const {
+  Attributes shown;
+  shown.number = record.number;
+  shown.type = record.type;
+  shown.permissions = record.permissions & ~options_.umask.value_or(0);
+  shown.links = record.unlinked ? 0 : 1;  // 1 for directories: their number of sub-directories is not kept
+  shown.uid = options_.force_uid.value_or(record.uid);
+  shown.gid = options_.force_gid.value_or(record.gid);
+  shown.device = record.device;
+  shown.size = record.size;
+  shown.accessed = record.accessed;
+  shown.modified = record.modified;
+  shown.changed = record.changed;
+  return shown;
+}
+
+Entry Tree::entry(const InodeRecord& record, WallTime confirmed) const {
+  const auto age = now() - confirmed;
+  const auto left = std::clamp(options_.metadata_ttl - age, std::chrono::nanoseconds(0), options_.metadata_ttl);
+  return {attributes(record), generation_, left, left};
+}
+
+bool Tree::fresh(WallTime confirmed) const {
+  return now() - confirmed < options_.metadata_ttl;
+}
+
+WallTime Tree::confirmed(cache::ReadTransaction& view, const InodeRecord& record) const {
+  if (record.content == cache::Content::staged || record.unlinked || record.number == kRootInode) return now();
+  const auto parent = view.inode(record.parent);
+  return parent ? std::max(record.checked, parent->listed) : record.checked;
+}
+
+}  // namespace pail::vfs

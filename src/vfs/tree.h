@@ -1,0 +1,49 @@
+// Inodes as paths, keys and attributes: what every part of the file system asks of a record.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "cache/block_cache.h"
+#include "cache/index.h"
+#include "vfs/filesystem.h"
+#include "vfs/object_metadata.h"
+
+namespace pail::vfs {
+
+// Thread-safe: it holds settings only.
+class Tree {
+ public:
+  Tree(const Options& options, std::uint64_t generation);
+
+  // The key of an inode without a trailing '/', by way of its parents. The root's is its prefix without the '/'.
+  // Errors: ESTALE a parent is gone; ENAMETOOLONG over 1024 bytes.
+  Result<std::string> key_of(cache::ReadTransaction& view, InodeNumber number) const;
+  // The prefix of the keys in a directory: "" or ends with '/'.
+  Result<std::string> prefix_of(cache::ReadTransaction& view, InodeNumber directory) const;
+  // The object that stores the attributes of a directory of this form; empty for the root of a whole bucket.
+  static std::string marker_key(const std::string& prefix, cache::DirectoryForm form);
+  Result<cache::ObjectVersion> version_of(cache::ReadTransaction& view, const cache::InodeRecord& record) const;
+
+  AttributeDefaults defaults() const;
+  Attributes attributes(const cache::InodeRecord& record) const;
+  // With what is left of the time for which `confirmed` is good.
+  Entry entry(const cache::InodeRecord& record, WallTime confirmed) const;
+  bool fresh(WallTime confirmed) const;
+  // When the record was last confirmed: by itself or by a complete listing of its parent.
+  WallTime confirmed(cache::ReadTransaction& view, const cache::InodeRecord& record) const;
+
+ private:
+  const Options& options_;
+  std::uint64_t generation_;
+};
+
+// Errors: ENOENT "" "." ".." or NUL; ENAMETOOLONG over 255 bytes; EINVAL holds '/'.
+Result<Unit> check_name(std::string_view name);
+
+// The record, or ESTALE: the kernel asks for a number that no longer exists.
+Result<cache::InodeRecord> require(cache::ReadTransaction& view, InodeNumber number);
+
+WallTime now();
+
+}  // namespace pail::vfs

@@ -1,0 +1,54 @@
+// Turns: at most one operation at a time on one inode, for operations that wait for the store in between.
+//
+// Not a lock: nobody waits for it without being able to give up, and no mutex is held while a turn lasts.
+// Order: who needs turns of several inodes takes them by rising number. A turn of a directory (its listing) is taken
+// after those of files.
+#pragma once
+
+#include <set>
+#include <stop_token>
+
+#include "base/mutex.h"
+#include "cache/records.h"
+#include "pailfs/base/result.h"
+
+namespace pail::vfs {
+
+// Thread-safe.
+class Turns {
+ public:
+  // Ends the turn when it goes. Movable.
+  class Turn {
+   public:
+    Turn() = default;
+    Turn(Turns* turns, cache::InodeNumber number) : turns_(turns), number_(number) {}
+    Turn(Turn&& other) noexcept : turns_(std::exchange(other.turns_, nullptr)), number_(other.number_) {}
+    Turn& operator=(Turn&& other) noexcept {
+      end();
+      turns_ = std::exchange(other.turns_, nullptr);
+      number_ = other.number_;
+      return *this;
+    }
+    ~Turn() { end(); }
+
+   private:
+    void end() {
+      if (turns_ != nullptr) turns_->end(number_);
+      turns_ = nullptr;
+    }
+    Turns* turns_ = nullptr;
+    cache::InodeNumber number_ = 0;
+  };
+
+  // Waits for the turn. Errors: EINTR `stop` was requested.
+  Result<Turn> take(cache::InodeNumber number, const std::stop_token& stop) PAIL_EXCLUDES(mutex_);
+
+ private:
+  void end(cache::InodeNumber number) PAIL_EXCLUDES(mutex_);
+
+  Mutex mutex_;
+  CondVar changed_;
+  std::set<cache::InodeNumber> taken_ PAIL_GUARDED_BY(mutex_);
+};
+
+}  // namespace pail::vfs

@@ -1,0 +1,253 @@
+#include "vfs/uploader.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/checksum.h"
+#include "base/encoding.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mutex.h"
+#include "cache/block_cache.h"
+
+namespace pail::vfs {
+
+using cache::kBlockSize;
+
+namespace {
+
+// Part sizes are whole blocks, so that the checksums of blocks fall out of the parts.
+ByteCount part_size_for(ByteCount size, ByteCount wanted) {
+  const std::uint64_t least = (size.n + cos::kMaxParts - 1) / cos::kMaxParts;
+  const std::uint64_t part = std::max({least, wanted.n, cos::kMinPartSize.n});
+  return {(part + kBlockSize.n - 1) / kBlockSize.n * kBlockSize.n};
+}
+
+struct Digests {
+  std::string md5;  // raw
+  std::vector<std::uint64_t> blocks;
+};
+
+Result<Digests> digest(int fd, Extent extent) {
+  Digest md5(DigestKind::md5);
+  Digests digests;
+  std::vector<std::byte> block(kBlockSize.n);
+  for (ByteOffset at = extent.begin; at < extent.end; at = at + kBlockSize) {
+    const std::span piece(block.data(), std::min(kBlockSize.n, (extent.end - at).n));
+    PAIL_TRY(const std::size_t got, read_at(fd, at, piece));
+    if (got != piece.size()) return Error{EIO, "a staging file became shorter while it was uploaded"};
+    md5.update(piece);
+    digests.blocks.push_back(xxh3(piece));
+  }
+  digests.md5 = md5.result();
+  return digests;
+}
+
+std::string quoted_hex(std::string_view raw) {
+  return '"' + to_hex(bytes_of(raw)) + '"';
+}
+
+}  // namespace
+
+struct Uploader::Part {
+  unsigned number;
+  Extent extent;
+  std::string etag;
+  Digests digests;
+};
+
+// The parts of one upload while they are on their way.
+class Uploader::Parts {
+ public:
+  void add() {
+    MutexLock lock(mutex_);
+    ++waiting_;
+  }
+  void done(Result<Part> part) {
+    MutexLock lock(mutex_);
+    if (part) {
+      sent_.push_back(std::move(*part));
+    } else if (!failed_) {
+      failed_ = part.error();
+    }
+    if (--waiting_ == 0) idle_.notify_all();
+  }
+  bool failed() {
+    MutexLock lock(mutex_);
+    return failed_.has_value();
+  }
+  Result<std::vector<Part>> wait() {
+    MutexLock lock(mutex_);
+    while (waiting_ > 0) idle_.wait(mutex_);
+    if (failed_) return *failed_;
+    std::ranges::sort(sent_, {}, &Part::number);
+    return std::move(sent_);
+  }
+
+ private:
+  Mutex mutex_;
+  CondVar idle_;
+  unsigned waiting_ PAIL_GUARDED_BY(mutex_) = 0;
+  std::vector<Part> sent_ PAIL_GUARDED_BY(mutex_);
+  std::optional<Error> failed_ PAIL_GUARDED_BY(mutex_);
+};
+
+Uploader::Uploader(cache::Index& index, cos::Client& store, std::string bucket, ByteCount part_size, unsigned parallel)
+    : index_(index), store_(store), bucket_(std::move(bucket)), part_size_(part_size), senders_(parallel) {}
+
+Result<Uploaded> Uploader::upload(const UploadJob& job, const std::stop_token& stop) {
+  if (job.size > cos::kMaxObjectSize)
+    return Error{EFBIG, fmt::format("{}: an object has at most {} bytes", quote(job.key), cos::kMaxObjectSize.n)};
+  return job.size <= part_size_ ? put(job, stop) : multipart(job, stop);
+}
+
+Result<cos::Preconditions> Uploader::conditions(const UploadJob& job, const std::stop_token& stop) {
+  if (conditional_)
+    return cos::Preconditions{.if_match = job.replaces, .if_none_match = {}, .if_absent = job.replaces.empty()};
+  // Without conditional writes a look before the write is the best there is; docs/semantics.md names the gap.
+  const auto info = store_.head_object(bucket_, job.key, stop);
+  if (!info && info.error().errnum != ENOENT) return info.error();
+  const bool expected = info ? info->etag == job.replaces : job.replaces.empty();
+  if (!expected) return Error{ESTALE, fmt::format("PUT {}: the object was changed by somebody else", quote(job.key))};
+  return cos::Preconditions{};
+}
+
+Result<cos::ETag> Uploader::ours_after_all(const UploadJob& job, const std::string& etag, Error refused,
+                                           const std::stop_token& stop) {
+  const auto info = store_.head_object(bucket_, job.key, stop);
+  if (info && info->etag.text == etag && info->size == job.size) return info->etag;
+  return refused;
+}
+
+Result<Uploaded> Uploader::put(const UploadJob& job, const std::stop_token& stop) {
+  const Extent whole{{}, {job.size.n}};
+  PAIL_TRY(Digests digests, digest(job.descriptor, whole));
+  PAIL_TRY(cos::Preconditions preconditions, conditions(job, stop));
+  const cos::PutRequest request{.key = job.key,
+                                .body = http::body_from_file(job.descriptor, whole),
+                                .content_md5 = to_base64(bytes_of(digests.md5)),
+                                .headers = job.headers,
+                                .conditions = std::move(preconditions)};
+  auto result = store_.put_object(bucket_, request, stop);
+  if (!result && result.error().errnum == EOPNOTSUPP && conditional_.exchange(false)) {
+    spdlog::info("the store has no conditional writes: overwriting another writer's change cannot be ruled out");
+    return put(job, stop);
+  }
+  if (!result && result.error().errnum == ESTALE) {
+    PAIL_TRY(cos::ETag etag, ours_after_all(job, quoted_hex(digests.md5), result.error(), stop));
+    return Uploaded{std::move(etag), std::move(digests.blocks)};
+  }
+  if (!result) return result.error();
+  uploaded_ += job.size.n;
+  return Uploaded{result->etag, std::move(digests.blocks)};
+}
+
+Result<cos::ETag> Uploader::create(const std::string& key, const std::string& body, const cos::ObjectHeaders& headers,
+                                   const std::stop_token& stop) {
+  PAIL_TRY(cos::Preconditions preconditions, conditions({.key = key}, stop));
+  const cos::PutRequest request{
+      .key = key, .body = http::body_from_string(body), .headers = headers, .conditions = std::move(preconditions)};
+  auto result = store_.put_object(bucket_, request, stop);
+  if (result) return result->etag;
+  if (result.error().errnum == EOPNOTSUPP && conditional_.exchange(false)) return create(key, body, headers, stop);
+  if (result.error().errnum == ESTALE) return Error{EEXIST, result.error().context};
+  return result.error();
+}
+
+// The upload recorded for the same content, or a new one.
+Result<cache::UploadRecord> Uploader::begin(const UploadJob& job, const std::stop_token& stop) {
+  auto known = index_.read()->upload(job.number);
+  if (known && known->key == job.key && known->size == job.size) return std::move(*known);
+  if (known) abandon(job.number);
+  PAIL_TRY(cos::Preconditions preconditions, conditions(job, stop));
+  auto id = store_.create_upload(bucket_, job.key, job.headers, preconditions, stop);
+  if (!id && id.error().errnum == EOPNOTSUPP && conditional_.exchange(false)) return begin(job, stop);
+  if (!id) return id.error();
+  cache::UploadRecord record{job.key, id->text, part_size_for(job.size, part_size_), job.size};
+  auto change = index_.write();
+  change->put_upload(job.number, record);
+  PAIL_CHECK(change->commit());
+  return record;
+}
+
+Result<Uploaded> Uploader::multipart(const UploadJob& job, const std::stop_token& stop) {
+  PAIL_TRY(const cache::UploadRecord upload, begin(job, stop));
+  const cos::UploadId id{upload.upload_id};
+  PAIL_TRY(const std::vector<Part> parts, send_parts(job, upload, stop));
+
+  Uploaded uploaded;
+  std::vector<cos::CompletedPart> list;
+  Digest of_parts(DigestKind::md5);
+  for (const Part& part : parts) {
+    list.push_back({part.number, {part.etag}});
+    of_parts.update(bytes_of(part.digests.md5));
+    uploaded.checksums.insert(uploaded.checksums.end(), part.digests.blocks.begin(), part.digests.blocks.end());
+  }
+  const std::string expected = fmt::format("\"{}-{}\"", to_hex(bytes_of(of_parts.result())), parts.size());
+  PAIL_TRY(cos::Preconditions preconditions, conditions(job, stop));
+  auto result = store_.complete_upload(bucket_, job.key, id, list, preconditions, stop);
+  if (result) {
+    uploaded.etag = result->etag;
+  } else {
+    // ENOENT: no such upload. Either our completion arrived and its answer did not, or somebody aborted it.
+    const int errnum = result.error().errnum;
+    if (errnum != ESTALE && errnum != ENOENT) return result.error();
+    auto etag = ours_after_all(job, expected, result.error(), stop);
+    if (!etag) {
+      abandon(job.number);
+      return errnum == ENOENT ? Error{EIO, etag.error().context} : etag.error();
+    }
+    uploaded.etag = std::move(*etag);
+  }
+  auto change = index_.write();
+  change->erase_upload(job.number);
+  PAIL_CHECK(change->commit());
+  return uploaded;
+}
+
+Result<std::vector<Uploader::Part>> Uploader::send_parts(const UploadJob& job, const cache::UploadRecord& upload,
+                                                         const std::stop_token& stop) {
+  Parts parts;
+  unsigned number = 0;
+  for (ByteOffset begin{}; begin.n < job.size.n; begin = begin + upload.part_size) {
+    Part part{++number, {begin, {std::min(begin.n + upload.part_size.n, job.size.n)}}, {}, {}};
+    parts.add();
+    senders_.run([&, part = std::move(part)]() mutable { send_part(job, upload, std::move(part), parts, stop); });
+  }
+  return parts.wait();
+}
+
+void Uploader::send_part(const UploadJob& job, const cache::UploadRecord& upload, Part part, Parts& parts,
+                         const std::stop_token& stop) {
+  if (parts.failed()) return parts.done(Error{ECANCELED, "another part failed"});
+  auto digests = digest(job.descriptor, part.extent);
+  if (!digests) return parts.done(digests.error());
+  part.digests = std::move(*digests);
+  for (const cache::UploadPartRecord& known : index_.read()->upload_parts(job.number))
+    if (known.number == part.number && known.md5 == part.digests.md5) part.etag = known.etag;
+  if (!part.etag.empty()) return parts.done(std::move(part));
+  auto sent = store_.upload_part(bucket_, job.key, {upload.upload_id}, part.number,
+                                 http::body_from_file(job.descriptor, part.extent),
+                                 to_base64(bytes_of(part.digests.md5)), stop);
+  if (!sent) return parts.done(sent.error());
+  part.etag = sent->etag.text;
+  uploaded_ += part.extent.size().n;
+  auto change = index_.write();
+  change->put_upload_part(job.number, {part.number, part.etag, part.digests.md5});
+  if (auto committed = change->commit(); !committed) return parts.done(committed.error());
+  parts.done(std::move(part));
+}
+
+void Uploader::abandon(InodeNumber number) {
+  const auto record = index_.read()->upload(number);
+  if (!record) return;
+  const auto aborted = store_.abort_upload(bucket_, record->key, {record->upload_id});
+  if (!aborted && aborted.error().errnum != ENOENT)
+    spdlog::warn("an unfinished upload stays in the bucket: {}", aborted.error().context);
+  auto change = index_.write();
+  change->erase_upload(number);
+  if (const auto committed = change->commit(); !committed) spdlog::warn("{}", committed.error().context);
+}
+
+}  // namespace pail::vfs

@@ -1,0 +1,73 @@
+// Brings a local file into the bucket: one PUT, or a multipart upload in parallel that a new process can continue.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "base/executor.h"
+#include "cache/index.h"
+#include "pailfs/cos/client.h"
+#include "vfs/types.h"
+
+namespace pail::vfs {
+
+struct UploadJob {
+  InodeNumber number = 0;
+  std::string key;
+  int descriptor = -1;  // of the local file; its bytes must not change during the upload
+  ByteCount size;
+  cos::ObjectHeaders headers;
+  cos::ETag replaces;  // the version it was based on; empty: the key must be free
+};
+
+struct Uploaded {
+  cos::ETag etag;
+  std::vector<std::uint64_t> checksums;  // XXH3 of the file's blocks, for the block cache
+};
+
+// Thread-safe; jobs of one inode one after the other.
+class Uploader {
+ public:
+  Uploader(cache::Index& index, cos::Client& store, std::string bucket, ByteCount part_size, unsigned parallel);
+
+  // When it returns a value the object is in the bucket, with this content.
+  // Errors: ESTALE somebody else wrote the key in the meantime; EFBIG; EINTR; what the store says. A multipart upload
+  // that failed stays recorded, and a later call for the same content goes on with it.
+  Result<Uploaded> upload(const UploadJob& job, const std::stop_token& stop);
+  // Stores a small object under a key that must be free. Errors: EEXIST it is not.
+  Result<cos::ETag> create(const std::string& key, const std::string& body, const cos::ObjectHeaders& headers,
+                           const std::stop_token& stop);
+  // Aborts the recorded upload of the inode, if there is one.
+  void abandon(InodeNumber number);
+
+  std::uint64_t bytes_uploaded() const { return uploaded_; }
+
+ private:
+  struct Part;
+  class Parts;
+
+  Result<Uploaded> put(const UploadJob& job, const std::stop_token& stop);
+  Result<Uploaded> multipart(const UploadJob& job, const std::stop_token& stop);
+  Result<cache::UploadRecord> begin(const UploadJob& job, const std::stop_token& stop);
+  Result<std::vector<Part>> send_parts(const UploadJob& job, const cache::UploadRecord& upload,
+                                       const std::stop_token& stop);
+  void send_part(const UploadJob& job, const cache::UploadRecord& upload, Part part, Parts& parts,
+                 const std::stop_token& stop);
+  // A refused precondition may be our own earlier success: `etag` is what the object then has.
+  Result<cos::ETag> ours_after_all(const UploadJob& job, const std::string& etag, Error refused,
+                                   const std::stop_token& stop);
+  Result<cos::Preconditions> conditions(const UploadJob& job, const std::stop_token& stop);
+
+  cache::Index& index_;
+  cos::Client& store_;
+  const std::string bucket_;
+  const ByteCount part_size_;
+  std::atomic<std::uint64_t> uploaded_{0};
+  std::atomic<bool> conditional_{true};  // false once the store turned out to have no conditional writes
+  Executor senders_;
+};
+
+}  // namespace pail::vfs
