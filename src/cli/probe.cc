@@ -32,35 +32,41 @@ bool mentions(const Error& error, std::string_view code) {
   return error.context.find(code) != std::string::npos;
 }
 
-// A page of the buckets these credentials see: with locations where the store has such a listing, else without.
-std::vector<cos::BucketInfo> visible_buckets(cos::Client& store, std::string_view bucket, std::stop_token stop) {
-  auto page = store.list_buckets_extended(bucket, "", stop);
-  if (!page || page->buckets.empty()) page = store.list_buckets(stop);
-  return page ? std::move(page->buckets) : std::vector<cos::BucketInfo>{};
+// The bucket these credentials can see whose name is closest, none when no other is close.
+std::optional<std::string> similar_bucket(cos::Client& store, std::string_view bucket, std::stop_token stop) {
+  const auto page = store.list_buckets(stop);
+  if (!page) return std::nullopt;
+  std::vector<std::string_view> names;
+  for (const cos::BucketInfo& seen : page->buckets)
+    if (seen.name != bucket) names.push_back(seen.name);
+  const auto nearest = nearest_name(bucket, names);
+  return nearest ? std::optional<std::string>(*nearest) : std::nullopt;
+}
+
+// The region of a bucket that is not where `url` serves; none when the store does not tell.
+std::optional<std::string> other_region(cos::Client& store, std::string_view url, std::string_view bucket,
+                                        std::stop_token stop) {
+  const auto code = cos::find_bucket_location(store, bucket, stop);
+  if (!code || !*code) return std::nullopt;
+  const std::string region = cos::location_of(**code).value_or(**code);
+  return cos::location_of_url(url) == region ? std::nullopt : std::optional<std::string>(region);
 }
 
 Error explain_missing_bucket(cos::Client& store, std::string_view url, const Source& source, const Error& error,
                              std::stop_token stop) {
-  const std::vector<cos::BucketInfo> buckets = visible_buckets(store, source.bucket, stop);
-  const auto here = cos::location_of_url(url);
-  const auto found = std::ranges::find(buckets, source.bucket, &cos::BucketInfo::name);
-  if (found != buckets.end() && !found->location.empty()) {
-    const std::string region = cos::location_of(found->location).value_or(found->location);
-    if (!here || *here != region)
-      return explained(error, fmt::format("bucket {} is in {}, not at {}: mount it with -o region={}", source.bucket,
-                                          quote(region), url, region));
-  }
+  const std::string& bucket = source.bucket;
+  if (const auto region = other_region(store, url, bucket, stop))
+    return explained(error, fmt::format("wrong region: bucket {} is in {}, not at {}; mount it with -o region={}",
+                                        bucket, quote(*region), url, *region));
   if (mentions(error, "Redirect"))
-    return explained(
-        error,
-        fmt::format("bucket {} is in another region than {} serves: say so with region= or url=", source.bucket, url));
-  std::vector<std::string_view> names;
-  for (const cos::BucketInfo& bucket : buckets) names.push_back(bucket.name);
-  if (const auto nearest = nearest_name(source.bucket, names); nearest && *nearest != source.bucket)
-    return explained(error, fmt::format("no bucket {} at {}; did you mean {}?", source.bucket, url, quote(*nearest)));
-  return explained(error, fmt::format("no bucket {} at {}: its name is misspelt, or it is in another region than this "
-                                      "endpoint serves (region=)",
-                                      source.bucket, url));
+    return explained(error, fmt::format("wrong region: bucket {} is in another one than {} serves; say so with region= "
+                                        "or url=",
+                                        bucket, url));
+  if (const auto similar = similar_bucket(store, bucket, stop))
+    return explained(error, fmt::format("no such bucket: {} at {}; did you mean {}?", bucket, url, quote(*similar)));
+  return explained(error, fmt::format("no such bucket: {} at {}; its name is misspelt, or it is in another region than "
+                                      "this endpoint serves (region=)",
+                                      bucket, url));
 }
 
 Error explain_refusal(cos::Client& store, const Source& source, const Error& error, std::stop_token stop) {

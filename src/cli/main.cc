@@ -1,0 +1,93 @@
+// The program: finds out as what it was called, and does that.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+#include <exception>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "cli/command_line.h"
+#include "cli/doctor_command.h"
+#include "cli/mount_command.h"
+#include "cli/serve_command.h"
+#include "cli/texts.h"
+#include "fuse/mount.h"
+
+namespace pail::cli {
+namespace {
+
+// umount(8) for root, fusermount3(1) for users, who may not unmount by themselves.
+int run_umount(const std::string& directory) {
+  const bool root = ::geteuid() == 0;
+  const char* program = root ? "umount" : "fusermount3";
+  // `--` and `-u --`: a directory whose name begins with a dash is one too.
+  if (root)
+    ::execlp(program, program, "--", directory.c_str(), nullptr);
+  else
+    ::execlp(program, program, "-u", "--", directory.c_str(), nullptr);
+  fmt::print(stderr, "pailfs: {}: {}\n", program, std::strerror(errno));
+  return kExitSystem;
+}
+
+int run_generate(const std::string& what) {
+  const auto text = generated_text(what);
+  if (text) return std::fputs(text->c_str(), stdout) < 0 ? kExitSystem : 0;
+  fmt::print(stderr, "pailfs: {}\n", text.error().context);
+  return kExitUsage;
+}
+
+int run(const CommandLine& line, auth::Environment environment) {
+  switch (line.command) {
+    case Command::mount:
+      return run_mount(line, std::move(environment));
+    case Command::umount:
+      return run_umount(line.directory);
+    case Command::serve:
+      return run_serve(line);
+    case Command::doctor:
+      return run_doctor(line, std::move(environment));
+    case Command::generate:
+      return run_generate(line.what);
+  }
+  return kExitUsage;
+}
+
+int usage_error(const Error& error) {
+  fmt::print(stderr, "pailfs: {}\n", error.context);
+  return kExitUsage;
+}
+
+int start(const std::vector<std::string>& arguments) {
+  fuse::protect_process_memory();
+  std::signal(SIGPIPE, SIG_IGN);
+  if (fuse::is_worker()) return run_worker_process(arguments);
+  auth::Environment environment = auth::capture_environment();
+  const std::vector<std::string> own(arguments.begin() + 1, arguments.end());
+  if (is_mount_helper(arguments.front())) {
+    const auto line = parse_mount_helper(own);
+    return line ? run(*line, std::move(environment)) : usage_error(line.error());
+  }
+  const auto parsed = parse_command_line(own);
+  if (!parsed) return usage_error(parsed.error());
+  if (const auto* print = std::get_if<Print>(&*parsed)) return std::fputs(print->text.c_str(), stdout) < 0 ? 1 : 0;
+  return run(std::get<CommandLine>(*parsed), std::move(environment));
+}
+
+}  // namespace
+}  // namespace pail::cli
+
+int main(int argc, char** argv) {
+  try {
+    std::vector<std::string> arguments(argv, argv + argc);
+    if (arguments.empty()) arguments.emplace_back("pailfs");
+    return pail::cli::start(arguments);
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "pailfs: {}\n", error.what());
+    return pail::cli::kExitSystem;
+  }
+}

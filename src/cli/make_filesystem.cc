@@ -1,0 +1,63 @@
+#include "cli/make_filesystem.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <thread>
+#include <utility>
+
+#include "base/log.h"
+#include "cli/connect.h"
+
+namespace pail::cli {
+namespace {
+
+constexpr auto kLockPatience = std::chrono::seconds(5);
+constexpr auto kLockPause = std::chrono::milliseconds(20);
+
+auth::Resolved newest_credentials(const auth::Sources& sources, auth::Resolved at_mount) {
+  auto resolved = auth::resolve_credentials(sources);
+  if (resolved) return *std::move(resolved);
+  spdlog::warn("credentials cannot be read again, those of the mount are used: {}", resolved.error().context);
+  return at_mount;
+}
+
+vfs::Options view_options(const WorkerTask& task) {
+  const MountOptions& from = task.options;
+  vfs::Options options;
+  options.bucket = task.source.bucket;
+  options.prefix = task.source.prefix;
+  options.metadata_ttl = from.metadata_ttl;
+  options.memory = from.memory;
+  options.cache_directory = task.cache_directory;
+  options.cache_size = from.cache_size;
+  options.read_only = from.read_only;
+  options.uid = ::getuid();
+  options.gid = ::getgid();
+  options.force_uid = from.uid;
+  options.force_gid = from.gid;
+  options.umask = from.umask;
+  options.file_permissions = from.file_mode;
+  options.directory_permissions = from.dir_mode;
+  return options;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<vfs::FileSystem>> make_filesystem(const WorkerTask& task, WorkerSecrets secrets,
+                                                         std::shared_ptr<vfs::OpenTable> opens, vfs::Start start) {
+  const auth::Sources sources = credential_sources(task.options, std::move(secrets.environment), task.source.bucket);
+  const auth::Resolved resolved = newest_credentials(sources, std::move(secrets.resolved));
+  PAIL_TRY(const Connection connection, connect(task.options, sources, resolved, Patience::serving));
+  // The process before this one may still be dying, its locks with it.
+  const auto until = std::chrono::steady_clock::now() + kLockPatience;
+  for (;;) {
+    auto opened = vfs::FileSystem::open(view_options(task), connection.store, opens, start);
+    if (opened || opened.error().errnum != EBUSY || std::chrono::steady_clock::now() > until) return opened;
+    std::this_thread::sleep_for(kLockPause);
+  }
+}
+
+}  // namespace pail::cli

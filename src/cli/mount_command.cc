@@ -1,0 +1,208 @@
+#include "cli/mount_command.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <optional>
+#include <utility>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "cli/cache_directory.h"
+#include "cli/connect.h"
+#include "cli/handover.h"
+#include "cli/make_filesystem.h"
+#include "cli/probe.h"
+#include "fuse/mount.h"
+
+namespace pail::cli {
+namespace {
+
+struct FlagRow {
+  std::string_view name;
+  unsigned long set, clear;
+};
+
+// Options of mount(8) as flags of mount(2).
+constexpr auto kFlags = std::to_array<FlagRow>({
+    {"dev", 0, MS_NODEV},
+    {"nodev", MS_NODEV, 0},
+    {"suid", 0, MS_NOSUID},
+    {"nosuid", MS_NOSUID, 0},
+    {"exec", 0, MS_NOEXEC},
+    {"noexec", MS_NOEXEC, 0},
+    {"atime", 0, MS_NOATIME},
+    {"noatime", MS_NOATIME, 0},
+    {"diratime", 0, MS_NODIRATIME},
+    {"nodiratime", MS_NODIRATIME, 0},
+    {"relatime", MS_RELATIME, 0},
+    {"norelatime", 0, MS_RELATIME},
+    {"strictatime", MS_STRICTATIME, 0},
+    {"nostrictatime", 0, MS_STRICTATIME},
+    {"lazytime", MS_LAZYTIME, 0},
+    {"nolazytime", 0, MS_LAZYTIME},
+    {"sync", MS_SYNCHRONOUS, 0},
+    {"async", 0, MS_SYNCHRONOUS},
+    {"dirsync", MS_DIRSYNC, 0},
+});
+
+fuse::MountSpec mount_spec(const std::filesystem::path& directory, const WorkerTask& task) {
+  constexpr std::string_view kName = "fsname=";
+  fuse::MountSpec spec;
+  spec.mount_point = directory;
+  spec.source = render_source(task.source);
+  if (task.options.read_only) spec.flags |= MS_RDONLY;
+  for (const std::string& option : task.options.kernel_options) {
+    if (option == "allow_other") spec.audience = fuse::Audience::everyone;
+    if (option.starts_with(kName)) spec.source = option.substr(kName.size());
+    const auto flag = std::ranges::find(kFlags, option, &FlagRow::name);
+    if (flag != kFlags.end()) spec.flags = (spec.flags & ~flag->clear) | flag->set;
+  }
+  return spec;
+}
+
+Result<std::filesystem::path> check_mount_point(const std::string& text) {
+  const std::filesystem::path path = std::filesystem::absolute(text).lexically_normal();
+  PAIL_TRY(const bool repaired, fuse::repair_stale_mount(path));
+  if (repaired) fmt::print(stderr, "pailfs: {}: detached a mount whose process had died\n", path.string());
+  struct stat st {};
+  if (::stat(path.c_str(), &st) != 0) return errno_error(errno, fmt::format("mount point {}", path.string()));
+  if (!S_ISDIR(st.st_mode)) return errno_error(ENOTDIR, fmt::format("mount point {}", path.string()));
+  return path;
+}
+
+Result<MountOptions> read_options(const CommandLine& line) {
+  MountOptions options;
+  const auto unknown = line.ignore_unknown ? UnknownOptions::ignore : UnknownOptions::refuse;
+  for (const std::string& text : line.options) PAIL_CHECK(parse_mount_options(text, options, unknown));
+  return options;
+}
+
+// Everything that is known before the store is asked.
+struct Plan {
+  WorkerTask task;
+  Endpoint endpoint;
+};
+
+Result<Plan> make_plan(const CommandLine& line) {
+  Plan plan;
+  PAIL_TRY(plan.task.source, parse_source(line.source));
+  PAIL_TRY(plan.task.options, read_options(line));
+  PAIL_TRY(plan.endpoint, choose_endpoint(plan.task.options));
+  plan.task.log = line.foreground ? LogTarget::stderr_stream : LogTarget::syslog;
+  return plan;
+}
+
+Result<CacheDirectory> prepare_cache(Plan& plan) {
+  std::filesystem::path root = plan.task.options.cache_dir;
+  if (root.empty()) {
+    PAIL_TRY(root, default_cache_root());
+  }
+  auto taken = take_cache_directory(root, plan.endpoint.url, plan.task.source);
+  if (!taken) return Error{taken.error().errnum, fmt::format("cache directory {}", taken.error().context)};
+  plan.task.cache_directory = taken->path;
+  return taken;
+}
+
+// Leaves the terminal, the session and the working directory of whoever mounted.
+void become_daemon() {
+  ::setsid();
+  if (::chdir("/") != 0) spdlog::warn("chdir /: {}", std::strerror(errno));
+  const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+  for (int fd = 0; fd <= 2; ++fd) ::dup2(null, fd);
+  if (null > 2) ::close(null);
+}
+
+int supervise_task(const WorkerTask& task, const std::filesystem::path& directory, const WorkerSecrets& secrets,
+                   UniqueFd ready) {
+  open_log(task.log, "pailfs");
+  if (auto level = set_log_level(task.options.log_level); !level) spdlog::warn("{}", level.error().context);
+  fuse::SupervisorSettings settings;
+  settings.worker_argv = render_worker_arguments(task);
+  settings.secrets = render_secrets(secrets);
+  settings.ready = std::move(ready);
+  return fuse::supervise(mount_spec(directory, task), std::move(settings));
+}
+
+int fail(const Source& source, const Error& error) {
+  fmt::print(stderr, "pailfs: cannot mount {}: {}\n", render_source(source), error.context);
+  return kExitMountFailed;
+}
+
+int supervise_in_background(const WorkerTask& task, const std::filesystem::path& directory,
+                            const WorkerSecrets& secrets) {
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) return fail(task.source, errno_error(errno, "pipe"));
+  UniqueFd from(ends[0]), ready(ends[1]);
+  const pid_t child = ::fork();
+  if (child < 0) return fail(task.source, errno_error(errno, "fork"));
+  if (child == 0) {
+    from.reset();
+    become_daemon();
+    return supervise_task(task, directory, secrets, std::move(ready));
+  }
+  ready.reset();
+  const auto outcome = fuse::read_outcome(from.get());
+  return outcome ? 0 : fail(task.source, outcome.error());
+}
+
+int supervise_in_foreground(const WorkerTask& task, const std::filesystem::path& directory,
+                            const WorkerSecrets& secrets) {
+  return supervise_task(task, directory, secrets, UniqueFd());
+}
+
+}  // namespace
+
+int run_mount(const CommandLine& line, auth::Environment environment) {
+  auto plan = make_plan(line);
+  if (!plan) {
+    fmt::print(stderr, "pailfs: {}\n", plan.error().context);
+    return kExitUsage;
+  }
+  if (line.fake) return 0;
+  WorkerTask& task = plan->task;
+  if (task.options.writeback)
+    fmt::print(stderr, "pailfs: writeback is not part of this release: close() still waits for the bucket\n");
+
+  const auto directory = check_mount_point(line.directory);
+  if (!directory) return fail(task.source, directory.error());
+  const auth::Sources sources = credential_sources(task.options, environment, task.source.bucket);
+  auto resolved = auth::resolve_credentials(sources);
+  if (!resolved) return fail(task.source, resolved.error());
+  if (line.verbose) fmt::print("pailfs: {} with {}\n", plan->endpoint.url, auth::describe(resolved->credentials));
+  if (auto probed = probe_in_child(task.options, sources, *resolved, task.source); !probed)
+    return fail(task.source, probed.error());
+  const auto cache = prepare_cache(*plan);
+  if (!cache) return fail(task.source, cache.error());
+
+  const WorkerSecrets secrets{std::move(environment), *std::move(resolved)};
+  return line.foreground ? supervise_in_foreground(task, *directory, secrets)
+                         : supervise_in_background(task, *directory, secrets);
+}
+
+int run_worker_process(const std::vector<std::string>& arguments) {
+  const auto task = parse_worker_arguments(arguments);
+  open_log(task ? task->log : LogTarget::stderr_stream, "pailfs");
+  if (!task) {
+    spdlog::error("{}", task.error().context);
+    return kExitSystem;
+  }
+  if (auto level = set_log_level(task->options.log_level); !level) spdlog::warn("{}", level.error().context);
+  const auto make = [&](std::shared_ptr<vfs::OpenTable> opens,
+                        vfs::Start start) -> Result<std::unique_ptr<vfs::FileSystem>> {
+    PAIL_TRY(const Secret text, fuse::worker_secrets());
+    PAIL_TRY(WorkerSecrets secrets, parse_secrets(text));
+    return make_filesystem(*task, std::move(secrets), std::move(opens), start);
+  };
+  return fuse::run_worker(make, {});
+}
+
+}  // namespace pail::cli
