@@ -17,14 +17,28 @@ struct ByteOffset {
   auto operator<=>(const ByteOffset&) const = default;
 };
 
-constexpr ByteCount operator+(ByteCount a, ByteCount b) { return {a.n + b.n}; }
-constexpr ByteCount operator-(ByteCount a, ByteCount b) { return {a.n - b.n}; }
-constexpr ByteOffset operator+(ByteOffset at, ByteCount by) { return {at.n + by.n}; }
-constexpr ByteCount operator-(ByteOffset end, ByteOffset begin) { return {end.n - begin.n}; }
+constexpr ByteCount operator+(ByteCount a, ByteCount b) {
+  return {a.n + b.n};
+}
+constexpr ByteCount operator-(ByteCount a, ByteCount b) {
+  return {a.n - b.n};
+}
+constexpr ByteOffset operator+(ByteOffset at, ByteCount by) {
+  return {at.n + by.n};
+}
+constexpr ByteCount operator-(ByteOffset end, ByteOffset begin) {
+  return {end.n - begin.n};
+}
 
-constexpr ByteCount operator""_KiB(unsigned long long n) { return {n << 10}; }
-constexpr ByteCount operator""_MiB(unsigned long long n) { return {n << 20}; }
-constexpr ByteCount operator""_GiB(unsigned long long n) { return {n << 30}; }
+constexpr ByteCount operator""_KiB(unsigned long long n) {
+  return {n << 10};
+}
+constexpr ByteCount operator""_MiB(unsigned long long n) {
+  return {n << 20};
+}
+constexpr ByteCount operator""_GiB(unsigned long long n) {
+  return {n << 30};
+}
 
 // Bytes [begin, end) of one object or file.
 struct Extent {

@@ -59,14 +59,13 @@ int errnum_of(const Result<T>& result) {
 
 // Declares a variable from a Result, or returns its error from the enclosing function.
 //   PAIL_TRY(auto info, bucket.head(key));
-#define PAIL_TRY(declaration, ...)                                          \
-  auto PAIL_CONCAT(pail_result_, __LINE__) = (__VA_ARGS__);                 \
-  if (!PAIL_CONCAT(pail_result_, __LINE__))                                 \
-    return std::move(PAIL_CONCAT(pail_result_, __LINE__)).error();          \
+#define PAIL_TRY(declaration, ...)                                                                         \
+  auto PAIL_CONCAT(pail_result_, __LINE__) = (__VA_ARGS__);                                                \
+  if (!PAIL_CONCAT(pail_result_, __LINE__)) return std::move(PAIL_CONCAT(pail_result_, __LINE__)).error(); \
   declaration = *std::move(PAIL_CONCAT(pail_result_, __LINE__))
 
 // Returns the error of a Result whose value is of no interest.
-#define PAIL_CHECK(...)                                                     \
-  do {                                                                      \
+#define PAIL_CHECK(...)                                                                        \
+  do {                                                                                         \
     if (auto pail_result = (__VA_ARGS__); !pail_result) return std::move(pail_result).error(); \
   } while (false)
