@@ -1,6 +1,7 @@
 #include "pailfs/auth/authorizer.h"
 
 #include <atomic>
+#include <cstdlib>
 
 #include "auth/iam.h"
 #include "auth/sigv4.h"
@@ -42,8 +43,10 @@ class HmacAuthorizer : public Authorizer {
     const auto present = skew_.load();
     if (std::chrono::abs(difference - present) < kSkewNoise) return false;
     skew_ = std::chrono::abs(difference) < kSkewNoise ? std::chrono::nanoseconds(0) : difference;
-    spdlog::warn("the local clock is {} s away from the server's; signatures are corrected for it",
-                 std::chrono::duration_cast<std::chrono::seconds>(difference).count());
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(difference).count();
+    if (skew_.load().count() != 0)
+      spdlog::warn("the local clock is {} s {} the server's; signatures are corrected for it", std::abs(seconds),
+                   seconds > 0 ? "behind" : "ahead of");
     return true;
   }
 

@@ -176,9 +176,9 @@ void apply_overrides(Credentials& credentials, const Sources& sources) {
 
 struct Describe {
   std::string operator()(const Anonymous&) const { return "anonymous"; }
-  // Half of the name is enough to tell two keys apart.
+  // The access key is a name, not a secret: it travels in clear text in every request.
   std::string operator()(const HmacKeys& keys) const {
-    return fmt::format("HMAC keys {}...", quote(std::string_view(keys.access_key_id).substr(0, 8)));
+    return fmt::format("HMAC keys, access key {}", quote(keys.access_key_id));
   }
   std::string operator()(const IamApiKey& key) const {
     return fmt::format("IAM API key, tokens from {}", quote(key.token_endpoint));

@@ -105,6 +105,7 @@ void TokenKeeper::launch() {
 void TokenKeeper::finish_flight(Result<http::Response> reply, SteadyTime asked) {
   const http::Outcome outcome = reply ? http::Outcome::of(*reply, clock_.wall()) : http::Outcome::of(reply.error());
   Result<Token> token = reply ? token_of(*reply, asked) : Result<Token>(std::move(reply).error());
+  const bool cancelled = !token && token.error().errnum == ECANCELED;
   const MutexLock lock(mutex_);
   in_flight_ = false;
   changed_.notify_all();
@@ -120,7 +121,8 @@ void TokenKeeper::finish_flight(Result<http::Response> reply, SteadyTime asked) 
   if (!backoff_) backoff_.emplace(kPauses, clock_);
   const auto pause = backoff_->next(outcome);
   not_before_ = clock_.steady() + pause.value_or(kPauseAfterRefusal);
-  spdlog::warn("IAM: {}{}", failure_->context, token_ ? "; the present token stays in use while it is valid" : "");
+  if (!cancelled)
+    spdlog::warn("IAM: {}{}", failure_->context, token_ ? "; the present token stays in use while it is valid" : "");
 }
 
 Result<TokenKeeper::Token> TokenKeeper::token_of(const http::Response& reply, SteadyTime asked) const {

@@ -46,7 +46,10 @@ class ReloadingAuthorizer : public Authorizer {
   }
 
   bool note_server_date(WallTime server) override { return inner()->note_server_date(server); }
-  std::string describe() const override { return inner()->describe(); }
+  std::string describe() const override PAIL_EXCLUDES(mutex_) {
+    const MutexLock lock(mutex_);
+    return file_.empty() ? inner_->describe() : fmt::format("{} from {}", inner_->describe(), quote(file_.string()));
+  }
   std::string service_instance_id() const override { return inner()->service_instance_id(); }
 
  private:

@@ -37,7 +37,7 @@ Result<std::unique_ptr<EventLoop>> EventLoop::create(const ClientOptions& option
 
 EventLoop::EventLoop(CurlMulti multi, const ClientOptions& options, unsigned connections_per_host)
     : options_(options), connections_per_host_(connections_per_host), multi_(std::move(multi)) {
-  // Signals belong to the threads of the program that owns us.
+  // Signals belong to the threads of the program that owns us; SIGPIPE from a TLS write to none.
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -48,10 +48,10 @@ EventLoop::EventLoop(CurlMulti multi, const ClientOptions& options, unsigned con
 
 EventLoop::~EventLoop() {
   {
-    const MutexLock lock(mutex_);
+    const MutexLock lock(mutex_);  // also over the wake-up: the thread frees what is woken once it sees stopping_
     stopping_ = true;
+    curl_multi_wakeup(multi_.get());
   }
-  curl_multi_wakeup(multi_.get());
   thread_.join();
 }
 
@@ -86,6 +86,9 @@ void EventLoop::run() {
     curl_multi_poll(multi_.get(), nullptr, 0, poll_timeout_ms(), nullptr);
   }
   end_all();
+  // Here, where SIGPIPE is blocked: closing a TLS connection writes to it.
+  spare_.clear();
+  multi_.reset();
 }
 
 int EventLoop::poll_timeout_ms() const {
@@ -152,7 +155,7 @@ void EventLoop::activate(const std::shared_ptr<Transfer>& transfer) {
   }
   transfer->stage = Transfer::Stage::active;
   active_.emplace(transfer->easy(), transfer);
-  next_sweep_ = std::min(next_sweep_, now() + kLongestSweepGap);
+  next_sweep_ = std::min(next_sweep_, now() + std::min(kLongestSweepGap, transfer->shortest_patience()));
 }
 
 void EventLoop::end_cancelled(const std::shared_ptr<Transfer>& transfer) {

@@ -51,7 +51,7 @@ class EventLoop {
 
   const ClientOptions options_;
   const unsigned connections_per_host_;
-  const CurlMulti multi_;
+  CurlMulti multi_;  // freed by the loop's thread when it ends
   std::atomic<unsigned> load_ = 0;
 
   Mutex mutex_;

@@ -43,7 +43,7 @@ bool is_retryable_status(int status) {
 
 bool is_retryable_errnum(int errnum) {
   static constexpr std::array kErrnums{ETIMEDOUT,   ECONNRESET, ECONNREFUSED, ECONNABORTED, EHOSTUNREACH,
-                                       ENETUNREACH, ENETDOWN,   EPIPE,        EAGAIN};
+                                       ENETUNREACH, ENETDOWN,   EPIPE,        EAGAIN,       EADDRNOTAVAIL};
   return std::find(kErrnums.begin(), kErrnums.end(), errnum) != kErrnums.end();
 }
 

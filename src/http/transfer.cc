@@ -85,7 +85,8 @@ void Transfer::watch(const std::stop_token& stop, std::function<void()> cancel) 
 
 Error Transfer::error(int errnum, std::string_view text) const {
   const std::string_view url = request_.url;
-  return Error{errnum, fmt::format("{} {}: {}", quote(request_.method), quote(url.substr(0, url.find('?'))), text)};
+  const std::string method = is_token(request_.method) ? request_.method : quote(request_.method);
+  return Error{errnum, fmt::format("{} {}: {}", method, quote(url.substr(0, url.find('?'))), text)};
 }
 
 Result<Unit> Transfer::parse() {
@@ -328,9 +329,7 @@ Error Transfer::describe(CURLcode code) const {
     case CURLE_COULDNT_RESOLVE_PROXY:
       return error(EHOSTUNREACH, fmt::format("the proxy's host name is not known: {}", quote(text)));
     case CURLE_COULDNT_CONNECT: {
-      const int errnum = os_error == ETIMEDOUT || os_error == EHOSTUNREACH || os_error == ENETUNREACH
-                             ? static_cast<int>(os_error)
-                             : ECONNREFUSED;
+      const int errnum = os_error > 0 ? static_cast<int>(os_error) : ECONNREFUSED;
       return error(errnum, fmt::format("cannot connect to {}: {}", quote(url_.host_header()), std::strerror(errnum)));
     }
     case CURLE_PEER_FAILED_VERIFICATION:

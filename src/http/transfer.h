@@ -3,6 +3,8 @@
 
 #include <curl/curl.h>
 
+#include <algorithm>
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -44,6 +46,10 @@ class Transfer {
 
   // The time at which silence becomes a timeout; none while curl itself watches the connecting.
   std::optional<SteadyTime> deadline() const;
+  // No deadline comes sooner than this after a sign of life.
+  std::chrono::milliseconds shortest_patience() const {
+    return std::min(request_.deadlines.first_byte, request_.deadlines.stall);
+  }
   // Called when the deadline has passed. The error to end with, or none when bytes were still leaving the socket.
   std::optional<Error> expire(SteadyTime now);
 

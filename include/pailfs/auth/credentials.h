@@ -84,7 +84,7 @@ struct Resolved {
 // message lists what was tried).
 Result<Resolved> resolve_credentials(const Sources& sources);
 
-// "HMAC keys AKIA…", "IAM API key", "anonymous": for people, without secrets.
+// "HMAC keys, access key ...", "IAM API key, tokens from ...", "anonymous": for people, without secrets.
 std::string describe(const Credentials& credentials);
 
 }  // namespace pail::auth

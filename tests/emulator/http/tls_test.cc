@@ -3,6 +3,7 @@
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+#include <signal.h>
 
 #include <cerrno>
 #include <memory>
@@ -58,6 +59,10 @@ class SelfSigned {
 
   // Answers one request over TLS.
   void serve(test::TinyConnection& connection) const {
+    sigset_t pipe;
+    sigemptyset(&pipe);
+    sigaddset(&pipe, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &pipe, nullptr);  // a client that refuses us hangs up
     Session session(SSL_new(context_.get()));
     SSL_set_fd(session.get(), connection.fd());
     if (SSL_accept(session.get()) != 1) return;
