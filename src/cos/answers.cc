@@ -175,7 +175,7 @@ Result<ETag> parse_complete(std::string_view body) {
 Result<PartsPage> parse_parts(std::string_view body) {
   PAIL_TRY(const XmlDocument document, XmlDocument::parse(body));
   const XmlElement root = document.root();
-  if (root.name() != "ListPartsResult") return broken("the answer is no list of parts");
+  if (!root.name().starts_with("ListParts")) return broken("the answer is no list of parts");
   PartsPage page;
   bool whole = true;
   root.each("Part", [&](XmlElement entry) {

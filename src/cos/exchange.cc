@@ -53,6 +53,10 @@ std::optional<milliseconds> RetryDecider::after_loss(const Error& loss) {
 
 std::optional<milliseconds> RetryDecider::after_refusal(const ServerError& refusal, const http::Headers& headers) {
   if (!may_pass(refusal)) return std::nullopt;
+  // Bytes damaged on their way arrive whole the next time; bytes that never fit their MD5 do not.
+  constexpr unsigned kDamagedBodies = 3;
+  const bool damaged = refusal.code == "BadDigest" || refusal.code == "IncompleteBody";
+  if (damaged && ++damaged_bodies_ >= kDamagedBodies) return std::nullopt;
   return backoff_->next({http::Outcome::Kind::try_again, http::retry_after(headers, clock_.wall())});
 }
 

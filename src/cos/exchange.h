@@ -61,6 +61,7 @@ class RetryDecider {
   SteadyTime started_;
   std::optional<http::Backoff> backoff_;
   bool credentials_tried_ = false;
+  unsigned damaged_bodies_ = 0;
 };
 
 enum class AnswerKind { plain, may_hold_error };  // status 200 with an <Error> inside: copy and complete
