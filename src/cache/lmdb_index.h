@@ -17,7 +17,7 @@ inline constexpr std::string_view kMetaNextInode = "next_inode";        // no nu
 inline constexpr std::string_view kMetaNextSequence = "next_sequence";  // likewise
 inline constexpr std::string_view kMetaNextVersion = "next_version";    // of the block cache, likewise
 inline constexpr std::string_view kMetaCachedBytes = "cached_bytes";    // of the block cache
-inline constexpr std::string_view kMetaBlocksOpen = "blocks_open";      // present while block files may be orphans
+inline constexpr std::string_view kMetaBlocksClean = "blocks_clean";    // present when every block file has its records
 
 // A number of the database "meta"; `fallback` when it is absent or damaged.
 std::uint64_t meta_number(MDB_txn* txn, const Databases& databases, std::string_view key, std::uint64_t fallback);

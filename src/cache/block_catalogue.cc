@@ -1,0 +1,350 @@
+#include "cache/block_catalogue.h"
+
+#include "base/checksum.h"
+#include "base/encoding.h"
+#include "base/log.h"
+#include "cache/codec.h"
+#include "cache/lmdb_index.h"
+
+namespace pail::cache {
+namespace {
+
+constexpr std::uint8_t kObjectVersion = 1;
+constexpr std::uint8_t kChunkVersion = 1;
+constexpr std::uint8_t kBlockVersion = 1;
+
+IndexKey chunk_key(ChunkId id) {
+  return IndexKey(id.version, id.chunk);
+}
+
+IndexKey recency_key(UseTick used, ChunkId id) {
+  IndexKey key(used, id.version);
+  key.add(id.chunk);
+  return key;
+}
+
+struct ObjectRecord {
+  VersionId version = 0;
+  ObjectVersion object;
+};
+
+std::string encode_object(VersionId version, const ObjectVersion& object) {
+  RecordWriter out;
+  out.byte(kObjectVersion);
+  out.number(version);
+  out.number(object.size.n);
+  out.text(object.key);
+  out.text(object.etag);
+  return out.take();
+}
+
+std::optional<ObjectRecord> decode_object(std::string_view bytes) {
+  RecordReader in(bytes);
+  if (in.byte() != kObjectVersion) return std::nullopt;
+  ObjectRecord record;
+  record.version = in.number();
+  record.object.size = ByteCount{in.number()};
+  record.object.key = in.text();
+  record.object.etag = in.text();
+  if (!in.complete()) return std::nullopt;
+  return record;
+}
+
+std::string encode_block(const BlockRecord& record) {
+  RecordWriter out;
+  out.byte(kBlockVersion);
+  out.number(record.length.n);
+  out.fixed64(record.checksum);
+  return out.take();
+}
+
+std::optional<BlockRecord> decode_block(std::string_view bytes) {
+  RecordReader in(bytes);
+  if (in.byte() != kBlockVersion) return std::nullopt;
+  BlockRecord record;
+  record.length = ByteCount{in.number()};
+  record.checksum = in.fixed64();
+  if (!in.complete() || record.length > kBlockSize) return std::nullopt;
+  return record;
+}
+
+}  // namespace
+
+bool same_version(const ObjectVersion& a, const ObjectVersion& b) {
+  return a.size == b.size && a.etag == b.etag && a.key == b.key;
+}
+
+std::string block_file_name(const ObjectVersion& object) {
+  std::string identity;
+  identity.reserve(object.key.size() + object.etag.size() + 24);
+  identity.append(object.key).push_back('\0');
+  identity.append(object.etag).push_back('\0');
+  identity.append(std::to_string(object.size.n));
+  return xxh3_name(bytes_of(identity));
+}
+
+BlockCatalogue::BlockCatalogue(Environment& environment)
+    : environment_(environment), databases_(environment.databases()) {
+  const PooledRead read(environment_);
+  if (read.get() != nullptr) bytes_ = meta_number(read.get(), databases_, kMetaCachedBytes, 0);
+}
+
+std::string BlockCatalogue::encode_chunk(const ChunkRecord& record) {
+  RecordWriter out;
+  out.byte(kChunkVersion);
+  out.number(record.used);
+  out.number(record.bytes.n);
+  out.text(record.name);
+  return out.take();
+}
+
+std::optional<BlockCatalogue::ChunkRecord> BlockCatalogue::decode_chunk(std::string_view bytes) {
+  RecordReader in(bytes);
+  if (in.byte() != kChunkVersion) return std::nullopt;
+  ChunkRecord record;
+  record.used = in.number();
+  record.bytes = ByteCount{in.number()};
+  record.name = in.text();
+  if (!in.complete()) return std::nullopt;
+  return record;
+}
+
+std::optional<VersionId> BlockCatalogue::find(const std::string& name, const ObjectVersion& object) {
+  const PooledRead read(environment_);
+  if (read.get() == nullptr) return std::nullopt;
+  int code = MDB_SUCCESS;
+  const auto bytes = get(read.get(), databases_.object, name, code);
+  const auto record = bytes ? decode_object(*bytes) : std::nullopt;
+  if (!record || !same_version(record->object, object)) return std::nullopt;
+  return record->version;
+}
+
+bool BlockCatalogue::known(const std::string& name) {
+  const PooledRead read(environment_);
+  int code = MDB_SUCCESS;
+  // When in doubt it is known: what is not gets removed.
+  return read.get() == nullptr || get(read.get(), databases_.object, name, code) || code != MDB_NOTFOUND;
+}
+
+std::optional<BlockRecord> BlockCatalogue::block(VersionId version, std::uint64_t number) {
+  const PooledRead read(environment_);
+  if (read.get() == nullptr) return std::nullopt;
+  int code = MDB_SUCCESS;
+  const auto bytes = get(read.get(), databases_.block, IndexKey(version, number).view(), code);
+  return bytes ? decode_block(*bytes) : std::nullopt;
+}
+
+std::vector<ChunkId> BlockCatalogue::chunks(VersionId version) {
+  std::vector<ChunkId> found;
+  const PooledRead read(environment_);
+  MDB_cursor* cursor = nullptr;
+  if (read.get() == nullptr || mdb_cursor_open(read.get(), databases_.chunk, &cursor) != MDB_SUCCESS) return found;
+  const IndexKey from(version, 0);
+  MDB_val key = to_value(from.view()), value{};
+  for (int code = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
+       code == MDB_SUCCESS && number_in_key(from_value(key), 0) == version;
+       code = mdb_cursor_get(cursor, &key, &value, MDB_NEXT))
+    found.push_back({version, number_in_key(from_value(key), sizeof version)});
+  mdb_cursor_close(cursor);
+  return found;
+}
+
+std::optional<BlockCatalogue::ChunkRecord> BlockCatalogue::chunk_record(MDB_txn* txn, ChunkId id) {
+  int code = MDB_SUCCESS;
+  const auto bytes = txn == nullptr ? std::nullopt : get(txn, databases_.chunk, chunk_key(id).view(), code);
+  return bytes ? decode_chunk(*bytes) : std::nullopt;
+}
+
+std::vector<BlockCatalogue::OldChunk> BlockCatalogue::scan_oldest(std::size_t most) {
+  std::vector<OldChunk> found;
+  const PooledRead read(environment_);
+  MDB_cursor* cursor = nullptr;
+  if (read.get() == nullptr || mdb_cursor_open(read.get(), databases_.recency, &cursor) != MDB_SUCCESS) return found;
+  MDB_val key{}, value{};
+  while (found.size() < most && mdb_cursor_get(cursor, &key, &value, MDB_NEXT) == MDB_SUCCESS) {
+    const std::string_view bytes = from_value(key);
+    const ChunkId id{number_in_key(bytes, 8), number_in_key(bytes, 16)};
+    if (const auto record = chunk_record(read.get(), id)) found.push_back({id, number_in_key(bytes, 0), record->bytes});
+  }
+  mdb_cursor_close(cursor);
+  return found;
+}
+
+void BlockCatalogue::put_chunk(OwnedWrite& write, ChunkId id, const ChunkRecord& record) {
+  write.put(databases_.chunk, chunk_key(id).view(), encode_chunk(record));
+  write.put(databases_.recency, recency_key(record.used, id).view(), {});
+}
+
+Result<Unit> BlockCatalogue::commit(OwnedWrite& write, ByteCount bytes) {
+  put_meta_number(write, databases_, kMetaCachedBytes, bytes.n);
+  PAIL_CHECK(write.commit());
+  bytes_ = bytes.n;
+  return Unit{};
+}
+
+Result<Unit> BlockCatalogue::add(const std::string& name, const ObjectVersion& object,
+                                 const std::vector<NewBlock>& blocks, UseTick used) {
+  OwnedWrite write(environment_);
+  if (write.failed()) return write.commit();
+  int code = MDB_SUCCESS;
+  const auto stored = get(write.get(), databases_.object, name, code);
+  auto record = stored ? decode_object(*stored) : std::nullopt;
+  if (record && !same_version(record->object, object))
+    return Error{EEXIST, "block cache: two object versions of one name"};
+  if (!record) {
+    record = ObjectRecord{meta_number(write.get(), databases_, kMetaNextVersion, 1), object};
+    put_meta_number(write, databases_, kMetaNextVersion, record->version + 1);
+    write.put(databases_.object, name, encode_object(record->version, object));
+  }
+  ByteCount bytes = this->bytes();
+  std::optional<ChunkId> open_chunk;
+  ChunkRecord chunk;
+  for (const NewBlock& block : blocks) {
+    const ChunkId id{record->version, block.number / kBlocksInChunk};
+    if (open_chunk != id) {
+      if (open_chunk) put_chunk(write, *open_chunk, chunk);
+      open_chunk = id;
+      const auto former = chunk_record(write.get(), id);
+      if (former) write.erase(databases_.recency, recency_key(former->used, id).view());
+      chunk = ChunkRecord{used, former ? former->bytes : ByteCount{}, name};
+    }
+    write.put(databases_.block, IndexKey(record->version, block.number).view(), encode_block(block.record));
+    chunk.bytes = chunk.bytes + charge_of(block.record.length);
+    bytes = bytes + charge_of(block.record.length);
+  }
+  if (open_chunk) put_chunk(write, *open_chunk, chunk);
+  return commit(write, bytes);
+}
+
+std::uint64_t BlockCatalogue::remove_blocks(OwnedWrite& write, ChunkId id) {
+  MDB_cursor* cursor = nullptr;
+  std::uint64_t removed = 0;
+  int code = mdb_cursor_open(write.get(), databases_.block, &cursor);
+  if (code != MDB_SUCCESS) {
+    write.note(code);
+    return 0;
+  }
+  const std::uint64_t end = (id.chunk + 1) * kBlocksInChunk;
+  const IndexKey from(id.version, id.chunk * kBlocksInChunk);
+  MDB_val key = to_value(from.view()), value{};
+  code = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
+  while (code == MDB_SUCCESS && number_in_key(from_value(key), 0) == id.version &&
+         number_in_key(from_value(key), sizeof id.version) < end) {
+    code = mdb_cursor_del(cursor, 0);
+    ++removed;
+    if (code == MDB_SUCCESS) code = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
+  }
+  mdb_cursor_close(cursor);
+  if (code != MDB_SUCCESS && code != MDB_NOTFOUND) write.note(code);
+  return removed;
+}
+
+// When the last chunk of a version went, its record goes too and the whole file is freed.
+void BlockCatalogue::remove_object_if_empty(OwnedWrite& write, VersionId version, FreedBytes& freed) {
+  MDB_cursor* cursor = nullptr;
+  if (const int code = mdb_cursor_open(write.get(), databases_.chunk, &cursor); code != MDB_SUCCESS)
+    return write.note(code);
+  const IndexKey from(version, 0);
+  MDB_val key = to_value(from.view()), value{};
+  const int code = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
+  const bool left = code == MDB_SUCCESS && number_in_key(from_value(key), 0) == version;
+  mdb_cursor_close(cursor);
+  if (left) return;
+  write.erase(databases_.object, freed.name);
+  freed.extent.reset();
+}
+
+void BlockCatalogue::remove_chunk(OwnedWrite& write, ChunkId id, ByteCount& bytes, std::vector<FreedBytes>& freed) {
+  const auto record = chunk_record(write.get(), id);
+  if (!record) return;
+  bytes = bytes - std::min(bytes, record->bytes);
+  const ByteOffset begin{id.chunk * kBlocksInChunk * kBlockSize.n};
+  FreedBytes piece{record->name, Extent{begin, begin + ByteCount{kBlocksInChunk * kBlockSize.n}}, id};
+  piece.blocks = remove_blocks(write, id);
+  write.erase(databases_.chunk, chunk_key(id).view());
+  write.erase(databases_.recency, recency_key(record->used, id).view());
+  remove_object_if_empty(write, id.version, piece);
+  freed.push_back(std::move(piece));
+}
+
+Result<std::vector<FreedBytes>> BlockCatalogue::remove(const std::vector<ChunkId>& chunks) {
+  OwnedWrite write(environment_);
+  std::vector<FreedBytes> freed;
+  ByteCount bytes = this->bytes();
+  for (const ChunkId id : chunks)
+    if (!write.failed()) remove_chunk(write, id, bytes, freed);
+  PAIL_CHECK(commit(write, bytes));
+  return freed;
+}
+
+Result<std::vector<FreedBytes>> BlockCatalogue::remove_block(VersionId version, std::uint64_t number,
+                                                             std::uint64_t checksum) {
+  const ChunkId id{version, number / kBlocksInChunk};
+  OwnedWrite write(environment_);
+  if (write.failed()) return write.commit().error();
+  int code = MDB_SUCCESS;
+  const IndexKey key(version, number);
+  const auto stored = get(write.get(), databases_.block, key.view(), code);
+  const auto block = stored ? decode_block(*stored) : std::nullopt;
+  auto chunk = chunk_record(write.get(), id);
+  if (!block || block->checksum != checksum || !chunk) return std::vector<FreedBytes>{};
+
+  std::vector<FreedBytes> freed;
+  ByteCount bytes = this->bytes();
+  const ByteCount charge = charge_of(block->length);
+  if (chunk->bytes <= charge) {
+    remove_chunk(write, id, bytes, freed);
+  } else {
+    const ByteOffset begin{number * kBlockSize.n};
+    freed.push_back({chunk->name, Extent{begin, begin + block->length}, std::nullopt, 1});
+    write.erase(databases_.block, key.view());
+    chunk->bytes = chunk->bytes - charge;
+    bytes = bytes - std::min(bytes, charge);
+    put_chunk(write, id, *chunk);
+  }
+  PAIL_CHECK(commit(write, bytes));
+  return freed;
+}
+
+void BlockCatalogue::move_chunk(OwnedWrite& write, ChunkId id, UseTick used) {
+  auto record = chunk_record(write.get(), id);
+  if (!record || record->used >= used) return;
+  write.erase(databases_.recency, recency_key(record->used, id).view());
+  record->used = used;
+  put_chunk(write, id, *record);
+}
+
+Result<Unit> BlockCatalogue::note_uses(const std::vector<std::pair<ChunkId, UseTick>>& uses) {
+  OwnedWrite write(environment_);
+  for (const auto& [id, used] : uses)
+    if (!write.failed()) move_chunk(write, id, used);
+  return write.commit();
+}
+
+bool BlockCatalogue::take_clean() {
+  OwnedWrite write(environment_);
+  if (write.failed()) return false;
+  int code = MDB_SUCCESS;
+  const bool clean = get(write.get(), databases_.meta, kMetaBlocksClean, code).has_value();
+  write.erase(databases_.meta, kMetaBlocksClean);
+  return write.commit().has_value() && clean;
+}
+
+Result<Unit> BlockCatalogue::note_clean() {
+  OwnedWrite write(environment_);
+  write.put(databases_.meta, kMetaBlocksClean, {});
+  return write.commit();
+}
+
+UseTick BlockCatalogue::last_tick() {
+  const PooledRead read(environment_);
+  MDB_cursor* cursor = nullptr;
+  if (read.get() == nullptr || mdb_cursor_open(read.get(), databases_.recency, &cursor) != MDB_SUCCESS) return 0;
+  MDB_val key{}, value{};
+  const int code = mdb_cursor_get(cursor, &key, &value, MDB_LAST);
+  const UseTick tick = code == MDB_SUCCESS ? number_in_key(from_value(key), 0) : 0;
+  mdb_cursor_close(cursor);
+  return tick;
+}
+
+}  // namespace pail::cache

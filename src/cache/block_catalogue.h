@@ -1,0 +1,135 @@
+// What the block cache holds, in the index's environment: object versions, their chunks by last use, their blocks.
+//
+// A chunk is 64 blocks of one version: what is evicted at once, and what has a last use. Changes are made by one thread
+// at a time (the cache's store lock); lookups by any.
+#pragma once
+
+#include <atomic>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cache/block_cache.h"
+#include "cache/environment.h"
+
+namespace pail::cache {
+
+inline constexpr std::uint64_t kBlocksInChunk = 64;
+
+using VersionId = std::uint64_t;  // of an object version in this cache; never used twice
+using UseTick = std::uint64_t;    // rises with every use of a chunk
+
+struct ChunkId {
+  VersionId version = 0;
+  std::uint64_t chunk = 0;
+  auto operator<=>(const ChunkId&) const = default;
+};
+
+struct BlockRecord {
+  ByteCount length;
+  std::uint64_t checksum = 0;  // XXH3
+};
+
+struct NewBlock {
+  std::uint64_t number = 0;
+  BlockRecord record;
+};
+
+// Bytes of a block file whose records are gone: they can be given back to the disk.
+struct FreedBytes {
+  std::string name;              // of the file
+  std::optional<Extent> extent;  // none: the whole file
+  std::optional<ChunkId> chunk;  // whose uses need not be remembered
+  std::uint64_t blocks = 0;
+};
+
+// The disk space a block takes: whole pages of the file system.
+constexpr ByteCount charge_of(ByteCount length) {
+  return {(length.n + 4095) & ~std::uint64_t{4095}};
+}
+
+bool same_version(const ObjectVersion& a, const ObjectVersion& b);
+
+// The name of an object version's file: 32 hexadecimal digits.
+std::string block_file_name(const ObjectVersion& object);
+
+class BlockCatalogue {
+ public:
+  explicit BlockCatalogue(Environment& environment);
+
+  // None when it is not cached, also when the name belongs to another version (a collision of hashes).
+  std::optional<VersionId> find(const std::string& name, const ObjectVersion& object);
+  bool known(const std::string& name);
+  std::optional<BlockRecord> block(VersionId version, std::uint64_t number);
+  std::vector<ChunkId> chunks(VersionId version);
+
+  // Chunks in order of their last use, oldest first, until they hold `wanted` bytes or `most` are found. `latest` knows
+  // of uses that are not in the records yet; such a chunk is moved to its place instead.
+  template <class Latest>
+  Result<std::vector<ChunkId>> oldest(ByteCount wanted, std::size_t most, Latest latest);
+
+  // Errors of all changes: ENOSPC, EIO; then nothing is changed.
+  Result<Unit> add(const std::string& name, const ObjectVersion& object, const std::vector<NewBlock>& blocks,
+                   UseTick used);
+  Result<std::vector<FreedBytes>> remove(const std::vector<ChunkId>& chunks);
+  // Removes one block if it still has this checksum.
+  Result<std::vector<FreedBytes>> remove_block(VersionId version, std::uint64_t number, std::uint64_t checksum);
+  Result<Unit> note_uses(const std::vector<std::pair<ChunkId, UseTick>>& uses);
+
+  // Whether the files were left in step with the records; from now on they may not be, until note_clean().
+  bool take_clean();
+  Result<Unit> note_clean();
+
+  ByteCount bytes() const { return {bytes_.load(std::memory_order_relaxed)}; }  // charged
+  UseTick last_tick();
+
+ private:
+  struct ChunkRecord {
+    UseTick used = 0;
+    ByteCount bytes;
+    std::string name;
+  };
+  struct OldChunk {
+    ChunkId id;
+    UseTick used = 0;
+    ByteCount bytes;
+  };
+  static std::string encode_chunk(const ChunkRecord& record);
+  static std::optional<ChunkRecord> decode_chunk(std::string_view bytes);
+  std::optional<ChunkRecord> chunk_record(MDB_txn* txn, ChunkId id);
+  void put_chunk(OwnedWrite& write, ChunkId id, const ChunkRecord& record);
+  void move_chunk(OwnedWrite& write, ChunkId id, UseTick used);
+  void remove_chunk(OwnedWrite& write, ChunkId id, ByteCount& bytes, std::vector<FreedBytes>& freed);
+  std::uint64_t remove_blocks(OwnedWrite& write, ChunkId id);
+  void remove_object_if_empty(OwnedWrite& write, VersionId version, FreedBytes& freed);
+  std::vector<OldChunk> scan_oldest(std::size_t most);
+  Result<Unit> commit(OwnedWrite& write, ByteCount bytes);
+
+  Environment& environment_;
+  const Databases& databases_;
+  std::atomic<std::uint64_t> bytes_{0};
+};
+
+template <class Latest>
+Result<std::vector<ChunkId>> BlockCatalogue::oldest(ByteCount wanted, std::size_t most, Latest latest) {
+  constexpr int kPasses = 1000;  // far more than uses can be remembered: records that contradict each other end it
+  for (int pass = 0; pass < kPasses; ++pass) {
+    std::vector<ChunkId> victims;
+    std::vector<std::pair<ChunkId, UseTick>> used_since;
+    ByteCount found;
+    for (const OldChunk& chunk : scan_oldest(most)) {
+      if (found >= wanted) break;
+      if (const UseTick used = latest(chunk.id); used > chunk.used) {
+        used_since.emplace_back(chunk.id, used);
+        continue;
+      }
+      victims.push_back(chunk.id);
+      found = found + chunk.bytes;
+    }
+    if (!used_since.empty()) PAIL_CHECK(note_uses(used_since));
+    if (!victims.empty() || used_since.empty()) return victims;
+  }
+  return std::vector<ChunkId>{};
+}
+
+}  // namespace pail::cache
