@@ -43,8 +43,8 @@ struct SupervisorSettings {
 };
 
 // Mounts, keeps a worker alive until the mount ends, and returns the exit code of the program. Call it from a process
-// with a single thread. It blocks SIGTERM, SIGINT, SIGHUP and SIGCHLD and never unblocks them. The first SIGTERM, SIGINT
-// or SIGHUP finishes pending uploads and unmounts, a second one stops at once. 0: the mount ended in order.
+// with a single thread. It blocks SIGTERM, SIGINT, SIGHUP and SIGCHLD and never unblocks them. The first SIGTERM,
+// SIGINT or SIGHUP finishes pending uploads and unmounts, a second one stops at once. 0: the mount ended in order.
 int supervise(const MountSpec& spec, SupervisorSettings settings);
 
 // For the process that waits for a mount in the background: reads the other end of `ready` to its first answer.
@@ -58,8 +58,8 @@ bool is_worker();
 Result<Secret> worker_secrets();
 
 // Makes the file system a worker serves. `resume` follows a worker that died. May take long; may fail.
-using MakeFileSystem = std::function<Result<std::unique_ptr<vfs::FileSystem>>(std::shared_ptr<vfs::OpenTable> opens,
-                                                                            vfs::Start start)>;
+using MakeFileSystem =
+    std::function<Result<std::unique_ptr<vfs::FileSystem>>(std::shared_ptr<vfs::OpenTable> opens, vfs::Start start)>;
 
 struct WorkerSettings {
   unsigned max_threads = 32;  // that carry out requests

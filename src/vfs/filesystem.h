@@ -8,6 +8,7 @@
 // Durability: when flush() or fsync() returns without error, the file's content and attributes are in the bucket.
 #pragma once
 
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <string_view>

@@ -1,0 +1,79 @@
+// The worker's end of the kernel's connection: it reads requests for libfuse and writes its answers, and on the way
+// keeps what libfuse does not: the number of a request, whether it came again, its interrupts and its attempts.
+//
+// Thread-safe.
+#pragma once
+
+#include <sys/uio.h>
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <stop_token>
+#include <thread>
+#include <vector>
+
+#include "base/mutex.h"
+#include "base/unique_fd.h"
+#include "fuse/attempts.h"
+#include "fuse/in_flight.h"
+#include "fuse/protocol.h"
+#include "fuse/shared_state.h"
+
+namespace pail::fuse {
+
+// The request that a thread carries out.
+struct CurrentRequest {
+  std::uint64_t unique = 0;  // without the mark of a resent one
+  bool resent = false;
+  std::stop_token stop;
+};
+const CurrentRequest& current_request();
+
+class Connection {
+ public:
+  using Process = std::function<void(std::vector<char>& request)>;
+
+  // `device` is borrowed, `state` must live longer.
+  Connection(int device, SharedState& state);
+  ~Connection();
+
+  // Carries out suspects with `process`, one at a time on a thread of its own, until stop_suspects().
+  void start_suspects(Process process);
+  void stop_suspects() PAIL_EXCLUDES(mutex_);
+
+  // As read(2) and writev(2) of the device, for libfuse's threads. An interrupt or a guilty request is dealt with here.
+  ssize_t read(void* buffer, std::size_t size);
+  ssize_t write(const iovec* pieces, int count);
+
+  // Asks the kernel for what dead workers left unanswered. Before the first read(). Errors: EINVAL the kernel cannot.
+  Result<Unit> ask_again();
+  // From now on nothing that is read is carried out. Waits at most `most` for what is in flight.
+  void close_for_requests(std::chrono::milliseconds most);
+  void probe() { in_flight_.probe(); }
+
+ private:
+  enum class Verdict { carry_out, dealt_with };
+
+  Verdict admit(std::span<const char> request);
+  Verdict admit_resent(std::span<const char> request, std::uint64_t unique);
+  void enter(std::uint64_t unique_with_mark);
+  void answer(std::uint64_t unique_with_mark, int error);
+  void carry_out_suspects();
+
+  const int device_;
+  SharedState& state_;
+  Attempts attempts_;
+  InFlight in_flight_;
+  std::atomic<bool> closed_{false};
+
+  Mutex mutex_;
+  CondVar changed_;
+  std::deque<std::vector<char>> suspects_ PAIL_GUARDED_BY(mutex_);
+  bool stopping_ PAIL_GUARDED_BY(mutex_) = false;
+  Process process_;
+  std::thread suspects_thread_;
+};
+
+}  // namespace pail::fuse

@@ -1,0 +1,72 @@
+// The process that serves a mount. Everything that can fail or crash is here.
+#pragma once
+
+#include <fuse3/fuse_lowlevel.h>
+
+#include <atomic>
+#include <memory>
+#include <thread>
+
+#include "base/mutex.h"
+#include "fuse/connection.h"
+#include "fuse/inherited.h"
+#include "fuse/mount.h"
+#include "fuse/shared_state.h"
+
+namespace pail::fuse {
+
+template <auto Free>
+struct FreeWith {
+  void operator()(auto* p) const noexcept { Free(p); }
+};
+using FuseSession = std::unique_ptr<fuse_session, FreeWith<fuse_session_destroy>>;
+using FuseLoopConfig = std::unique_ptr<fuse_loop_config, FreeWith<fuse_loop_cfg_destroy>>;
+
+// Shows the supervisor that requests can be carried out: once a second it takes the locks that they take. A wait for
+// the store holds none of them and is no hang. A deadlock, or a process that is stopped, is one.
+class Heartbeat {
+ public:
+  // Both must live longer.
+  Heartbeat(SharedState& state, Connection& connection);
+  ~Heartbeat();
+  // From now on the file system's locks are looked at too, through counters(). Null: no longer.
+  void watch(const vfs::FileSystem* files) PAIL_EXCLUDES(mutex_);
+
+ private:
+  void run(const std::stop_token& stop);
+
+  SharedState& state_;
+  Connection& connection_;
+  Mutex mutex_;
+  const vfs::FileSystem* files_ PAIL_GUARDED_BY(mutex_) = nullptr;
+  std::jthread thread_;
+};
+
+class Worker {
+ public:
+  Worker(const Inherited& fds, SharedMemory memory, const WorkerSettings& settings);
+
+  // Returns the exit code of the process.
+  int run(const MakeFileSystem& make);
+
+ private:
+  Result<Unit> begin(const MakeFileSystem& make);
+  Result<Unit> begin_session();
+  void serve();
+  int end();
+  // Waits for the supervisor's SIGTERM: uploads what is pending, or ends at once.
+  void obey(const std::stop_token& stop);
+  bool sync(const char* when);
+  void raise_read_ahead() const;
+
+  Inherited fds_;
+  SharedMemory memory_;
+  const WorkerSettings settings_;
+  Connection connection_;
+  // The session last made is destroyed after the file system: reads that wait for the store answer through it.
+  FuseSession session_;
+  std::unique_ptr<vfs::FileSystem> files_;
+  Heartbeat heartbeat_;
+};
+
+}  // namespace pail::fuse
