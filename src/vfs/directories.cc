@@ -40,39 +40,44 @@ Directories::Directories(cache::Index& index, const Tree& tree, OpenTable& opens
 
 Result<Directories::Found> Directories::resolve(InodeNumber parent, std::string_view name,
                                                 const std::stop_token& stop) {
-  PAIL_TRY(auto found, known(parent, name));
+  const WallTime asked = now();
+  PAIL_TRY(auto found, known(parent, name, asked));
   if (!found) {
-    bool large = false;
-    {
-      MutexLock lock(mutex_);
-      large = large_.contains(parent);
-    }
-    if (!large) {
-      PAIL_TRY(const auto turn, turns_.take(parent, stop));
-      PAIL_TRY(found, known(parent, name));
-      if (!found) {
-        PAIL_TRY(const Progress progress, list_page(parent, stop));
-        large = progress == Progress::page;
-        if (large) {
-          MutexLock lock(mutex_);
-          large_.insert(parent);
-        }
-      }
-    }
-    if (!found && large) PAIL_CHECK(probe(parent, name, stop));
-    if (!found) {
-      PAIL_TRY(found, known(parent, name));
-    }
-    if (!found) return no_such(name);
+    PAIL_CHECK(list_if_small(parent, name, asked, stop));
+    PAIL_TRY(found, known(parent, name, asked));
   }
-  if (found->record.number == 0) return no_such(name);
+  if (!found) {
+    PAIL_CHECK(probe(parent, name, stop));
+    PAIL_TRY(found, known(parent, name, asked));
+  }
+  if (!found || found->record.number == 0) return no_such(name);
   if (found->record.knowledge == Knowledge::exact) return std::move(*found);
   PAIL_TRY(InodeRecord record, exact(std::move(found->record), stop));
   return Found{std::move(record), found->confirmed};
 }
 
-// What is known and fresh of a name: an inode, its absence (number 0), or nothing.
-Result<std::optional<Directories::Found>> Directories::known(InodeNumber parent, std::string_view name) {
+// One page tells all names of most directories, so that the next look-ups cost nothing. Where it does not, the
+// directory counts as large from then on.
+Result<Unit> Directories::list_if_small(InodeNumber parent, std::string_view name, WallTime asked,
+                                        const std::stop_token& stop) {
+  {
+    MutexLock lock(mutex_);
+    if (large_.contains(parent)) return Unit{};
+  }
+  PAIL_TRY(const auto turn, turns_.take(parent, stop));
+  PAIL_TRY(const auto found, known(parent, name, asked));
+  if (found) return Unit{};
+  PAIL_TRY(const Progress progress, list_page(parent, stop));
+  if (progress == Progress::complete) return Unit{};
+  MutexLock lock(mutex_);
+  large_.insert(parent);
+  return Unit{};
+}
+
+// What is known of a name and fresh, or confirmed after `since`: an inode, its absence (number 0), or nothing.
+Result<std::optional<Directories::Found>> Directories::known(InodeNumber parent, std::string_view name,
+                                                             WallTime since) {
+  auto usable = [&](WallTime confirmed) { return confirmed >= since || tree_.fresh(confirmed); };
   const auto view = index_.read();
   PAIL_TRY(const InodeRecord directory, require(*view, parent));
   if (directory.type != FileType::directory) return Error{ENOTDIR, fmt::format("{}: not a directory", directory.name)};
@@ -82,10 +87,10 @@ Result<std::optional<Directories::Found>> Directories::known(InodeNumber parent,
     auto record = view->inode(dirent->number);
     if (!record) return std::optional<Found>{};
     const WallTime confirmed = record->content == Content::staged ? now() : std::max(checked, record->checked);
-    if (!tree_.fresh(confirmed)) return std::optional<Found>{};
+    if (!usable(confirmed)) return std::optional<Found>{};
     return std::optional(Found{std::move(*record), confirmed});
   }
-  if (tree_.fresh(checked)) return std::optional(Found{InodeRecord{}, checked});
+  if (usable(checked)) return std::optional(Found{InodeRecord{}, checked});
   return std::optional<Found>{};
 }
 
@@ -268,10 +273,11 @@ Result<Directories::Progress> Directories::list_page(InodeNumber directory, cons
     const auto found = listings_.find(directory);
     if (found != listings_.end()) listing = found->second;
   }
-  if (listing && (!tree_.fresh(listing->merge.begun()) || !listing->merge.still_valid())) listing.reset();
+  constexpr auto kAbandoned = std::chrono::seconds(60);  // without a reader that asks for the next page
+  if (listing && (now() - listing->used > kAbandoned || !listing->merge.still_valid())) listing.reset();
   if (!listing) {
     PAIL_TRY(ListingMerge merge, ListingMerge::begin(index_, tree_, opens_, directory));
-    listing = std::make_shared<Listing>(Listing{std::move(merge), {}});
+    listing = std::make_shared<Listing>(Listing{std::move(merge), {}, {}});
     MutexLock lock(mutex_);
     listings_[directory] = listing;
   }
@@ -281,6 +287,7 @@ Result<Directories::Progress> Directories::list_page(InodeNumber directory, cons
   if (!listing->merge.still_valid()) return Error{ESTALE, "the directory was moved while it was listed"};
   PAIL_CHECK(listing->merge.add(page));
   listing->continuation = page.continuation;
+  listing->used = now();
   if (!page.continuation.empty()) return Progress::page;
   PAIL_CHECK(listing->merge.finish());
   MutexLock lock(mutex_);
@@ -299,7 +306,7 @@ Result<Unit> Directories::list_all(InodeNumber directory, const std::stop_token&
 Result<std::vector<DirectoryEntry>> Directories::read(InodeNumber directory, std::uint64_t offset, std::size_t most,
                                                       WithAttributes with, const std::stop_token& stop) {
   std::vector<DirectoryEntry> entries;
-  for (;;) {
+  for (bool listed_now = false;;) {
     bool fresh = false, never_listed = false;
     InodeRecord self;
     {
@@ -307,7 +314,7 @@ Result<std::vector<DirectoryEntry>> Directories::read(InodeNumber directory, std
       PAIL_TRY(self, require(*view, directory));
       if (self.type != FileType::directory) return Error{ENOTDIR, fmt::format("{}: not a directory", self.name)};
       // A stream that has begun goes on with the listing it began with, however old that is by now.
-      fresh = tree_.fresh(self.listed) || (offset > kFirstChildOffset && self.listed != WallTime{});
+      fresh = tree_.fresh(self.listed) || listed_now || (offset > kFirstChildOffset && self.listed != WallTime{});
       never_listed = self.listed == WallTime{};
       if (offset == 0) entries.push_back({".", directory, FileType::directory, 1, {}});
       if (offset <= 1 && entries.size() < most) entries.push_back({"..", self.parent, FileType::directory, 2, {}});
@@ -339,9 +346,11 @@ Result<std::vector<DirectoryEntry>> Directories::read(InodeNumber directory, std
     PAIL_TRY(self, require(*index_.read(), directory));
     if (tree_.fresh(self.listed)) continue;
     if (self.listed == WallTime{}) {
-      PAIL_CHECK(list_page(directory, stop));
+      PAIL_TRY(const Progress progress, list_page(directory, stop));
+      listed_now = progress == Progress::complete;
     } else {
       PAIL_CHECK(list_all(directory, stop));
+      listed_now = true;
     }
   }
 }

@@ -47,12 +47,14 @@ class Directories {
   struct Listing {
     ListingMerge merge;
     std::string continuation;
+    WallTime used;  // when its last page was fetched
   };
   enum class Progress { page, complete };
 
   Result<Progress> list_page(InodeNumber directory, const std::stop_token& stop);
   Result<Unit> list_all(InodeNumber directory, const std::stop_token& stop);
-  Result<std::optional<Found>> known(InodeNumber parent, std::string_view name);
+  Result<std::optional<Found>> known(InodeNumber parent, std::string_view name, WallTime since);
+  Result<Unit> list_if_small(InodeNumber parent, std::string_view name, WallTime asked, const std::stop_token& stop);
   Result<Unit> probe(InodeNumber parent, std::string_view name, const std::stop_token& stop);
   Result<Unit> bind_probed(InodeNumber parent, std::string_view name, const Result<cos::ObjectInfo>& object,
                            bool directory, std::uint64_t sequence);
