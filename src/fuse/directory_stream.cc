@@ -7,8 +7,6 @@
 namespace pail::fuse {
 namespace {
 
-constexpr off_t kOwnEntries = 2;  // "." and ".."
-
 // Bytes of an entry with a name of 16 bytes: what fits is asked for in one call, and little is thrown away.
 constexpr std::size_t kTypicalEntry = 40;
 constexpr std::size_t kTypicalEntryPlus = 168;
@@ -60,17 +58,12 @@ fuse_entry_param param_of(const vfs::DirectoryEntry& entry) {
 
 Result<std::vector<char>> fill_listing(fuse_req_t request, vfs::FileSystem& files, const vfs::Request& asked,
                                        const ListingRequest& wanted) {
-  Listing listing(request, wanted.size, wanted.with);
-  const fuse_entry_param self = bare(wanted.directory, S_IFDIR);
-  if (wanted.offset < 1 && !listing.add(".", self, 1)) return std::move(listing).take();
-  if (wanted.offset < kOwnEntries && !listing.add("..", self, kOwnEntries)) return std::move(listing).take();
-
-  const auto from = static_cast<std::uint64_t>(std::max<off_t>(wanted.offset - kOwnEntries, 0));
   const std::size_t typical = wanted.with == vfs::WithAttributes::yes ? kTypicalEntryPlus : kTypicalEntry;
-  PAIL_TRY(const auto entries, files.read_directory(asked, wanted.directory, from,
+  PAIL_TRY(const auto entries, files.read_directory(asked, wanted.directory, static_cast<std::uint64_t>(wanted.offset),
                                                     std::max<std::size_t>(wanted.size / typical, 1), wanted.with));
+  Listing listing(request, wanted.size, wanted.with);
   for (const vfs::DirectoryEntry& entry : entries)
-    if (!listing.add(entry.name.c_str(), param_of(entry), static_cast<off_t>(entry.next_offset) + kOwnEntries)) break;
+    if (!listing.add(entry.name.c_str(), param_of(entry), static_cast<off_t>(entry.next_offset))) break;
   return std::move(listing).take();
 }
 

@@ -9,8 +9,7 @@
 
 namespace pail::fuse {
 
-// What FUSE_READDIR asks for. `offset` counts "." and "..", which the file system does not list, as the first two:
-// beyond them it is the file system's own offset plus two.
+// What FUSE_READDIR asks for. `offset` is the file system's own; it lists "." and ".." like any other entry.
 struct ListingRequest {
   vfs::InodeNumber directory = 0;
   off_t offset = 0;

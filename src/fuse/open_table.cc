@@ -28,8 +28,48 @@ OpenSlot* SharedOpenTable::find_free(vfs::InodeNumber number) const {
   return nullptr;
 }
 
+std::atomic<std::uint64_t>* SharedOpenTable::find_counted(std::uint64_t unique) const {
+  for (auto& counted : state_.counted)
+    if (counted == unique) return &counted;
+  return nullptr;
+}
+
+void SharedOpenTable::note_counted(std::uint64_t unique) {
+  state_.counted[state_.next_counted++ % kCountedKept] = unique;
+}
+
 void SharedOpenTable::add(vfs::InodeNumber number) {
   const MutexLock lock(mutex_);
+  add_locked(number);
+}
+
+void SharedOpenTable::remove(vfs::InodeNumber number) {
+  const MutexLock lock(mutex_);
+  remove_locked(number);
+}
+
+// Only a request that came again is looked up, so `resent` ones pay for the search and others do not.
+void SharedOpenTable::add_for(const CountedRequest& request, vfs::InodeNumber number) {
+  const MutexLock lock(mutex_);
+  if (request.resent && find_counted(request.unique) != nullptr) return;
+  add_locked(number);
+  note_counted(request.unique);  // a death before this line counts the handle twice
+}
+
+void SharedOpenTable::remove_for(const CountedRequest& request, vfs::InodeNumber number) {
+  const MutexLock lock(mutex_);
+  if (request.resent && find_counted(request.unique) != nullptr) return;
+  note_counted(request.unique);
+  remove_locked(number);  // a death before this line leaves the handle counted
+}
+
+void SharedOpenTable::take_back(const CountedRequest& request, vfs::InodeNumber number) {
+  const MutexLock lock(mutex_);
+  if (auto* counted = find_counted(request.unique)) *counted = 0;
+  remove_locked(number);
+}
+
+void SharedOpenTable::add_locked(vfs::InodeNumber number) {
   if (OpenSlot* slot = find(number)) {
     ++slot->count;
   } else if (OpenSlot* free = find_free(number)) {
@@ -40,8 +80,7 @@ void SharedOpenTable::add(vfs::InodeNumber number) {
   }
 }
 
-void SharedOpenTable::remove(vfs::InodeNumber number) {
-  const MutexLock lock(mutex_);
+void SharedOpenTable::remove_locked(vfs::InodeNumber number) {
   if (OpenSlot* slot = find(number)) {
     --slot->count;
   } else if (state_.unlisted_opens > 0) {

@@ -1,8 +1,7 @@
 // The open table of a mount, in the memory that outlives its workers.
 //
-// It errs to one side only: an open handle is always seen; one that was closed may be seen for longer. An open that is
-// asked again may count twice. A release that is asked again must not be taken off again by the caller: its first
-// time may have done so. Until then what remains is one entry too many, until the mount ends.
+// It errs to one side only: an open handle is always seen; one that was closed may be seen until the mount ends, when a
+// worker died between the two stores that count it.
 #pragma once
 
 #include "base/mutex.h"
@@ -10,6 +9,11 @@
 #include "vfs/types.h"
 
 namespace pail::fuse {
+
+struct CountedRequest {
+  std::uint64_t unique = 0;
+  bool resent = false;
+};
 
 // Thread-safe within the one worker that lives.
 class SharedOpenTable : public vfs::OpenTable {
@@ -21,7 +25,17 @@ class SharedOpenTable : public vfs::OpenTable {
   void remove(vfs::InodeNumber number) override;
   bool maybe_open(vfs::InodeNumber number) const override;
 
+  // The same for one request, counted once however often it is asked.
+  void add_for(const CountedRequest& request, vfs::InodeNumber number);
+  void remove_for(const CountedRequest& request, vfs::InodeNumber number);
+  // The open failed, or nobody took its answer.
+  void take_back(const CountedRequest& request, vfs::InodeNumber number);
+
  private:
+  void add_locked(vfs::InodeNumber number) PAIL_REQUIRES(mutex_);
+  void remove_locked(vfs::InodeNumber number) PAIL_REQUIRES(mutex_);
+  std::atomic<std::uint64_t>* find_counted(std::uint64_t unique) const PAIL_REQUIRES(mutex_);
+  void note_counted(std::uint64_t unique) PAIL_REQUIRES(mutex_);
   OpenSlot* find(vfs::InodeNumber number) const PAIL_REQUIRES(mutex_);
   OpenSlot* find_free(vfs::InodeNumber number) const PAIL_REQUIRES(mutex_);
 

@@ -37,10 +37,6 @@ void op_init(void*, fuse_conn_info* connection) {
 // ---- names
 
 void op_lookup(fuse_req_t request, fuse_ino_t parent, const char* name) {
-  // An NFS server asks for "." when it holds a handle of an inode that the kernel has forgotten.
-  if (std::strcmp(name, ".") == 0)
-    return reply_entry(request, "lookup",
-                       shielded([&] { return file_system_of(request).getattr(request_of(request), parent); }));
   reply_entry(request, "lookup",
               shielded([&] { return file_system_of(request).lookup(request_of(request), parent, name); }));
 }
@@ -153,27 +149,41 @@ void fill(fuse_file_info& file, const vfs::OpenResult& opened) {
   file.noflush = (file.flags & O_ACCMODE) == O_RDONLY;  // nothing to bring home at close(): saves a request
 }
 
+CountedRequest counted(const vfs::Request& asked) {
+  return {asked.unique, asked.resent};
+}
+
+// A handle counts as open from before the file system opens it until after the last close began.
 void op_open(fuse_req_t request, fuse_ino_t inode, fuse_file_info* file) {
-  vfs::FileSystem& files = file_system_of(request);
+  const Served served{file_system_of(request), open_table_of(request)};
   const vfs::Request asked = request_of(request);
-  const auto opened = shielded([&] { return files.open_file(asked, inode, file->flags); });
-  if (!opened) return reply_error(request, "open", opened.error());
+  served.opens.add_for(counted(asked), inode);
+  const auto opened = shielded([&] { return served.files.open_file(asked, inode, file->flags); });
+  if (!opened) {
+    served.opens.take_back(counted(asked), inode);
+    return reply_error(request, "open", opened.error());
+  }
   fill(*file, *opened);
+  if (fuse_reply_open(request, file) != -ENOENT) return;
   // Without a caller there is no handle in the kernel, so it will never be released.
-  if (fuse_reply_open(request, file) == -ENOENT) release(files, inode, opened->handle);
+  served.opens.take_back(counted(asked), inode);
+  release(served.files, inode, opened->handle);
 }
 
 void op_create(fuse_req_t request, fuse_ino_t parent, const char* name, mode_t mode, fuse_file_info* file) {
-  vfs::FileSystem& files = file_system_of(request);
+  const Served served{file_system_of(request), open_table_of(request)};
   const vfs::Request asked = request_of(request);
-  const auto created = shielded([&] { return files.create(asked, parent, name, mode, file->flags); });
+  const auto created = shielded([&] { return served.files.create(asked, parent, name, mode, file->flags); });
   if (!created) return reply_error(request, "create", created.error());
   const auto& [entry, opened] = *created;
   fill(*file, opened);
   const fuse_entry_param param = to_entry(entry);
+  // Nobody can unlink it before it counts: the kernel holds its directory until the answer.
+  served.opens.add_for(counted(asked), param.ino);
   if (fuse_reply_create(request, &param, file) != -ENOENT) return;
-  release(files, param.ino, opened.handle);
-  forget(files, param.ino);
+  served.opens.take_back(counted(asked), param.ino);
+  release(served.files, param.ino, opened.handle);
+  forget(served.files, param.ino);
 }
 
 void op_read(fuse_req_t request, fuse_ino_t inode, std::size_t size, off_t offset, fuse_file_info* file) {
@@ -210,7 +220,9 @@ void op_fsync(fuse_req_t request, fuse_ino_t inode, int, fuse_file_info* file) {
 
 void op_release(fuse_req_t request, fuse_ino_t inode, fuse_file_info* file) {
   reply(request, "release", shielded([&]() -> Result<Unit> {
-          file_system_of(request).release(request_of(request), inode, file->fh);
+          const vfs::Request asked = request_of(request);
+          open_table_of(request).remove_for(counted(asked), inode);
+          file_system_of(request).release(asked, inode, file->fh);
           return Unit{};
         }));
 }

@@ -3,12 +3,10 @@
 
 #include <fuse3/fuse_lowlevel.h>
 
-#include "vfs/filesystem.h"
-
 namespace pail::fuse {
 
-// The table for fuse_session_new(). Its user data is the vfs::FileSystem, which must live longer than the session's
-// loop, and must have answered every read before the session is destroyed.
+// The table for fuse_session_new(). Its user data is a Served, which must live longer than the session's loop; its
+// file system must have answered every read before the session is destroyed.
 fuse_lowlevel_ops operations();
 
 }  // namespace pail::fuse

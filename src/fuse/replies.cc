@@ -89,7 +89,11 @@ class ReadAnswer {
 }  // namespace
 
 vfs::FileSystem& file_system_of(fuse_req_t request) {
-  return *static_cast<vfs::FileSystem*>(fuse_req_userdata(request));
+  return static_cast<Served*>(fuse_req_userdata(request))->files;
+}
+
+SharedOpenTable& open_table_of(fuse_req_t request) {
+  return static_cast<Served*>(fuse_req_userdata(request))->opens;
 }
 
 vfs::Request request_of(fuse_req_t request) {

@@ -8,10 +8,18 @@
 #include <new>
 #include <string_view>
 
+#include "fuse/open_table.h"
 #include "vfs/filesystem.h"
 
 namespace pail::fuse {
 
+// What a session serves: its user data.
+struct Served {
+  vfs::FileSystem& files;
+  SharedOpenTable& opens;
+};
+
+SharedOpenTable& open_table_of(fuse_req_t request);
 vfs::FileSystem& file_system_of(fuse_req_t request);
 vfs::Request request_of(fuse_req_t request);
 

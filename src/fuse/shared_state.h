@@ -46,6 +46,7 @@ inline constexpr std::size_t kMaxInitSize = 4096;  // bytes; Linux 6.18 sends 10
 inline constexpr std::size_t kDeathsKept = 256;    // causes of the last deaths, by worker
 inline constexpr std::size_t kAttemptSlots = 4096;
 inline constexpr std::size_t kOpenSlots = 64 * 1024;
+inline constexpr std::size_t kCountedKept = 4096;  // opens and releases; more than can wait for an answer at once
 
 struct SharedState {
   // Written by the supervisor before the first worker.
@@ -66,7 +67,9 @@ struct SharedState {
   std::atomic<std::uint32_t> synced;   // 1: everything written when the end was asked for is in the bucket
   AttemptSlot attempts[kAttemptSlots];
   OpenSlot open[kOpenSlots];
-  std::atomic<std::uint64_t> unlisted_opens;  // handles of inodes that found no slot
+  std::atomic<std::uint64_t> unlisted_opens;         // handles of inodes that found no slot
+  std::atomic<std::uint64_t> counted[kCountedKept];  // requests whose open or release is in the counts; a ring
+  std::atomic<std::uint64_t> next_counted;
 };
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free && std::atomic<Death>::is_always_lock_free);
 

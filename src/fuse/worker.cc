@@ -22,10 +22,7 @@ constexpr std::chrono::seconds kBeat(1);
 constexpr std::chrono::milliseconds kDrain(10'000);  // for answers under way when the end may not wait for more
 constexpr const char* kReadAheadKiB = "1024";        // 128, the kernel's own, costs half as much CPU again a byte
 
-ssize_t read_from(int, void* buffer, std::size_t size, void* connection);
-ssize_t write_to(int, iovec* pieces, int count, void* connection);
-
-// libfuse's two hooks carry the session's user data, which is the file system; there is one connection in a worker.
+// libfuse's two hooks carry the session's user data, which is what it serves; there is one connection in a worker.
 Connection* the_connection = nullptr;
 
 ssize_t read_from(int, void* buffer, std::size_t size, void*) {
@@ -87,6 +84,7 @@ Worker::Worker(const Inherited& fds, SharedMemory memory, const WorkerSettings& 
       memory_(std::move(memory)),
       settings_(settings),
       connection_(fds.connection, *memory_),
+      opens_(std::make_shared<SharedOpenTable>(*memory_)),
       heartbeat_(*memory_, connection_) {
   the_connection = &connection_;
 }
@@ -106,9 +104,10 @@ int Worker::run(const MakeFileSystem& make) {
 
 Result<Unit> Worker::begin(const MakeFileSystem& make) {
   const vfs::Start start = memory_->stage == Stage::serving ? vfs::Start::resume : vfs::Start::fresh;
-  auto made = shielded([&] { return make(std::make_shared<SharedOpenTable>(*memory_), start); });
+  auto made = shielded([&] { return make(opens_, start); });
   if (!made) return std::move(made).error();
   files_ = *std::move(made);
+  served_.emplace(Served{*files_, *opens_});
   heartbeat_.watch(files_.get());
   PAIL_CHECK(begin_session());
   raise_read_ahead();
@@ -127,7 +126,7 @@ Result<Unit> Worker::begin_session() {
   char* argv[] = {name, nullptr};
   fuse_args args = FUSE_ARGS_INIT(1, argv);
   const fuse_lowlevel_ops table = operations();
-  session_.reset(fuse_session_new(&args, &table, sizeof table, files_.get()));
+  session_.reset(fuse_session_new(&args, &table, sizeof table, &*served_));
   fuse_opt_free_args(&args);
   if (session_ == nullptr) return Error{ENOMEM, "make a FUSE session"};
   fuse_custom_io hooks{};

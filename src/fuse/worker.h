@@ -5,12 +5,14 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <thread>
 
 #include "base/mutex.h"
 #include "fuse/connection.h"
 #include "fuse/inherited.h"
 #include "fuse/mount.h"
+#include "fuse/replies.h"
 #include "fuse/shared_state.h"
 
 namespace pail::fuse {
@@ -63,6 +65,8 @@ class Worker {
   SharedMemory memory_;
   const WorkerSettings settings_;
   Connection connection_;
+  std::shared_ptr<SharedOpenTable> opens_;
+  std::optional<Served> served_;
   // The session last made is destroyed after the file system: reads that wait for the store answer through it.
   FuseSession session_;
   std::unique_ptr<vfs::FileSystem> files_;
