@@ -189,6 +189,12 @@ void Transfer::progress(Phase phase) {
 
 int Transfer::prereq_callback(void* self, char*, char*, int, int) {
   auto& transfer = *static_cast<Transfer*>(self);
+  // curl sends a request anew by itself when a kept connection ended before the first byte of the answer.
+  if (transfer.request_sent_ && transfer.request_.dead_connection == DeadConnection::tell) {
+    transfer.own_error_ = transfer.error(ECONNRESET, "the connection ended before an answer came");
+    return CURL_PREREQFUNC_ABORT;
+  }
+  transfer.request_sent_ = true;
   transfer.progress(transfer.sends_body() ? Phase::sending : Phase::awaiting);
   return CURL_PREREQFUNC_OK;
 }

@@ -101,6 +101,7 @@ class Transfer {
   Headers head_;
   ByteCount head_bytes_;
   bool head_delivered_ = false;
+  bool request_sent_ = false;
   std::optional<Error> own_error_;  // why a callback stopped curl
 };
 

@@ -67,6 +67,10 @@ struct Deadlines {
   std::chrono::milliseconds stall{20'000};       // without a byte while either body is on its way
 };
 
+// A kept connection may turn out dead after a request was written to it, and nobody knows whether the server has read
+// it. `send_again`: on a fresh connection, unseen by the caller. `tell`: the transfer ends with ECONNRESET.
+enum class DeadConnection { send_again, tell };
+
 struct Request {
   std::string method = "GET";            // upper case
   std::string url;                       // absolute, http or https, percent-encoded; sent as it stands
@@ -74,6 +78,7 @@ struct Request {
   std::shared_ptr<BodySource> body;      // null: none (PUT and POST then send a length of 0)
   ByteCount max_response_body = 16_MiB;  // what Client::send() buffers; start() streams without limit
   Deadlines deadlines;
+  DeadConnection dead_connection = DeadConnection::send_again;
 };
 
 struct Response {
