@@ -1,6 +1,7 @@
 #include "emulator/server.h"
 
 #include <fmt/format.h>
+#include <signal.h>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -100,6 +101,18 @@ void Server::Impl::accept() {
   });
 }
 
+namespace {
+
+// sendfile(2) has no MSG_NOSIGNAL: without this a client that goes away would end the whole program.
+void block_sigpipe() {
+  sigset_t pipe_only;
+  sigemptyset(&pipe_only);
+  sigaddset(&pipe_only, SIGPIPE);
+  pthread_sigmask(SIG_BLOCK, &pipe_only, nullptr);
+}
+
+}  // namespace
+
 Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Server::~Server() {
   stop();
@@ -111,7 +124,10 @@ Result<std::unique_ptr<Server>> Server::start(State& state) {
   PAIL_CHECK(impl->listen());
   impl->accept();
   for (unsigned i = 0; i < std::max(state.options.threads, 1u); ++i)
-    impl->threads.emplace_back([io = &impl->io] { io->run(); });
+    impl->threads.emplace_back([io = &impl->io] {
+      block_sigpipe();
+      io->run();
+    });
   return std::unique_ptr<Server>(new Server(std::move(impl)));
 }
 
