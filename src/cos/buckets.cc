@@ -31,6 +31,7 @@ Result<Unit> Store::create_bucket(std::string_view bucket, std::string_view loca
   Call call = bucket_call("PUT", bucket, {});
   add_instance_id(call);
   if (!location.empty()) set_xml_body(call, create_bucket_body(location));
+  call.repetition = Repetition::matters;
   Answer answer = send(std::move(call), stop);
   if (!answer.failure) return Unit{};
   // The first attempt may have made it; the store says "exists" also to its owner.
@@ -46,7 +47,9 @@ Result<Unit> Store::head_bucket(std::string_view bucket, std::stop_token stop) {
 
 Result<Unit> Store::delete_bucket(std::string_view bucket, std::stop_token stop) {
   PAIL_CHECK(check_bucket(bucket));
-  Answer answer = send(bucket_call("DELETE", bucket, {}), std::move(stop));
+  Call call = bucket_call("DELETE", bucket, {});
+  call.repetition = Repetition::matters;
+  Answer answer = send(std::move(call), std::move(stop));
   if (!answer.failure || (answer.uncertain && answer.failure->errnum == ENOENT)) return Unit{};
   return *std::move(answer.failure);
 }

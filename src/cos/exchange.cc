@@ -25,11 +25,6 @@ bool wait_for(milliseconds pause, std::stop_token stop) {
   return !stop.stop_requested();
 }
 
-// The server may have worked on the request although no answer says so.
-bool leaves_doubt(const Error& loss) {
-  return loss.errnum != ECONNREFUSED && loss.errnum != EHOSTUNREACH && loss.errnum != EPROTO;
-}
-
 milliseconds elapsed(SteadyTime since, const Clock& clock) {
   return std::chrono::duration_cast<milliseconds>(clock.steady() - since);
 }
@@ -127,6 +122,7 @@ class Exchange {
     answer_.refusal.reset();
     http::Request request = call_.request;
     request.deadlines = decider_.deadlines();
+    if (call_.repetition == Repetition::matters) request.dead_connection = http::DeadConnection::tell;
     if (call_.first_byte > milliseconds(0)) request.deadlines.first_byte = call_.first_byte;
     if (auto authorized = link_.authorizer->authorize(request, call_.payload, stop_); !authorized) {
       answer_.failure = loss_error(call_.what, authorized.error());
@@ -148,7 +144,7 @@ class Exchange {
 
   std::optional<milliseconds> lost(const Error& loss) {
     answer_.failure = loss_error(call_.what, loss);
-    if (leaves_doubt(loss)) answer_.uncertain = true;
+    answer_.uncertain = true;
     if (stop_.stop_requested()) return std::nullopt;
     return decider_.after_loss(loss);
   }

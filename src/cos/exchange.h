@@ -64,6 +64,10 @@ class RetryDecider {
   unsigned damaged_bodies_ = 0;
 };
 
+// Whether a second execution of the same request has the same outcome. Where it has not, no layer below may send twice
+// without telling.
+enum class Repetition { harmless, matters };
+
 enum class AnswerKind { plain, may_hold_error };  // status 200 with an <Error> inside: copy and complete
 
 struct Call {
@@ -71,6 +75,7 @@ struct Call {
   http::Request request;
   auth::PayloadHash payload = auth::PayloadHash::empty();
   AnswerKind kind = AnswerKind::plain;
+  Repetition repetition = Repetition::harmless;
   std::chrono::milliseconds first_byte{0};  // 0: as ClientOptions says
 };
 

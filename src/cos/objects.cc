@@ -74,6 +74,7 @@ Result<PutResult> Store::put_object(std::string_view bucket, const PutRequest& r
   call.request.headers.set("Content-MD5", body.content_md5);
   call.request.body = request.body;
   if (request.body != nullptr) call.payload = auth::PayloadHash::unsigned_payload();
+  call.repetition = Repetition::matters;  // its own first execution makes the conditions fail
   Answer answer = send(std::move(call), stop);
   if (answer.failure && answer.uncertain && answer.failure->errnum == ESTALE)
     return find_own_write(bucket, request.key, ETag{'"' + body.hex + '"'}, *std::move(answer.failure), std::move(stop));
@@ -101,6 +102,7 @@ Result<CopyResult> Store::copy_object(std::string_view bucket, const CopyRequest
   Call call = object_call("PUT", bucket, request.key, {});
   call.what += fmt::format(" (copy of {})", target_text(source_bucket, request.source_key));
   call.kind = AnswerKind::may_hold_error;
+  call.repetition = Repetition::matters;
   call.first_byte = std::max(kServerWork, link_.options.first_byte);
   const std::string what = call.what;
   http::Headers& headers = call.request.headers;

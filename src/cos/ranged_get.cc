@@ -148,12 +148,11 @@ class RangedGet final : public http::ResponseHandler, public std::enable_shared_
 
   bool accept(const http::Headers& headers, ByteOffset end, ByteCount object_size) {
     ObjectInfo info = object_info(headers);
-    if (!pinned_.empty() && !info.etag.empty() && !same_version(info.etag, pinned_)) return changed();
+    // Every store tells the version it sends. What comes without is no object: a proxy's page, an error's text.
+    if (info.etag.empty()) return reject("the answer has no ETag");
+    if (!pinned_.empty() && !same_version(info.etag, pinned_)) return changed();
     info.size = object_size;
-    // Without an ETag two answers cannot be known to be of one version: nothing is pinned, and a resumption needs it.
-    if (pinned_.empty()) pinned_ = info.etag;
-    if (position_ > request_.range.begin && pinned_.empty())
-      return fail(Error{EIO, what_ + ": the transfer broke, and without an ETag it cannot go on"});
+    pinned_ = info.etag;
     if (info_ && info_->size != info.size) return changed();
     info_ = std::move(info);
     end_ = end;

@@ -33,6 +33,7 @@ Result<UploadId> Store::create_upload(std::string_view bucket, std::string_view 
   PAIL_CHECK(check_key(key));
   Call call = object_call("POST", bucket, key, {{"uploads", ""}});
   call.what += " (begin upload)";
+  call.repetition = Repetition::matters;  // a second upload nobody knows of would be stored and billed
   const std::string what = call.what;
   PAIL_CHECK(in_call(what, add_object_headers(headers, call.request.headers)));
   add_preconditions(conditions, call.request.headers);
@@ -93,6 +94,7 @@ Result<PutResult> Store::complete_upload(std::string_view bucket, std::string_vi
   Call call = object_call("POST", bucket, key, {{"uploadId", id.text}});
   call.what += " (complete upload)";
   call.kind = AnswerKind::may_hold_error;
+  call.repetition = Repetition::matters;
   call.first_byte = std::max(kServerWork, link_.options.first_byte);
   const std::string what = call.what;
   set_xml_body(call, complete_body(parts));

@@ -49,7 +49,7 @@ class GetHandler {
 
 struct GetRequest {
   std::string bucket, key;
-  Extent range;   // must not be empty; may reach beyond the object's end
+  Extent range;   // not empty; may reach beyond the object's end, but not begin there (EINVAL, or no bytes)
   ETag if_match;  // empty: whatever is there; a retry within the call is pinned to the first answer's ETag
 };
 

@@ -31,11 +31,13 @@ Connection connect(const StoreUnderTest& where, ClientOptions options = {});
 class Collector final : public GetHandler {
  public:
   bool on_data(std::span<const std::byte> data) override {
+    if (bytes_.empty()) begun_.set_value();
     bytes_.append(reinterpret_cast<const char*>(data.data()), data.size());
     return bytes_.size() < stop_after;
   }
   void on_done(Result<ObjectInfo> outcome) override { done_.set_value(std::move(outcome)); }
 
+  void wait_for_data() { begun_.get_future().wait(); }
   Result<ObjectInfo> wait() { return done_.get_future().get(); }
   const std::string& bytes() const { return bytes_; }  // after wait()
 
@@ -43,6 +45,7 @@ class Collector final : public GetHandler {
 
  private:
   std::string bytes_;
+  std::promise<void> begun_;
   std::promise<Result<ObjectInfo>> done_;
 };
 
