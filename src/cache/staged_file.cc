@@ -50,7 +50,17 @@ Result<Unit> allocate(int fd, Extent extent) {
   return Unit{};
 }
 
+// Absent is fine.
+Result<Unit> remove_file(const std::filesystem::path& path) {
+  if (::unlink(path.c_str()) != 0 && errno != ENOENT) return errno_error(errno, path.string());
+  return Unit{};
+}
+
 }  // namespace
+
+std::filesystem::path staged_whole_path(const std::filesystem::path& directory, InodeNumber number) {
+  return directory / fmt::format("{}.whole", number);
+}
 
 std::filesystem::path staged_data_path(const std::filesystem::path& directory, InodeNumber number) {
   return directory / std::to_string(number);
@@ -81,30 +91,54 @@ Result<Unit> FreeSpace::admit(ByteCount size) {
 Result<std::shared_ptr<SparseStagedFile>> SparseStagedFile::create(const std::filesystem::path& directory,
                                                                    InodeNumber number, ByteCount base_size,
                                                                    std::shared_ptr<FreeSpace> space) {
-  std::shared_ptr<SparseStagedFile> file(new SparseStagedFile(staged_data_path(directory, number), std::move(space)));
+  const std::filesystem::path whole = staged_whole_path(directory, number), data = staged_data_path(directory, number);
+  const bool has_base = base_size.n > 0;
+  std::shared_ptr<SparseStagedFile> file(new SparseStagedFile(has_base ? data : whole, std::move(space)));
   MutexLock lock(file->mutex_);
-  // The data file appears under its name when it has its size and its log: none is ever seen half made.
-  std::filesystem::path fresh = file->path_;
-  fresh += ".new";
-  PAIL_TRY(file->data_, open_file(fresh, O_RDWR | O_CREAT | O_TRUNC));
-  PAIL_CHECK(set_size(file->data_.get(), base_size));
-  file->base_size_ = file->size_ = base_size;
-  file->missing_.add(Extent{{0}, {base_size.n}});
-  if (::unlink(file->path_.c_str()) != 0 && errno != ENOENT) return errno_error(errno, file->path_.string());
-  PAIL_CHECK(file->rewrite_log());
-  if (::rename(fresh.c_str(), file->path_.c_str()) != 0) return errno_error(errno, file->path_.string());
+  if (has_base)
+    PAIL_CHECK(file->make_over_base(base_size));
+  else
+    PAIL_CHECK(file->make_whole());
+  PAIL_CHECK(remove_file(has_base ? whole : data));
+  if (!has_base) PAIL_CHECK(remove_file(staged_log_path(data)));
   return file;
+}
+
+Result<Unit> SparseStagedFile::make_whole() {
+  // Whoever still holds the old one keeps it.
+  PAIL_CHECK(remove_file(path_));
+  PAIL_TRY(data_, open_file(path_, O_RDWR | O_CREAT | O_EXCL));
+  return Unit{};
+}
+
+Result<Unit> SparseStagedFile::make_over_base(ByteCount base_size) {
+  // The data file appears under its name when it has its size and its log: none is ever seen half made.
+  std::filesystem::path fresh = path_;
+  fresh += ".new";
+  PAIL_CHECK(remove_file(fresh));
+  PAIL_TRY(data_, open_file(fresh, O_RDWR | O_CREAT | O_EXCL));
+  PAIL_CHECK(set_size(data_.get(), base_size));
+  base_size_ = size_ = base_size;
+  missing_.add(Extent{{0}, {base_size.n}});
+  PAIL_CHECK(remove_file(path_));
+  PAIL_CHECK(rewrite_log());
+  if (::rename(fresh.c_str(), path_.c_str()) != 0) return errno_error(errno, path_.string());
+  return Unit{};
 }
 
 Result<std::shared_ptr<SparseStagedFile>> SparseStagedFile::open(const std::filesystem::path& directory,
                                                                  InodeNumber number, std::shared_ptr<FreeSpace> space) {
-  std::shared_ptr<SparseStagedFile> file(new SparseStagedFile(staged_data_path(directory, number), std::move(space)));
+  auto opened = open_file(staged_whole_path(directory, number), O_RDWR);
+  const bool whole = opened || opened.error().errnum != ENOENT;
+  if (!whole) opened = open_file(staged_data_path(directory, number), O_RDWR);
+  std::shared_ptr<SparseStagedFile> file(new SparseStagedFile(
+      whole ? staged_whole_path(directory, number) : staged_data_path(directory, number), std::move(space)));
   MutexLock lock(file->mutex_);
-  PAIL_TRY(file->data_, open_file(file->path_, O_RDWR));
+  PAIL_TRY(file->data_, std::move(opened));
   struct stat st {};
   if (::fstat(file->data_.get(), &st) != 0) return errno_error(errno, file->path_.string());
   file->size_ = ByteCount{static_cast<std::uint64_t>(st.st_size)};
-  PAIL_CHECK(file->replay_log());
+  if (!whole) PAIL_CHECK(file->replay_log());
   return file;
 }
 

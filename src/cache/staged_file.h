@@ -30,7 +30,7 @@ class FreeSpace {
 
 class SparseStagedFile final : public StagedFile {
  public:
-  // All bytes of [0, base_size) are missing. Errors: ENOSPC, EIO.
+  // All bytes of [0, base_size) are missing. Replaces what is there. Errors: ENOSPC, EIO.
   static Result<std::shared_ptr<SparseStagedFile>> create(const std::filesystem::path& directory, InodeNumber number,
                                                           ByteCount base_size, std::shared_ptr<FreeSpace> space);
   // Errors: ENOENT; EBADMSG.
@@ -54,6 +54,8 @@ class SparseStagedFile final : public StagedFile {
 
   SparseStagedFile(std::filesystem::path path, std::shared_ptr<FreeSpace> space)
       : path_(std::move(path)), space_(std::move(space)) {}
+  Result<Unit> make_whole() PAIL_REQUIRES(mutex_);
+  Result<Unit> make_over_base(ByteCount base_size) PAIL_REQUIRES(mutex_);
   Result<Unit> check_usable() const PAIL_REQUIRES(mutex_);
   Result<Unit> admit(Extent extent) PAIL_REQUIRES(mutex_);
   Result<Unit> store(ByteOffset at, std::span<const std::byte> data) PAIL_REQUIRES(mutex_);
@@ -77,7 +79,9 @@ class SparseStagedFile final : public StagedFile {
   bool log_behind_ PAIL_GUARDED_BY(mutex_) = false;  // a record could not be written: the file must not be used
 };
 
-// Names in the staging directory.
+// Names in the staging directory. A file without a base needs no log, which spares making one; its name says so. When
+// both are there, a replacement was cut short and the one without a base counts.
+std::filesystem::path staged_whole_path(const std::filesystem::path& directory, InodeNumber number);
 std::filesystem::path staged_data_path(const std::filesystem::path& directory, InodeNumber number);
 std::filesystem::path staged_log_path(const std::filesystem::path& data_path);
 

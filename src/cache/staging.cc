@@ -26,7 +26,8 @@ std::optional<InodeNumber> number_of(const std::string& name) {
   InodeNumber number = 0;
   const char* end = name.data() + name.size();
   const auto [stop, error] = std::from_chars(name.data(), end, number);
-  if (error != std::errc{} || stop != end) return std::nullopt;
+  const std::string_view rest(stop, end);
+  if (error != std::errc{} || (!rest.empty() && rest != ".whole")) return std::nullopt;
   return number;
 }
 
@@ -83,9 +84,9 @@ Result<Unit> DirectoryStagingArea::remove(InodeNumber number) {
   MutexLock lock(mutex_);
   open_files_.erase(number);
   const std::filesystem::path data = staged_data_path(directory_, number);
-  // Data first: a log without data is a leftover, data without its log would look damaged.
-  if (::unlink(data.c_str()) != 0 && errno != ENOENT) return errno_error(errno, data.string());
-  ::unlink(staged_log_path(data).c_str());
+  // The log last: without data it is a leftover, data without its log would look damaged.
+  for (const auto& path : {data, staged_whole_path(directory_, number), staged_log_path(data)})
+    if (::unlink(path.c_str()) != 0 && errno != ENOENT) return errno_error(errno, path.string());
   return Unit{};
 }
 
@@ -94,12 +95,13 @@ Result<std::filesystem::path> DirectoryStagingArea::set_aside(InodeNumber number
   PAIL_CHECK(make_private_directory(kept));
   MutexLock lock(mutex_);
   open_files_.erase(number);
-  const std::filesystem::path data = staged_data_path(directory_, number);
+  const std::filesystem::path whole = staged_whole_path(directory_, number);
+  const std::filesystem::path data = ::access(whole.c_str(), F_OK) == 0 ? whole : staged_data_path(directory_, number);
   for (unsigned attempt = 0;; ++attempt) {
     const std::string name = fmt::format("{}.{}", file_name_from(label), number);
     std::filesystem::path target = kept / (attempt == 0 ? name : fmt::format("{}-{}", name, attempt));
     if (::renameat2(AT_FDCWD, data.c_str(), AT_FDCWD, target.c_str(), RENAME_NOREPLACE) == 0) {
-      ::unlink(staged_log_path(data).c_str());
+      ::unlink(staged_log_path(staged_data_path(directory_, number)).c_str());
       return target;
     }
     if (errno != EEXIST) return errno_error(errno, data.string());
@@ -112,6 +114,7 @@ std::vector<InodeNumber> DirectoryStagingArea::all() const {
   for (const auto& entry : std::filesystem::directory_iterator(directory_, failed))
     if (const auto number = number_of(entry.path().filename().string())) numbers.push_back(*number);
   std::sort(numbers.begin(), numbers.end());
+  numbers.erase(std::unique(numbers.begin(), numbers.end()), numbers.end());
   return numbers;
 }
 

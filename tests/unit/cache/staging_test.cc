@@ -198,6 +198,27 @@ TEST_F(StagingTest, CutThatWasNotLoggedBeforeAKillStaysCut) {
   EXPECT_EQ(open()->missing(extent(0, 100)), std::vector{extent(0, 10)});
 }
 
+TEST_F(StagingTest, FileWithoutABaseNeedsNoLog) {
+  const auto file = create(0);
+  ASSERT_TRUE(file->write(ByteOffset{3}, bytes_of("x")));
+  EXPECT_FALSE(std::filesystem::exists(log_path()));
+  reopen();
+  EXPECT_EQ(text_of(*open(), 0, 100), std::string("\0\0\0x", 4));
+}
+
+TEST_F(StagingTest, ReplacedFileIsGoneAndItsHolderKeepsIt) {
+  const auto first = create(0);
+  ASSERT_TRUE(first->write(ByteOffset{0}, bytes_of("first")));
+  const auto second = create(10);
+  EXPECT_EQ(text_of(*first, 0, 100), "first");
+  EXPECT_EQ(open().get(), second.get());
+  const auto third = create(0);
+  EXPECT_EQ(second->size(), ByteCount{10});
+  reopen();
+  EXPECT_EQ(open()->size(), ByteCount{0});
+  EXPECT_EQ(area->all(), std::vector<InodeNumber>{kNumber});
+}
+
 TEST_F(StagingTest, LeftoversOfAKilledProcessAreRemoved) {
   std::ofstream(directory.path() / "staging" / "7.log") << "x";
   std::ofstream(directory.path() / "staging" / "8.new") << "x";
