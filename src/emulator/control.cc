@@ -7,10 +7,8 @@
 #include "emulator/state.h"
 
 namespace pail::emulator {
-namespace {
 
-using Json = nlohmann::json;
-
+// In the enums' own namespace, where the library looks for them.
 NLOHMANN_JSON_SERIALIZE_ENUM(FaultKind, {{FaultKind::status, "status"},
                                          {FaultKind::error_in_ok, "error_in_ok"},
                                          {FaultKind::reset, "reset"},
@@ -18,6 +16,10 @@ NLOHMANN_JSON_SERIALIZE_ENUM(FaultKind, {{FaultKind::status, "status"},
                                          {FaultKind::truncate, "truncate"},
                                          {FaultKind::corrupt, "corrupt"}})
 NLOHMANN_JSON_SERIALIZE_ENUM(FaultTime, {{FaultTime::before, "before"}, {FaultTime::after, "after"}})
+
+namespace {
+
+using Json = nlohmann::json;
 
 Response json_response(int status, const Json& body) {
   Response out;

@@ -1,4 +1,5 @@
 // The service credential: one JSON file that the server accepts and a client mounts with.
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <openssl/rand.h>
 
@@ -21,6 +22,15 @@ Result<std::string> random_hex(std::size_t bytes) {
   return to_hex(bytes_of(raw));
 }
 
+// Whole or not at all, mode 0600. Not synced: an emulator that a test starts should not wait for the disk.
+Result<Unit> write_private(const std::filesystem::path& file, const std::string& content) {
+  const std::filesystem::path temporary = file.string() + ".new";
+  PAIL_TRY(const UniqueFd fd, open_file(temporary, O_WRONLY | O_CREAT | O_TRUNC, 0600));
+  PAIL_CHECK(write_at(fd.get(), {}, bytes_of(content)));
+  if (::rename(temporary.c_str(), file.c_str()) != 0) return errno_error(errno, file.string());
+  return Unit{};
+}
+
 Result<Unit> make_credentials(const std::filesystem::path& file) {
   PAIL_TRY(const std::string api_key, random_hex(22));
   PAIL_TRY(const std::string access_key, random_hex(16));
@@ -35,7 +45,7 @@ Result<Unit> make_credentials(const std::filesystem::path& file) {
       {"iam_apikey_description", "made by the pailfs emulator"},
       {"resource_instance_id",
        fmt::format("crn:v1:bluemix:public:cloud-object-storage:global:a/{}:{}::", account, instance)}};
-  return write_file_atomically(file, credential.dump(2) + "\n", 0600);
+  return write_private(file, credential.dump(2) + "\n");
 }
 
 std::string text_at(const Json& object, const char* name) {
@@ -72,7 +82,7 @@ Result<Unit> write_token_endpoint(const ServiceCredentials& credentials, const s
   Json json = Json::parse(text, nullptr, false);
   if (!json.is_object() || text_at(json, "iam_auth_endpoint") == url) return Unit{};
   json["iam_auth_endpoint"] = url;
-  return write_file_atomically(credentials.file, json.dump(2) + "\n", 0600);
+  return write_private(credentials.file, json.dump(2) + "\n");
 }
 
 }  // namespace pail::emulator

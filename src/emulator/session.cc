@@ -118,7 +118,7 @@ void Session<Stream>::reset_connection() {
   error_code ignored;
   socket().set_option(asio::socket_base::linger(true, 0), ignored);
   socket().close(ignored);
-  log_request();
+  log_request(sent_);
 }
 
 template <class Stream>
@@ -149,7 +149,7 @@ void Session<Stream>::stall(Next next) {
   stream_.async_read_some(asio::buffer(buffer_),
                           [self = this->shared_from_this(), next](error_code failed, std::size_t) {
                             if (!failed) return self->stall(next);
-                            self->log_request();
+                            self->log_request(self->sent_);
                             self->close();
                           });
 }
@@ -160,7 +160,7 @@ void Session<Stream>::read_header() {
   response_.reset();
   fault_.reset();
   outer_chunks_.reset();
-  stalled_ = false;
+  stalled_ = logged_ = false;
   bytes_in_ = sent_ = 0;
   piece_fd_.reset();
   buffer_ = {};
@@ -266,7 +266,7 @@ void Session<Stream>::read_body() {
   input_.consume(ready);
   const auto taken = [self = this->shared_from_this(), want](error_code failed, std::size_t) {
     if (failed) {
-      self->log_request();
+      self->log_request(self->sent_);
       return self->close();
     }
     self->body_left_ -= want;
@@ -281,7 +281,7 @@ void Session<Stream>::read_chunked_body() {
   buffer_.resize(kBuffer);
   const auto taken = [self = this->shared_from_this()](error_code failed, std::size_t got) {
     if (failed) {
-      self->log_request();
+      self->log_request(self->sent_);
       return self->close();
     }
     Session& s = *self;
@@ -378,6 +378,7 @@ void Session<Stream>::send_head() {
   if (fault(FaultKind::corrupt) && !fault_is_for_request_body())
     corrupt(std::as_writable_bytes(std::span(response_->body)), 0);
   const std::size_t with_head = together ? body_size_ : 0;
+  log_if_last(with_head);
   asio::async_write(stream_, std::array{asio::buffer(head_), asio::buffer(response_->body.data(), with_head)},
                     [self = this->shared_from_this(), with_head](error_code failed, std::size_t) {
                       self->on_sent(failed, with_head);
@@ -387,7 +388,7 @@ void Session<Stream>::send_head() {
 template <class Stream>
 void Session<Stream>::on_sent(error_code failed, std::size_t size) {
   if (failed) {
-    log_request();
+    log_request(sent_);
     return close();
   }
   sent_ += size;
@@ -415,6 +416,7 @@ void Session<Stream>::send_body() {
   if (sent_ >= send_limit_) return strike();
   if (!response_->payload) {
     const std::size_t size = std::min<std::uint64_t>({body_size_, send_limit_, sent_ + kBuffer}) - sent_;
+    log_if_last(size);
     asio::async_write(
         stream_, asio::buffer(response_->body.data() + sent_, size),
         [self = this->shared_from_this(), size](error_code failed, std::size_t) { self->on_sent(failed, size); });
@@ -435,7 +437,7 @@ void Session<Stream>::strike() {
   send_limit_ = kNoLimit;
   if (fault(FaultKind::reset)) return reset_connection();
   if (fault(FaultKind::stall)) return stall(&Session::send_body);
-  log_request();
+  log_request(sent_);
   close();
 }
 
@@ -462,6 +464,7 @@ void Session<Stream>::send_from_file() {
   error_code ignored;
   socket().native_non_blocking(true, ignored);
   const std::size_t size = next_size(kSendfileTurn);
+  log_if_last(size);
   off_t offset = static_cast<off_t>(response_->payload->pieces[piece_].offset);
   const ssize_t n = ::sendfile(socket().native_handle(), piece_fd_.get(), &offset, size);
   if (n > 0) {
@@ -485,6 +488,7 @@ void Session<Stream>::send_from_buffer() {
   const auto got = read_at(piece_fd_.get(), {response_->payload->pieces[piece_].offset}, bytes);
   if (!got || *got != size) return on_sent(asio::error::broken_pipe, 0);
   if (fault(FaultKind::corrupt)) corrupt(bytes, sent_);
+  log_if_last(size);
   advance_piece(size);
   asio::async_write(
       stream_, asio::buffer(bytes.data(), size),
@@ -493,14 +497,21 @@ void Session<Stream>::send_from_buffer() {
 
 template <class Stream>
 void Session<Stream>::after_answer() {
-  log_request();
+  log_request(sent_);
   if (!keep_alive_) return close();
   read_header();
 }
 
+// Written down before the client can see the end of the answer: who has it finds its request in the counters.
 template <class Stream>
-void Session<Stream>::log_request() {
-  if (!exchange_) return;
+void Session<Stream>::log_if_last(std::size_t size) {
+  if (sent_ + size == body_size_) log_request(body_size_);
+}
+
+template <class Stream>
+void Session<Stream>::log_request(std::uint64_t bytes_out) {
+  if (!exchange_ || logged_) return;
+  logged_ = true;
   const Request& request = exchange_->request();
   AccessRecord record;
   record.operation = exchange_->operation().name;
@@ -512,9 +523,8 @@ void Session<Stream>::log_request() {
   record.request_id = exchange_->request_id();
   record.status = response_ ? response_->status : 0;
   record.bytes_in = bytes_in_;
-  record.bytes_out = sent_;
+  record.bytes_out = bytes_out;
   if (record.operation != "Control") state_.book.write(record, state_.clock.wall());
-  exchange_.reset();
 }
 
 template class Session<PlainStream>;

@@ -55,7 +55,8 @@ class Session : public std::enable_shared_from_this<Session<Stream>> {
   void send_from_file();
   void send_from_buffer();
   void after_answer();
-  void log_request();
+  void log_if_last(std::size_t size);
+  void log_request(std::uint64_t bytes_out);
 
   // Waits for `delay` and goes on with `next`.
   void wait(Clock::duration delay, Next next);
@@ -94,7 +95,7 @@ class Session : public std::enable_shared_from_this<Session<Stream>> {
   std::string head_;
   std::uint64_t sent_ = 0, body_size_ = 0;  // bytes of the body
   std::uint64_t send_limit_ = 0;            // bytes of the body to send before a fault strikes
-  bool stalled_ = false;
+  bool stalled_ = false, logged_ = false;
   std::size_t piece_ = 0;
   UniqueFd piece_fd_;
 };
