@@ -3,11 +3,16 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <cinttypes>
+#include <cstdio>
+#include <fstream>
+#include <string>
 #include <utility>
 
 #include "base/file.h"
@@ -24,6 +29,10 @@ constexpr unsigned kMaxReaders = 1024;
 // No WRITEMAP: a full disk would be a SIGBUS. Commits reach the page cache, which survives the process, and are synced
 // when somebody asks.
 constexpr unsigned kFlags = MDB_NOSYNC | MDB_NOMETASYNC | MDB_NOTLS;
+
+// A walk over a large index must not look like memory in use.
+constexpr std::size_t kResidentLimit = std::size_t{96} << 20;
+constexpr unsigned kTransactionsBetweenLooks = 512;  // each touches a few runs of 64 KiB
 
 struct DatabaseName {
   const char* name;
@@ -48,6 +57,30 @@ constexpr auto kDatabases = std::to_array<DatabaseName>({
 bool is_damage(int code) {
   return code == MDB_CORRUPTED || code == MDB_INVALID || code == MDB_PAGE_NOTFOUND || code == MDB_PANIC ||
          code == MDB_INCOMPATIBLE || code == MDB_BAD_DBI;
+}
+
+// Pages of files that the process has mapped and touched.
+std::size_t resident_file_pages() {
+  std::size_t size = 0, resident = 0, shared = 0;
+  std::FILE* statm = std::fopen("/proc/self/statm", "re");
+  if (statm == nullptr) return 0;
+  if (std::fscanf(statm, "%zu %zu %zu", &size, &resident, &shared) != 3) shared = 0;
+  std::fclose(statm);
+  return shared;
+}
+
+// Where `file` is mapped; empty when that cannot be found out. LMDB does not tell.
+std::span<std::byte> find_map(const std::filesystem::path& file) {
+  std::error_code failed;
+  const std::string path = std::filesystem::canonical(file, failed).string();
+  std::ifstream maps("/proc/self/maps");
+  for (std::string line; !failed && std::getline(maps, line);) {
+    if (!line.ends_with(" " + path)) continue;
+    std::uintptr_t begin = 0, end = 0;
+    if (std::sscanf(line.c_str(), "%" SCNxPTR "-%" SCNxPTR, &begin, &end) != 2) break;
+    return {reinterpret_cast<std::byte*>(begin), end - begin};
+  }
+  return {};
 }
 
 }  // namespace
@@ -126,6 +159,7 @@ Result<Unit> Environment::open_environment() {
   }
   int dead = 0;
   mdb_reader_check(env_, &dead);
+  map_ = find_map(directory_ / "data.mdb");
   auto opened = open_databases();
   if (!opened) close_environment();
   return opened;
@@ -174,6 +208,13 @@ Result<Unit> Environment::sync() {
   return Unit{};
 }
 
+void Environment::bound_resident_pages() {
+  if (transactions_.fetch_add(1, std::memory_order_relaxed) % kTransactionsBetweenLooks != 0) return;
+  if (resident_file_pages() * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)) < kResidentLimit) return;
+  // Readers beside it fault them in again from the page cache.
+  if (!map_.empty()) ::madvise(map_.data(), map_.size(), MADV_DONTNEED);
+}
+
 MDB_txn* Environment::borrow_read(int& code) {
   MDB_txn* txn = nullptr;
   {
@@ -206,10 +247,12 @@ PooledRead::PooledRead(Environment& environment) : environment_(environment), tx
 }
 
 PooledRead::~PooledRead() {
-  if (txn_ != nullptr) environment_.return_read(txn_);
+  if (txn_ == nullptr) return;
+  environment_.return_read(txn_);
+  environment_.bound_resident_pages();
 }
 
-OwnedWrite::OwnedWrite(Environment& environment) {
+OwnedWrite::OwnedWrite(Environment& environment) : environment_(environment) {
   code_ = mdb_txn_begin(environment.get(), nullptr, 0, &txn_);
   if (code_ != MDB_SUCCESS) txn_ = nullptr;
 }
@@ -239,6 +282,7 @@ Result<Unit> OwnedWrite::commit() {
   if (failed()) return lmdb_error(code_, "index");
   code_ = mdb_txn_commit(std::exchange(txn_, nullptr));
   if (failed()) return lmdb_error(code_, "index commit");
+  environment_.bound_resident_pages();
   code_ = EBADF;  // a second commit, or a change after it, is a mistake
   return Unit{};
 }

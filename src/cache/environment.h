@@ -5,9 +5,11 @@
 
 #include <lmdb.h>
 
+#include <atomic>
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -51,6 +53,9 @@ class Environment {
   bool machine_stopped() const { return machine_stopped_; }
 
   Result<Unit> sync();
+  // Called with every transaction: now and then gives pages of the map back, which count as memory of the process
+  // though they are the page cache's.
+  void bound_resident_pages();
 
  private:
   friend class PooledRead;
@@ -67,7 +72,9 @@ class Environment {
   UniqueFd lock_;
   MDB_env* env_ = nullptr;
   Databases databases_{};
+  std::span<std::byte> map_;  // of the environment's file
   bool machine_stopped_ = false;
+  std::atomic<unsigned> transactions_{0};
 
   Mutex pool_mutex_;
   std::vector<MDB_txn*> pool_ PAIL_GUARDED_BY(pool_mutex_);  // reset, ready to be renewed
@@ -103,6 +110,7 @@ class OwnedWrite {
   Result<Unit> commit();
 
  private:
+  Environment& environment_;
   MDB_txn* txn_ = nullptr;
   int code_ = MDB_SUCCESS;
 };

@@ -101,7 +101,8 @@ Result<std::filesystem::path> DirectoryStagingArea::set_aside(InodeNumber number
     const std::string name = fmt::format("{}.{}", file_name_from(label), number);
     std::filesystem::path target = kept / (attempt == 0 ? name : fmt::format("{}-{}", name, attempt));
     if (::renameat2(AT_FDCWD, data.c_str(), AT_FDCWD, target.c_str(), RENAME_NOREPLACE) == 0) {
-      ::unlink(staged_log_path(staged_data_path(directory_, number)).c_str());
+      const std::filesystem::path replaced = staged_data_path(directory_, number);
+      for (const auto& path : {replaced, staged_log_path(replaced)}) ::unlink(path.c_str());
       return target;
     }
     if (errno != EEXIST) return errno_error(errno, data.string());
