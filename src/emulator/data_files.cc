@@ -24,8 +24,8 @@ Result<std::unique_ptr<DataFiles>> DataFiles::open_directory(const fs::path& dir
   std::uint64_t highest = 0;
   for (unsigned folder = 0; folder < 256; ++folder) {
     const fs::path below = dir / fmt::format("{:02x}", folder);
-    PAIL_CHECK(make_private_directory(below));
     std::error_code failed;
+    if (!fs::exists(below, failed)) continue;  // made with its first file
     for (const auto& entry : fs::directory_iterator(below, failed)) {
       const std::string name = entry.path().filename();
       std::uint64_t id = 0;
@@ -42,12 +42,14 @@ Result<std::unique_ptr<DataFiles>> DataFiles::open_directory(const fs::path& dir
 
 Result<DataFiles::Created> DataFiles::create() {
   const std::uint64_t id = next_id_++;
+  PAIL_CHECK(make_private_directory(path(id).parent_path()));
   PAIL_TRY(UniqueFd fd, open_file(path(id), O_RDWR | O_CREAT | O_EXCL));
   return Created{id, std::move(fd)};
 }
 
 Result<std::uint64_t> DataFiles::link(std::uint64_t id) {
   const std::uint64_t copy = next_id_++;
+  PAIL_CHECK(make_private_directory(path(copy).parent_path()));
   if (::link(path(id).c_str(), path(copy).c_str()) != 0) return errno_error(errno, path(id).string());
   return copy;
 }

@@ -115,6 +115,7 @@ TEST_F(StoreTest, LeavesNothingBehindOfBytesThatWereNeverStored) {
 
 TEST_F(StoreTest, RemovesAtItsStartFilesThatNoObjectNames) {
   put("kept", kLarge);
+  std::filesystem::create_directory(dir_ / "data/07");
   ASSERT_TRUE(write_file_atomically(dir_ / "data/07/0000000000000f07", "half a put"));
   reopen();
   EXPECT_EQ(data_files(), 1u);
