@@ -1,6 +1,5 @@
 #include "emulator/session.h"
 
-#include <fmt/format.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 
@@ -14,6 +13,7 @@
 #include <limits>
 
 #include "base/file.h"
+#include "emulator/response_head.h"
 
 namespace pail::emulator {
 namespace {
@@ -26,55 +26,6 @@ constexpr std::size_t kBuffer = 512 * 1024;     // of a body, each way
 constexpr std::size_t kTogether = 64 * 1024;    // a body up to this goes out in one write with its header
 constexpr std::size_t kSendfileTurn = 4 << 20;  // then others have their turn
 constexpr std::uint64_t kNoLimit = std::numeric_limits<std::uint64_t>::max();
-
-std::string_view reason(int status) {
-  switch (status) {
-    case 200:
-      return "OK";
-    case 204:
-      return "No Content";
-    case 206:
-      return "Partial Content";
-    case 304:
-      return "Not Modified";
-    case 400:
-      return "Bad Request";
-    case 403:
-      return "Forbidden";
-    case 404:
-      return "Not Found";
-    case 409:
-      return "Conflict";
-    case 412:
-      return "Precondition Failed";
-    case 416:
-      return "Range Not Satisfiable";
-    case 500:
-      return "Internal Server Error";
-    case 501:
-      return "Not Implemented";
-    case 503:
-      return "Service Unavailable";
-    default:
-      return "Status";
-  }
-}
-
-// Metadata comes from clients and goes out in headers: what would end a line does not.
-void append_header(std::string& out, std::string_view name, std::string_view value) {
-  out.append(name).append(": ");
-  for (const char c : value) out += c == '\r' || c == '\n' || c == '\0' ? ' ' : c;
-  out += "\r\n";
-}
-
-std::string head_of(const Response& response, bool keep_alive) {
-  std::string out = fmt::format("HTTP/1.1 {} {}\r\n", response.status, reason(response.status));
-  for (const auto& [name, value] : response.headers) append_header(out, name, value);
-  if (response.status != 204 && response.status != 304)
-    append_header(out, "Content-Length", std::to_string(response.body_length()));
-  append_header(out, "Connection", keep_alive ? "keep-alive" : "close");
-  return out + "\r\n";
-}
 
 }  // namespace
 
@@ -369,7 +320,7 @@ void Session<Stream>::answer() {
 // A short body joins its header, so that a small object is one write.
 template <class Stream>
 void Session<Stream>::send_head() {
-  head_ = head_of(*response_, keep_alive_);
+  head_ = head_of(*response_, keep_alive_ ? Connection::keep_alive : Connection::close);
   sent_ = 0;
   body_size_ = response_->content_length ? 0 : response_->body_length();
   piece_ = 0;

@@ -1,5 +1,8 @@
 // What a client of the emulator sees over HTTP.
+#include <curl/curl.h>
 #include <gtest/gtest.h>
+
+#include <memory>
 
 #include "base/checksum.h"
 #include "base/encoding.h"
@@ -193,6 +196,30 @@ TEST(Http, AThousandConnectionsAreServedAtOnce) {
   for (const auto& wire : wires) ASSERT_TRUE(wire->send(server.text("PUT", "/bucket/key", "body")));
   for (const auto& wire : wires) ASSERT_EQ(wire->receive().status, 200);
   EXPECT_EQ(server.emulator().counters().at("PutObject").requests, 1000u);
+}
+
+size_t append(char* data, size_t size, size_t count, void* out) {
+  static_cast<std::string*>(out)->append(data, size * count);
+  return size * count;
+}
+
+TEST(Tls, AClientThatTrustsTheGeneratedCertificateIsServed) {
+  Options options;
+  options.tls = Tls::generated;
+  Serving server(options);
+  const std::string url = server.emulator().iam_url(), trusted = server.emulator().certificate_file();
+  const std::string form = "grant_type=urn:ibm:params:oauth:grant-type:apikey&apikey=" +
+                           std::string(server.emulator().credentials().api_key.reveal());
+  const std::unique_ptr<CURL, decltype(&curl_easy_cleanup)> curl(curl_easy_init(), curl_easy_cleanup);
+  std::string body;
+  curl_easy_setopt(curl.get(), CURLOPT_URL, url.c_str());
+  curl_easy_setopt(curl.get(), CURLOPT_POSTFIELDS, form.c_str());
+  curl_easy_setopt(curl.get(), CURLOPT_WRITEFUNCTION, append);
+  curl_easy_setopt(curl.get(), CURLOPT_WRITEDATA, &body);
+  EXPECT_EQ(curl_easy_perform(curl.get()), CURLE_PEER_FAILED_VERIFICATION);
+  curl_easy_setopt(curl.get(), CURLOPT_CAINFO, trusted.c_str());
+  EXPECT_EQ(curl_easy_perform(curl.get()), CURLE_OK);
+  EXPECT_NE(body.find("access_token"), std::string::npos);
 }
 
 TEST(Control, ChangesFaultsCountersAndTheLinkWhileRunning) {

@@ -74,6 +74,7 @@ Serving::Serving(Options options) {
   char name[] = "/tmp/pailfs-emulator-XXXXXX";
   directory_ = mkdtemp(name);
   options.directory = directory_ / "store";
+  const Tls tls = options.tls;
   if (options.buckets.empty()) options.buckets = {"bucket"};
   auto started = Emulator::start(std::move(options));
   if (!started) {
@@ -81,7 +82,7 @@ Serving::Serving(Options options) {
     abort();
   }
   emulator_ = *std::move(started);
-  token_ = fetch_token();
+  if (tls == Tls::off) token_ = fetch_token();
 }
 
 Serving::~Serving() {
