@@ -124,14 +124,14 @@ class RangedGet final : public http::ResponseHandler, public std::enable_shared_
     const auto field = headers.find("Content-Range");
     const auto range = field ? parse_content_range(*field) : std::nullopt;
     if (!range || range->extent.empty()) return reject("an answer 206 without a valid Content-Range");
-    const ByteOffset object_end = range->total ? ByteOffset{range->total->n} : request_.range.end;
+    const ByteOffset object_end = range->knows_total() ? ByteOffset{range->total.n} : request_.range.end;
     const ByteOffset expected_end = std::min(request_.range.end, object_end);
     if (range->extent.begin != position_ || range->extent.end != expected_end)
       return reject(
           fmt::format("asked for {}, got {}", range_text({position_, request_.range.end}), range_text(range->extent)));
     const auto length = byte_count_header(headers, "Content-Length");
     if (length && *length != range->extent.size()) return reject("Content-Length and Content-Range disagree");
-    return accept(headers, range->extent.end, range->total.value_or(ByteCount{range->extent.end.n}));
+    return accept(headers, range->extent.end, range->knows_total() ? range->total : ByteCount{range->extent.end.n});
   }
 
   // The whole object although a range was asked for: the bytes before it are skipped, those behind it dropped.
@@ -206,12 +206,12 @@ class RangedGet final : public http::ResponseHandler, public std::enable_shared_
   void judge_unsatisfiable() {
     if (position_ > request_.range.begin) return finish(Error{ESTALE, what_ + ": the object became shorter"});
     const auto field = answer_headers_.find("Content-Range");
-    const auto range = field ? parse_content_range(*field) : std::nullopt;
+    const ContentRange range = (field ? parse_content_range(*field) : std::nullopt).value_or(ContentRange{});
     const bool empty_object = request_.range.begin.n == 0;
-    if (!empty_object && (!range || !range->total))
+    if (!empty_object && !range.knows_total())
       return finish(to_error(what_, parse_server_error(416, answer_headers_, error_body_)));
     ObjectInfo info = object_info(answer_headers_);
-    if (range && range->total) info.size = *range->total;
+    if (range.knows_total()) info.size = range.total;
     if (info.etag.empty()) info.etag = pinned_;
     finish(std::move(info));
   }

@@ -133,8 +133,7 @@ std::optional<ContentRange> parse_content_range(std::string_view text) {
   if (dash == range.npos) return std::nullopt;
   const auto first = parse_number(range.substr(0, dash));
   const auto last = parse_number(range.substr(dash + 1));
-  const std::uint64_t limit = out.total ? out.total->n : ~0ULL;
-  if (!first || !last || *last < *first || *last >= limit) return std::nullopt;
+  if (!first || !last || *last < *first || *last >= out.total.n) return std::nullopt;
   out.extent = {ByteOffset{*first}, ByteOffset{*last + 1}};
   return out;
 }

@@ -44,10 +44,12 @@ std::string target_text(std::string_view bucket, std::string_view key);
 // Bytes as "bytes=0-9". `range` is not empty.
 std::string range_text(Extent range);
 
-// What "bytes 0-9/100" says. Missing total: `total` is none.
+// What "bytes 0-9/100" says.
 struct ContentRange {
+  static constexpr ByteCount kUnknown{~0ULL};
   Extent extent;  // empty in "bytes */100", as an answer 416 has it
-  std::optional<ByteCount> total;
+  ByteCount total = kUnknown;
+  bool knows_total() const { return total != kUnknown; }
 };
 std::optional<ContentRange> parse_content_range(std::string_view text);
 
