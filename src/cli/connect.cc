@@ -42,8 +42,8 @@ cos::ClientOptions client_options(const MountOptions& options, std::string url, 
   client.addressing = options.path_style ? cos::Addressing::path : cos::Addressing::virtual_host;
   client.list_version = options.list_version == "1" ? cos::ListVersion::v1 : cos::ListVersion::v2;
   if (patience == Patience::probing) {
-    client.deadline = std::chrono::seconds(8);
-    client.first_byte = std::chrono::seconds(7);
+    client.deadline = std::chrono::seconds(6);
+    client.first_byte = std::chrono::seconds(6);
   }
   return client;
 }

@@ -85,9 +85,10 @@ Error explain_refusal(cos::Client& store, const Source& source, const Error& err
                      fmt::format("no right to list: the key may see bucket {} but not list it{}; it needs a role "
                                  "that reads, such as Reader, Writer or Content Reader",
                                  source.bucket, place));
-  return explained(error, fmt::format("access denied: the key has no right to list bucket {}{}, or the bucket belongs "
-                                      "to somebody else",
-                                      source.bucket, place));
+  return explained(
+      error, fmt::format("access denied: these credentials give no right to list bucket {}{}, or the bucket belongs "
+                         "to somebody else",
+                         source.bucket, place));
 }
 
 Error explain(cos::Client& store, std::string_view url, const Source& source, const Error& error,

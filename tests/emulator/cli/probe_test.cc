@@ -1,0 +1,139 @@
+#include "cli/probe.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <filesystem>
+
+#include "base/file.h"
+#include "cli/connect.h"
+#include "emulator/emulator.h"
+
+namespace pail::cli {
+namespace {
+
+using ::testing::HasSubstr;
+
+// What a person who mounts is told. Each test asks an emulator of its own.
+class Probe : public ::testing::Test {
+ protected:
+  Probe() {
+    std::string pattern = (std::filesystem::temp_directory_path() / "pailfs-XXXXXX").string();
+    directory_ = ::mkdtemp(pattern.data());
+    start(emulator::Tls::off);
+  }
+  ~Probe() override {
+    server_.reset();
+    std::filesystem::remove_all(directory_);
+  }
+
+  void start(emulator::Tls tls) {
+    server_.reset();
+    emulator::Options options;
+    options.directory = directory_ / "store";
+    options.buckets = {"demo"};
+    options.location = "eu-de-standard";
+    options.tls = tls;
+    auto started = emulator::Emulator::start(options);
+    ASSERT_TRUE(started) << started.error().context;
+    server_ = *std::move(started);
+    options_.url = server_->url();
+    options_.credentials = server_->credentials().file;
+  }
+
+  void use_keys(const std::string& id, std::string_view secret) {
+    options_.credentials.clear();
+    options_.passwd_file = directory_ / "keys";
+    ASSERT_TRUE(write_file_atomically(options_.passwd_file, id + ":" + std::string(secret) + "\n", 0600));
+  }
+
+  // The listing is refused like this, whichever version of it is asked.
+  void refuse_listing(int status, const std::string& code) {
+    emulator::FaultRule rule;
+    rule.operations = {"ListObjects", "ListObjectsV2"};
+    rule.status = status;
+    rule.code = code;
+    server_->add_fault(rule);
+  }
+
+  Result<Unit> probe(const std::string& bucket = "demo", const std::string& prefix = "") {
+    const auth::Sources sources = credential_sources(options_, {}, bucket);
+    PAIL_TRY(const auth::Resolved resolved, auth::resolve_credentials(sources));
+    // Not probe_in_child(): a process that has threads must not go on after fork() under ThreadSanitizer.
+    PAIL_TRY(const Connection connection, connect(options_, sources, resolved, Patience::probing));
+    return probe_bucket(*connection.store, connection.endpoint.url, Source{bucket, prefix});
+  }
+
+  void expect_refusal(const Result<Unit>& outcome, int errnum, const std::string& text) {
+    ASSERT_EQ(errnum_of(outcome), errnum) << (outcome ? "it worked" : outcome.error().context);
+    EXPECT_THAT(outcome.error().context, HasSubstr(text));
+  }
+
+  std::filesystem::path directory_;
+  std::unique_ptr<emulator::Emulator> server_;
+  MountOptions options_;
+};
+
+TEST_F(Probe, PassesABucketThatCanBeListed) {
+  EXPECT_TRUE(probe());
+}
+TEST_F(Probe, PassesAPrefixThatHoldsNothing) {
+  EXPECT_TRUE(probe("demo", "nothing/here/"));
+}
+TEST_F(Probe, SaysThatTheBucketIsMissingAndWhichIsNear) {
+  expect_refusal(probe("demp"), ENOENT, "no such bucket: demp");
+  EXPECT_THAT(probe("demp").error().context, HasSubstr("did you mean \"demo\"?"));
+}
+TEST_F(Probe, SaysThatTheBucketIsInAnotherRegion) {
+  refuse_listing(404, "NoSuchBucket");
+  expect_refusal(probe(), ENOENT, "mount it with -o region=eu-de");
+}
+TEST_F(Probe, SaysThatTheAccessKeyIsUnknown) {
+  use_keys("nobody", server_->credentials().secret_access_key.reveal());
+  expect_refusal(probe(), EACCES, "does not know this access key id");
+}
+TEST_F(Probe, SaysThatTheSecretIsWrong) {
+  use_keys(server_->credentials().access_key_id, "guess");
+  expect_refusal(probe(), EACCES, "the secret access key does not belong to this access key id");
+  EXPECT_THAT(probe().error().context, ::testing::Not(HasSubstr("guess")));
+}
+TEST_F(Probe, SaysThatTheApiKeyIsWrong) {
+  options_.credentials = directory_ / "iam.json";
+  ASSERT_TRUE(
+      write_file_atomically(options_.credentials, R"({"apikey": "guess", "resource_instance_id": "crn:v1:x"})", 0600));
+  options_.iam_endpoint = server_->iam_url();
+  expect_refusal(probe(), EACCES, "wrong key");
+  EXPECT_THAT(probe().error().context, ::testing::Not(HasSubstr("guess")));
+}
+TEST_F(Probe, SaysThatThereIsNoRightToList) {
+  refuse_listing(403, "AccessDenied");
+  expect_refusal(probe(), EACCES, "no right to list");
+}
+TEST_F(Probe, SaysThatNothingListens) {
+  server_.reset();
+  expect_refusal(probe(), ECONNREFUSED, "nothing listens at");
+}
+TEST_F(Probe, SaysThatTheHostIsUnknown) {
+  options_.url = "http://no-such-host.invalid";
+  expect_refusal(probe(), EHOSTUNREACH, "unreachable");
+}
+TEST_F(Probe, SaysThatTheCertificateIsNotTrusted) {
+  start(emulator::Tls::generated);
+  expect_refusal(probe(), EPROTO, "ca_bundle=FILE");
+}
+TEST_F(Probe, PassesACertificateOfTheGivenAuthority) {
+  start(emulator::Tls::generated);
+  options_.ca_bundle = server_->certificate_file();
+  EXPECT_TRUE(probe());
+}
+TEST_F(Probe, EndsWhenTheStoreNeverAnswers) {
+  emulator::FaultRule rule;
+  rule.kind = emulator::FaultKind::stall;
+  server_->add_fault(rule);
+  expect_refusal(probe(), ETIMEDOUT, "unreachable");
+}
+
+}  // namespace
+}  // namespace pail::cli
