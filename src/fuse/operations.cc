@@ -22,11 +22,11 @@ Extent extent_at(off_t offset, off_t length) {
 // ---- the connection
 
 // The kernel keeps the first worker's answer and ignores those of later ones, so nothing here may depend on the worker:
-// only on what the kernel offered.
+// only on what the kernel offered. Without FUSE_CAP_ASYNC_DIO: with it not even SIGKILL ends an O_DIRECT read.
 void op_init(void*, fuse_conn_info* connection) {
   constexpr unsigned kWanted = FUSE_CAP_ASYNC_READ | FUSE_CAP_ATOMIC_O_TRUNC | FUSE_CAP_EXPORT_SUPPORT |
                                FUSE_CAP_AUTO_INVAL_DATA | FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO |
-                               FUSE_CAP_ASYNC_DIO | FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_CACHE_SYMLINKS;
+                               FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_CACHE_SYMLINKS;
   connection->want = kWanted & connection->capable;
   connection->max_write = 1 << 20;
   connection->max_background = 64;
