@@ -12,7 +12,7 @@ import sys
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-BUILDS = ROOT / "build-tests"
+BUILDS = pathlib.Path(os.environ.get("PAILFS_TEST_BUILDS", ROOT / "build-tests"))
 JOBS = str(min(os.cpu_count() or 1, 8))
 SUMMARY = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped$")
 CASE = re.compile(r"^\[ +(OK|FAILED|SKIPPED) +\] ([^ ,]+(?:, where .*)?) \(\d+ ms\)$")
@@ -59,7 +59,7 @@ class Build:
 
     @property
     def folder(self):
-        return BUILDS / self.name
+        return (BUILDS / self.name).resolve()
 
     def set_up(self):
         """False when meson fails; its output has been shown."""
