@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/wait.h>
 
 #include <array>
@@ -196,8 +197,9 @@ Result<bool> repair_stale_mount(const std::filesystem::path& path) {
   bool repaired = false;
   for (int layers = 0; layers < 16; ++layers) {  // a mount may have been made over a dead one
     PAIL_TRY(const auto mounted, mounted_at(resolved));
-    struct stat status {};
-    if (!mounted || !is_fuse(*mounted) || stat(resolved.c_str(), &status) == 0 || errno != ENOTCONN) break;
+    // Not stat(): the kernel may answer it from attributes that it still trusts.
+    struct statfs status {};
+    if (!mounted || !is_fuse(*mounted) || statfs(resolved.c_str(), &status) == 0 || errno != ENOTCONN) break;
     PAIL_CHECK(unmount(resolved, Unmount::detach));
     repaired = true;
   }

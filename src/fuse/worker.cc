@@ -177,9 +177,11 @@ int Worker::end() {
 
 void Worker::obey(const std::stop_token& stop) {
   const sigset_t signals = end_signal();
-  const timespec tick{0, 200'000'000};
-  while (!stop.stop_requested()) {
-    if (sigtimedwait(&signals, nullptr, &tick) != SIGTERM) continue;
+  const std::stop_callback wake(stop, [self = pthread_self()] { pthread_kill(self, SIGTERM); });
+  for (;;) {
+    int signal;
+    sigwait(&signals, &signal);
+    if (stop.stop_requested()) return;
     if (memory_->order == Order::end_now) {
       connection_.close_for_requests(kDrain);
       const bool synced = sync("after the detached unmount");

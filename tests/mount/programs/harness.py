@@ -1,0 +1,204 @@
+"""A store and a mount for a test, as a user would start them, and the runner of the cases."""
+import contextlib
+import ctypes
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+
+
+def run(*command, **options):
+    """Runs a command that must succeed; its output in one text."""
+    options.setdefault("timeout", 600)
+    done = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          **options)
+    assert done.returncode == 0, f"{' '.join(map(str, command))}: exit {done.returncode}\n{done.stdout[-3000:]}"
+    return done.stdout
+
+
+def await_true(what, condition, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"waited {seconds} s for: {what}"
+        time.sleep(0.02)
+
+
+def parent_of(pid):
+    with contextlib.suppress(OSError):
+        return int(pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
+    return 0
+
+
+def children_of(pid):
+    return [int(entry) for entry in os.listdir("/proc") if entry.isdigit() and parent_of(int(entry)) == pid]
+
+
+def status_of(pid, field):
+    match = re.search(rf"^{field}:\s+(\d+)", pathlib.Path(f"/proc/{pid}/status").read_text(), re.M)
+    return int(match.group(1))
+
+
+class Store:
+    """`pailfs serve` on a free port."""
+
+    def __init__(self, binary, folder, *options):
+        self.folder = folder / "store"
+        self.log = open(folder / "store.log", "w+")
+        self.process = subprocess.Popen([binary, "serve", self.folder, "--listen", "127.0.0.1:0", "--bucket", "demo",
+                                         *options], stdout=self.log, stderr=subprocess.STDOUT)
+        await_true("the store", lambda: self.address() is not None)
+
+    def address(self):
+        match = re.search(r"(https?://[\d.:]+)", pathlib.Path(self.log.name).read_text())
+        return match and match.group(1)
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(30)
+        self.log.close()
+
+
+class Mount:
+    """`pailfs mount` in the foreground: its process is the supervisor, its child the worker."""
+
+    def __init__(self, binary, folder, store, options="", bucket="demo", name="mnt"):
+        self.path = folder / name
+        self.folder, self.binary, self.store, self.bucket = folder, binary, store, bucket
+        self.options = f"url={store.address()},credentials={store.folder}/credentials.json," \
+                       f"cache_dir={folder}/cache,log_level=info" + (f",{options}" if options else "")
+        self.start()
+
+    def start(self):
+        with contextlib.suppress(OSError):
+            self.path.mkdir(exist_ok=True)
+        self.log = open(self.folder / "mount.log", "a")
+        self.process = subprocess.Popen([self.binary, "mount", self.bucket, self.path, "-f", "-o", self.options],
+                                        stdout=self.log, stderr=self.log)
+        await_true("the mount", lambda: os.path.ismount(self.path) and self.process.poll() is None)
+
+    def worker(self):
+        children = [pid for pid in children_of(self.process.pid) if pid != os.getpid()]
+        return children[0] if children else None
+
+    def kill_worker(self):
+        worker = self.worker()
+        if worker:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(worker, signal.SIGKILL)
+        return worker
+
+    def unmount(self):
+        if self.process.poll() is None:
+            run("umount", self.path)
+            self.process.wait(120)
+        self.log.close()
+
+    def abandon(self):
+        """Ends everything by force; what is left is a dead mount point."""
+        worker = self.worker()
+        for pid in (self.process.pid, worker):
+            with contextlib.suppress(ProcessLookupError, TypeError):
+                os.kill(pid, signal.SIGKILL)
+        self.process.wait()
+        await_true("the worker's end", lambda: not worker or not os.path.exists(f"/proc/{worker}"))
+        self.log.close()
+
+
+class Place:
+    """The folder, store and mount of one case."""
+
+    def __init__(self, binary):
+        self.binary = pathlib.Path(binary).resolve()
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="pailfs-mount-"))
+        self.store, self.mounts = None, []
+
+    def serve(self, *options):
+        self.store = Store(self.binary, self.folder, *options)
+        return self.store
+
+    def mount(self, options="", **more):
+        if self.store is None:
+            self.serve()
+        self.mounts.append(Mount(self.binary, self.folder, self.store, options, **more))
+        return self.mounts[-1]
+
+    def clean_up(self):
+        for mount in self.mounts:
+            subprocess.run(["umount", "-l", mount.path], stderr=subprocess.DEVNULL)
+            if mount.process.poll() is None:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    mount.process.wait(20)
+            if mount.process.poll() is None:
+                mount.abandon()
+        if self.store:
+            self.store.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def show_logs(self):
+        for log in self.folder.glob("*.log"):
+            print(f"--- the end of {log.name} ---\n" + "\n".join(log.read_text().splitlines()[-25:]))
+
+
+class Skip(Exception):
+    """A case that cannot run here, and why."""
+
+
+def need(program):
+    if not shutil.which(program):
+        raise Skip(f"{program} is not installed")
+
+
+def main(cases):
+    """Runs the cases, functions of a Place, named by what they claim. The last line counts them."""
+    if len(sys.argv) < 2:
+        sys.exit(f"usage: {sys.argv[0]} PAILFS [PART OF A NAME]")
+    wanted = sys.argv[2] if len(sys.argv) > 2 else os.environ.get("GTEST_FILTER", "").strip("*")
+    passed = failed = skipped = 0
+    if os.geteuid() != 0 or not os.path.exists("/dev/fuse"):
+        print("SKIPPED: mounting needs root and /dev/fuse")
+        print(f"0 passed, 0 failed, {len(cases)} skipped")
+        return
+    for case in cases:
+        if wanted and wanted not in case.__name__:
+            continue
+        place, begin = Place(sys.argv[1]), time.monotonic()
+        try:
+            case(place)
+            passed += 1
+            print(f"ok      {case.__name__} ({time.monotonic() - begin:.1f} s)", flush=True)
+        except Skip as why:
+            skipped += 1
+            print(f"SKIPPED: {case.__name__}: {why}", flush=True)
+        except Exception:
+            failed += 1
+            print(f"FAILED  {case.__name__}\n{traceback.format_exc()}", flush=True)
+            place.show_logs()
+        finally:
+            place.clean_up()
+    print(f"{passed} passed, {failed} failed, {skipped} skipped")
+    sys.exit(1 if failed else 0)
+
+
+def write_tree(folder, directories, files, size, seed=1):
+    """Directories of files with bytes that repeat every 251: one in the wrong place shows."""
+    for d in range(directories):
+        (folder / f"d{d}").mkdir(parents=True)
+        for f in range(files):
+            start = (d * files + f) * 7 + seed
+            length = size + (d * 31 + f * 17) % (size or 1)
+            (folder / f"d{d}" / f"f{f}").write_bytes(bytes((start + i) % 251 for i in range(length)))
+
+
+def git_repository(folder, files=1000):
+    need("git")
+    write_tree(folder, files // 50, 50, 900)
+    identity = ["-c", "user.name=test", "-c", "user.email=test@example.com", "-c", "gc.auto=0"]
+    run("git", "init", "-q", folder)
+    run("git", "-C", folder, "add", "-A")
+    run("git", "-C", folder, *identity, "commit", "-qm", "all")
