@@ -96,6 +96,9 @@ Result<Plan> make_plan(const CommandLine& line) {
   Plan plan;
   PAIL_TRY(plan.task.source, parse_source(line.source));
   PAIL_TRY(plan.task.options, read_options(line));
+  // As it was written, so that `mount -a` finds its line of fstab mounted; an fsname= behind it wins.
+  auto& kernel_options = plan.task.options.kernel_options;
+  kernel_options.insert(kernel_options.begin(), "fsname=" + line.source);
   PAIL_TRY(plan.endpoint, choose_endpoint(plan.task.options));
   plan.task.log = line.foreground ? LogTarget::stderr_stream : LogTarget::syslog;
   return plan;
