@@ -153,6 +153,7 @@ std::string encode(const InodeRecord& record) {
   out.time(record.modified);
   if ((flags & kAccessedDiffers) != 0) out.time(record.accessed);
   if ((flags & kChangedDiffers) != 0) out.time(record.changed);
+  out.time(record.stored);
   out.time(record.checked);
   out.time(record.listed);
   out.number(record.epoch);
@@ -184,6 +185,7 @@ std::optional<InodeRecord> decode_inode(InodeNumber number, std::string_view byt
   record.modified = in.time();
   record.accessed = (flags & kAccessedDiffers) != 0 ? in.time() : record.modified;
   record.changed = (flags & kChangedDiffers) != 0 ? in.time() : record.modified;
+  record.stored = in.time();
   record.checked = in.time();
   record.listed = in.time();
   record.epoch = in.number();

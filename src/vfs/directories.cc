@@ -138,6 +138,7 @@ Result<Unit> Directories::bind_probed(InodeNumber parent, std::string_view name,
     record->name = name;
     record->type = directory ? FileType::directory : FileType::regular;
     apply_defaults(*record, tree_.defaults());
+    record->accessed = record->modified = record->changed = now();
   }
   if (!directory) {
     if (!record->etag.empty() && record->etag != object->etag.text) ++record->epoch;

@@ -316,6 +316,7 @@ Result<Unit> Files::store_attributes(InodeRecord record, const std::stop_token& 
   PAIL_TRY(const InodeRecord known, require(*change, record.number));
   record.listed = known.listed;  // a listing may have ended in the meantime
   if (record.content == Content::staged) record.size = known.size;
+  if (in_bucket) record.stored = {};
   record.checked = now();
   record.knowledge = Knowledge::exact;
   record.changed_seq = change->next_sequence();

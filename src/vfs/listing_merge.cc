@@ -114,10 +114,15 @@ Result<Unit> ListingMerge::add(const cos::ListPage& page) {
 // The directory's own marker: when somebody else wrote it, its attributes are read anew.
 Result<Unit> ListingMerge::note_marker(cache::WriteTransaction& change, const cos::ListedObject& marker) {
   PAIL_TRY(InodeRecord record, require(change, directory_));
-  const bool ours = record.form == DirectoryForm::slash_marker && record.changed >= marker.last_modified;
-  if (directory_ == kRootInode || ours || record.changed_seq > sequence_) return Unit{};
+  // HEAD tells whole seconds only.
+  const bool same = std::chrono::floor<std::chrono::seconds>(record.stored) ==
+                    std::chrono::floor<std::chrono::seconds>(marker.last_modified);
+  if (directory_ == kRootInode || record.changed_seq > sequence_ || same) return Unit{};
+  // One that we wrote and whose time is not known yet: this is its time.
+  const bool ours = record.form == DirectoryForm::slash_marker && record.stored == WallTime{};
   record.form = DirectoryForm::slash_marker;
-  record.knowledge = Knowledge::listed;
+  record.stored = marker.last_modified;
+  if (!ours) record.knowledge = Knowledge::listed;
   change.put(record);
   return Unit{};
 }
@@ -152,7 +157,8 @@ void ListingMerge::merge(cache::WriteTransaction& change, const std::string& nam
     record.size = seen.object->size;
     record.etag = seen.object->etag.text;
   }
-  if (seen.object != nullptr) record.accessed = record.modified = record.changed = seen.object->last_modified;
+  record.stored = seen.object != nullptr ? seen.object->last_modified : WallTime{};
+  record.accessed = record.modified = record.changed = seen.object != nullptr ? seen.object->last_modified : begun_;
   change.put(record);
   change.bind(directory_, name, {record.number, begun_, dirent ? dirent->changed_seq : 0});
 }

@@ -164,7 +164,7 @@ void apply_object(InodeRecord& record, const cos::ObjectInfo& info, bool key_is_
   record.modified = (modified ? parse_time(*modified) : std::nullopt).value_or(info.last_modified);
   const auto accessed = find(info.headers, {"atime"});
   record.accessed = (accessed ? parse_time(*accessed) : std::nullopt).value_or(record.modified);
-  record.changed = info.last_modified;
+  record.changed = record.stored = info.last_modified;
   record.size = record.type == FileType::directory ? ByteCount{} : info.size;
   record.etag = info.etag.text;
   record.knowledge = cache::Knowledge::exact;

@@ -80,7 +80,13 @@ class Mount:
         self.log = open(self.folder / "mount.log", "a")
         self.process = subprocess.Popen([self.binary, "mount", self.bucket, self.path, "-f", "-o", self.options],
                                         stdout=self.log, stderr=self.log)
-        await_true("the mount", lambda: os.path.ismount(self.path) and self.process.poll() is None)
+        await_true("the mount", lambda: self.answers() and self.process.poll() is None)
+
+    def answers(self):
+        try:
+            return os.path.ismount(self.path) and os.statvfs(self.path).f_blocks > 0
+        except OSError:  # a dead mount point is one, too
+            return False
 
     def worker(self):
         children = [pid for pid in children_of(self.process.pid) if pid != os.getpid()]
