@@ -221,7 +221,7 @@ class DirectoryFileSystem : public vfs::FileSystem {
     const InodeNumber before = binding(parent, name);
     if (auto noted = request.resent ? read_file(intent, 1_KiB) : Result<std::string>(Error{ENOENT, ""}))
       if (!noted->empty() && std::strtoull(noted->c_str(), nullptr, 10) != before) return Unit{};
-    PAIL_CHECK(write_file_atomically(intent, std::to_string(before)));
+    std::ofstream(intent) << before;  // torn by a kill it is empty, and then nothing was done either
     if (act() != 0) return last_error("name operation");
     return Unit{};
   }
