@@ -54,7 +54,8 @@ class KeyMap {
   Result<Unit> put(Txn& txn, std::uint64_t root, std::string_view key, std::string_view value) const;
   Result<bool> erase(Txn& txn, std::uint64_t root, std::string_view key) const;  // false: was not there
 
-  // Walks one map in byte order of its keys. Borrows the transaction, which must outlive it.
+  // Walks one map in byte order of its keys. Borrows the transaction and must be gone before that commits: LMDB frees
+  // the cursors of a transaction that wrote.
   class Cursor {
    public:
     Cursor(const Txn& txn, const KeyMap& map, std::uint64_t root) : txn_(txn), dbi_(map.dbi_), root_(root) {}

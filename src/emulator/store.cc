@@ -118,10 +118,8 @@ ApiResult<Unit> Store::delete_bucket(const std::string& name) {
   std::vector<std::uint64_t> unused;
   PAIL_TRY(Txn txn, Txn::begin(env_.get(), Txn::Kind::write));
   PAIL_TRY(const BucketRecord record, bucket_in(txn, name));
-  KeyMap::Cursor objects(txn, *objects_, record.root);
-  objects.seek({});
-  if (objects.error()) return ApiError(*objects.error());
-  if (objects.valid()) return ApiError("BucketNotEmpty", "The bucket you tried to delete is not empty.");
+  PAIL_TRY(const ListPage objects, list_page(txn, *objects_, record.root, {.limit = 1}));
+  if (!objects.items.empty()) return ApiError("BucketNotEmpty", "The bucket you tried to delete is not empty.");
   PAIL_TRY(const ListPage uploads, list_page(txn, *uploads_, record.root, {.limit = SIZE_MAX}));
   for (const ListedKey& item : uploads.items) {
     const std::size_t nul = item.key.find('\0');
