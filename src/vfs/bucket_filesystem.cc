@@ -185,13 +185,14 @@ Result<Entry> BucketFileSystem::mknod(const Request& request, InodeNumber parent
   const auto type = (mode & S_IFMT) == 0 ? FileType::regular : type_of_mode(mode).value_or(FileType::block_device);
   if (type != FileType::regular && type != FileType::fifo && type != FileType::socket)
     return Error{EPERM, "device nodes are not kept in a bucket"};
-  PAIL_TRY(InodeRecord record, names_.make(request, parent, name, type, mode, {}));
+  PAIL_TRY(InodeRecord record, names_.settle(request, names_.make(request, parent, name, type, mode, {})));
   return shown({std::move(record), now()});
 }
 
 Result<Entry> BucketFileSystem::mkdir(const Request& request, InodeNumber parent, std::string_view name, mode_t mode) {
   PAIL_CHECK(check_writable());
-  PAIL_TRY(InodeRecord record, names_.make(request, parent, name, FileType::directory, mode, {}));
+  PAIL_TRY(InodeRecord record,
+           names_.settle(request, names_.make(request, parent, name, FileType::directory, mode, {})));
   return shown({std::move(record), now()});
 }
 
@@ -199,24 +200,25 @@ Result<Entry> BucketFileSystem::symlink(const Request& request, InodeNumber pare
                                         std::string_view target) {
   PAIL_CHECK(check_writable());
   if (target.size() > kLongestLink.n) return Error{ENAMETOOLONG, "the target of the link is too long"};
-  PAIL_TRY(InodeRecord record, names_.make(request, parent, name, FileType::symlink, 0777, target));
+  PAIL_TRY(InodeRecord record,
+           names_.settle(request, names_.make(request, parent, name, FileType::symlink, 0777, target)));
   return shown({std::move(record), now()});
 }
 
 Result<Unit> BucketFileSystem::unlink(const Request& request, InodeNumber parent, std::string_view name) {
   PAIL_CHECK(check_writable());
-  return names_.unlink(request, parent, name);
+  return names_.settle(request, names_.unlink(request, parent, name));
 }
 
 Result<Unit> BucketFileSystem::rmdir(const Request& request, InodeNumber parent, std::string_view name) {
   PAIL_CHECK(check_writable());
-  return names_.rmdir(request, parent, name);
+  return names_.settle(request, names_.rmdir(request, parent, name));
 }
 
 Result<Unit> BucketFileSystem::rename(const Request& request, InodeNumber parent, std::string_view name,
                                       InodeNumber new_parent, std::string_view new_name, RenameMode mode) {
   PAIL_CHECK(check_writable());
-  return names_.rename(request, parent, name, new_parent, new_name, mode);
+  return names_.settle(request, names_.rename(request, parent, name, new_parent, new_name, mode));
 }
 
 // ---- open files -----------------------------------------------------------------------------------------------------

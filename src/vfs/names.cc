@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
+#include <cstdlib>
+
 #include "base/log.h"
 
 namespace pail::vfs {
@@ -28,15 +30,32 @@ Names::Names(cache::Index& index, const Tree& tree, OpenTable& opens, Turns& tur
 
 // ---- intents --------------------------------------------------------------------------------------------------------
 
-// The intent of an earlier attempt at this request; otherwise records that it begins.
-Result<Names::Intent> Names::begin(const Request& request) {
-  if (request.unique == 0) return Intent{};
-  if (request.resent)
-    if (auto earlier = index_.read()->intent(request.unique)) return Intent{std::move(*earlier)};
+// The intent of an earlier attempt at this request. That it is there means that all checks had passed then: what they
+// would find now may be our own work.
+Result<Names::Intent> Names::earlier(const Request& request) {
+  if (!request.resent) return Intent{};
+  auto intent = index_.read()->intent(request.unique);
+  if (!intent || intent->state != IntentState::done || intent->detail.empty()) return intent;
+  const int errnum = std::atoi(intent->detail.c_str());  // it failed, and only the answer is missing
+  return Error{errnum > 0 ? errnum : EIO, intent->detail.substr(intent->detail.find(' ') + 1)};
+}
+
+void Names::note_failure(const Request& request, const Error& why) {
+  const auto intent = index_.read()->intent(request.unique);
+  if (!intent || intent->state != IntentState::begun) return;
   auto change = index_.write();
-  change->put_intent(request.unique, {});
-  PAIL_CHECK(change->commit());
-  return Intent{};
+  change->put_intent(request.unique, {.state = IntentState::done,
+                                      .subject = intent->subject,
+                                      .detail = fmt::format("{} {}", why.errnum, why.context)});
+  if (const auto committed = change->commit(); !committed) spdlog::warn("{}", committed.error().context);
+}
+
+// The checks have passed, and from here on the bucket may change.
+Result<Unit> Names::begin(const Request& request, const Intent& earlier, InodeNumber subject) {
+  if (request.unique == 0 || earlier) return Unit{};
+  auto change = index_.write();
+  change->put_intent(request.unique, {.subject = subject, .detail = {}});
+  return change->commit();
 }
 
 void Names::done(cache::WriteTransaction& change, const Request& request, InodeNumber subject) {
@@ -129,7 +148,7 @@ Result<InodeRecord> Names::create(const Request& request, InodeNumber parent, st
                                   Existing existing) {
   const Place place{parent, name};
   PAIL_CHECK(key_for(place));
-  PAIL_TRY(const Intent earlier, begin(request));
+  PAIL_TRY(const Intent earlier, this->earlier(request));
   if (earlier && earlier->state == IntentState::done) return require(*index_.read(), earlier->subject);
   PAIL_TRY(const auto there, find(place, request.stop));
   if (there && (existing == Existing::refuse || there->type != FileType::regular))
@@ -149,10 +168,17 @@ Result<InodeRecord> Names::make(const Request& request, InodeNumber parent, std:
                                 mode_t permissions, std::string_view target) {
   const Place place{parent, name};
   PAIL_TRY(std::string key, key_for(place));
-  PAIL_TRY(const Intent earlier, begin(request));
+  PAIL_TRY(const Intent earlier, this->earlier(request));
   if (earlier && earlier->state == IntentState::done) return require(*index_.read(), earlier->subject);
   PAIL_TRY(const auto there, find(place, request.stop));
   if (there && !earlier) return Error{EEXIST, fmt::format("{}: exists", quote(name))};
+  if (there && there->type == type) {  // made by us before we could say so
+    auto change = index_.write();
+    done(*change, request, there->number);
+    PAIL_CHECK(change->commit());
+    return *there;
+  }
+  PAIL_CHECK(begin(request, earlier, 0));
 
   PAIL_TRY(const auto pass, gate_.enter({parent}, request.stop));
   PAIL_TRY(key, key_for(place));
@@ -189,7 +215,7 @@ Result<InodeRecord> Names::make(const Request& request, InodeNumber parent, std:
 
 Result<Unit> Names::unlink(const Request& request, InodeNumber parent, std::string_view name) {
   const Place place{parent, name};
-  PAIL_TRY(const Intent earlier, begin(request));
+  PAIL_TRY(const Intent earlier, this->earlier(request));
   if (earlier && earlier->state == IntentState::done) return Unit{};
   PAIL_TRY(const auto found, find(place, request.stop));
   if (!found) return earlier ? Result<Unit>(Unit{}) : Error{ENOENT, fmt::format("{}: not there", quote(name))};
@@ -200,6 +226,7 @@ Result<Unit> Names::unlink(const Request& request, InodeNumber parent, std::stri
   PAIL_TRY(InodeRecord record, require(*index_.read(), found->number));
   PAIL_TRY(const std::string key, key_for(place));
   PAIL_CHECK(files_.preserve(record, request.stop));
+  PAIL_CHECK(begin(request, earlier, record.number));
   if (!record.etag.empty()) PAIL_CHECK(store_.delete_object(options_.bucket, key, request.stop));
   {
     auto change = index_.write();
@@ -221,7 +248,7 @@ Result<Unit> Names::unlink(const Request& request, InodeNumber parent, std::stri
 
 Result<Unit> Names::rmdir(const Request& request, InodeNumber parent, std::string_view name) {
   const Place place{parent, name};
-  PAIL_TRY(const Intent earlier, begin(request));
+  PAIL_TRY(const Intent earlier, this->earlier(request));
   if (earlier && earlier->state == IntentState::done) return Unit{};
   PAIL_TRY(const auto found, find(place, request.stop));
   if (!found) return earlier ? Result<Unit>(Unit{}) : Error{ENOENT, fmt::format("{}: not there", quote(name))};
@@ -229,6 +256,7 @@ Result<Unit> Names::rmdir(const Request& request, InodeNumber parent, std::strin
   PAIL_TRY(auto pass, gate_.enter({found->number}, request.stop));
   PAIL_TRY(const bool empty, directories_.empty(found->number, request.stop));
   if (!empty) return Error{ENOTEMPTY, fmt::format("{}: not empty", quote(name))};
+  PAIL_CHECK(begin(request, earlier, found->number));
   PAIL_TRY(const std::string key, key_for(place));
   PAIL_CHECK(store_.delete_object(options_.bucket, key + "/", request.stop));
   const bool elsewhere = found->form == DirectoryForm::plain_marker || found->form == DirectoryForm::folder_marker;

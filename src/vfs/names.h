@@ -33,6 +33,13 @@ class Names {
   Result<Unit> rename(const Request& request, InodeNumber parent, std::string_view name, InodeNumber new_parent,
                       std::string_view new_name, RenameMode mode);
 
+  // Passes on the outcome of one of the operations; a failure is recorded, so that it is the answer if asked again.
+  template <class T>
+  Result<T> settle(const Request& request, Result<T> outcome) {
+    if (!outcome) note_failure(request, outcome.error());
+    return outcome;
+  }
+
   // Finishes what the process before us began and whose answer nobody waits for any more.
   void finish_interrupted();
 
@@ -43,7 +50,9 @@ class Names {
   };
   using Intent = std::optional<cache::Intent>;
 
-  Result<Intent> begin(const Request& request);
+  Result<Intent> earlier(const Request& request);
+  Result<Unit> begin(const Request& request, const Intent& earlier, InodeNumber subject);
+  void note_failure(const Request& request, const Error& why);
   static void done(cache::WriteTransaction& change, const Request& request, InodeNumber subject);
   Result<cache::InodeRecord> new_record(cache::WriteTransaction& change, const Request& request, Place place,
                                         FileType type, std::uint32_t permissions);

@@ -20,7 +20,7 @@ Result<Unit> Names::rename(const Request& request, InodeNumber parent, std::stri
   if (mode == RenameMode::exchange) return Error{EINVAL, "exchanging two names is not offered"};
   const Place from{parent, name}, to{new_parent, new_name};
   PAIL_CHECK(key_for(to));
-  PAIL_TRY(const Intent earlier, begin(request));
+  PAIL_TRY(const Intent earlier, this->earlier(request));
   if (earlier && earlier->state == IntentState::done) return Unit{};
   if (earlier && earlier->state == IntentState::local) {
     const auto split = earlier->detail.find('\0');
@@ -29,11 +29,16 @@ Result<Unit> Names::rename(const Request& request, InodeNumber parent, std::stri
     done(*change, request, earlier->subject);
     return change->commit();
   }
-  PAIL_TRY(auto source, find(from, request.stop));
+  // An earlier attempt may have taken the source out of the bucket already: then the index alone knows it.
+  std::optional<InodeRecord> source = earlier ? index_.read()->inode(earlier->subject) : std::nullopt;
+  if (!source) {
+    PAIL_TRY(source, find(from, request.stop));
+  }
   if (!source) return Error{ENOENT, fmt::format("{}: not there", quote(name))};
   PAIL_TRY(auto target, find(to, request.stop));
   if (target && target->number == source->number) return Unit{};
-  PAIL_CHECK(check_rename(*source, target, mode, request.stop));
+  if (!earlier) PAIL_CHECK(check_rename(*source, target, mode, request.stop));
+  PAIL_CHECK(begin(request, earlier, source->number));
   if (source->type == FileType::directory) return rename_directory(request, std::move(*source), target, from, to);
   return rename_file(request, earlier, std::move(*source), std::move(target), from, to);
 }
