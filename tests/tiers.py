@@ -67,7 +67,7 @@ class Build:
             return True
         prefix = ["ccache"] if shutil.which("ccache") else []
         environment = os.environ | {"CXX": " ".join(prefix + [self.compiler])}
-        done = run(["meson", "setup", self.folder, ROOT, *self.options], env=environment, stdout=subprocess.PIPE,
+        done = run(["meson", "setup", self.folder, ROOT, "-Dwerror=true", *self.options], env=environment, stdout=subprocess.PIPE,
                    stderr=subprocess.STDOUT, text=True)
         if done.returncode != 0:
             print(done.stdout)
