@@ -53,7 +53,7 @@ struct InodeRecord {
   bool unlinked = false;          // no name leads here any more; lives while it is open
   std::string link_target;        // symlinks
   std::string headers;            // the object's other headers, encoded by the layer above
-  WallTime stored{};  // when its object or marker was written, by the store's clock; epoch: not known
+  WallTime stored{};              // when its object or marker was written, by the store's clock; epoch: not known
   WallTime checked{};             // when the store last confirmed it
   WallTime listed{};              // directories: when the last complete listing began; epoch: never
   std::uint64_t epoch = 0;        // raised when the content changed remotely: handles of an older epoch are stale

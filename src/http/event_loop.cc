@@ -209,7 +209,8 @@ void EventLoop::finish_active(CURL* easy, Result<Unit> outcome) {
   active_.erase(found);
   curl_multi_remove_handle(multi_.get(), easy);
   CurlEasy handle = transfer->release();
-  // A handle whose transfer failed early keeps a buffer that curl refuses to size again (error 43), so it is not reused.
+  // A handle whose transfer failed early keeps a buffer that curl refuses to size again (error 43), so it is not
+  // reused.
   if (outcome && spare_.size() < kSpareHandles) {
     curl_easy_reset(handle.get());
     spare_.push_back(std::move(handle));

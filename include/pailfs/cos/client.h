@@ -1,7 +1,8 @@
 // A client of one object store endpoint: a typed function for each operation.
 //
-//   auto store = cos::Client::create(http, authorizer, {.url = "https://s3.eu-de.cloud-object-storage.appdomain.cloud"});
-//   auto info = (*store)->head_object("my-bucket", "report.csv");
+//   auto store = cos::Client::create(http, authorizer, {.url =
+//   "https://s3.eu-de.cloud-object-storage.appdomain.cloud"}); auto info = (*store)->head_object("my-bucket",
+//   "report.csv");
 //
 // Every call signs, sends, retries what may be retried within Options::deadline, and turns the server's answer into a
 // value or an Error whose context names the operation, the key, the server's code and request id.
@@ -33,8 +34,8 @@ struct ClientOptions {
   std::string url;  // scheme://host[:port], no path
   Addressing addressing = Addressing::path;
   ListVersion list_version = ListVersion::v2;
-  std::chrono::milliseconds deadline{60'000};      // for one operation with its retries; data transfers: without progress
-  std::chrono::milliseconds first_byte{20'000};    // for one attempt
+  std::chrono::milliseconds deadline{60'000};    // for one operation with its retries; data transfers: without progress
+  std::chrono::milliseconds first_byte{20'000};  // for one attempt
 };
 
 // Receives the bytes of one ranged GET, on a network thread; must return quickly.
@@ -81,13 +82,15 @@ class Client {
                                          std::stop_token stop = {}) = 0;
   // Streams a range. Interrupted transfers continue from the byte they reached.
   virtual void get_object_async(GetRequest request, std::shared_ptr<GetHandler> handler, std::stop_token stop = {}) = 0;
-  virtual Result<PutResult> put_object(std::string_view bucket, const PutRequest& request, std::stop_token stop = {}) = 0;
+  virtual Result<PutResult> put_object(std::string_view bucket, const PutRequest& request,
+                                       std::stop_token stop = {}) = 0;
   virtual Result<CopyResult> copy_object(std::string_view bucket, const CopyRequest& request,
                                          std::stop_token stop = {}) = 0;
   // Deleting what is not there succeeds.
   virtual Result<Unit> delete_object(std::string_view bucket, std::string_view key, std::stop_token stop = {}) = 0;
   // At most kMaxDeleteKeys keys. The value names the keys that were refused.
-  virtual Result<std::vector<DeleteRefusal>> delete_objects(std::string_view bucket, const std::vector<std::string>& keys,
+  virtual Result<std::vector<DeleteRefusal>> delete_objects(std::string_view bucket,
+                                                            const std::vector<std::string>& keys,
                                                             std::stop_token stop = {}) = 0;
 
   // ---- multipart uploads ----
@@ -107,8 +110,9 @@ class Client {
                                     std::stop_token stop = {}) = 0;
   virtual Result<PartsPage> list_parts(std::string_view bucket, std::string_view key, const UploadId& id,
                                        unsigned after_part, std::stop_token stop = {}) = 0;
-  virtual Result<UploadsPage> list_uploads(std::string_view bucket, std::string_view prefix, std::string_view key_marker,
-                                           std::string_view upload_id_marker, std::stop_token stop = {}) = 0;
+  virtual Result<UploadsPage> list_uploads(std::string_view bucket, std::string_view prefix,
+                                           std::string_view key_marker, std::string_view upload_id_marker,
+                                           std::stop_token stop = {}) = 0;
 };
 
 // Where a bucket is, as a provisioning code, looked up among all buckets of the service instance: explains ENOENT from

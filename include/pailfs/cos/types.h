@@ -28,7 +28,8 @@ struct ETag {
 
 // Headers an object keeps that are not pailfs's business: Content-Type and its kin, and x-amz-meta-*.
 struct ObjectHeaders {
-  std::vector<http::Header> standard;  // Content-Type, Cache-Control, Content-Disposition, -Encoding, -Language, Expires
+  std::vector<http::Header>
+      standard;  // Content-Type, Cache-Control, Content-Disposition, -Encoding, -Language, Expires
   std::vector<http::Header> metadata;  // names lower case and without the "x-amz-meta-" prefix
 };
 
@@ -38,9 +39,9 @@ struct ObjectInfo {
   ETag etag;
   WallTime last_modified{};  // 1 s resolution
   ObjectHeaders headers;
-  std::string storage_class;   // empty: the bucket's own
-  std::string restore;         // x-amz-restore as sent, empty when absent
-  std::string version_id;      // empty in a bucket without versions
+  std::string storage_class;  // empty: the bucket's own
+  std::string restore;        // x-amz-restore as sent, empty when absent
+  std::string version_id;     // empty in a bucket without versions
 };
 
 // One entry of a listing: what it knows of an object.
@@ -56,10 +57,10 @@ enum class ListVersion { v1, v2 };
 
 struct ListRequest {
   std::string prefix;
-  std::string delimiter;        // empty: none
-  std::string start_after;      // first page only: names after this key
-  std::string continuation;     // of the page before; opaque
-  unsigned max_keys = 1000;     // 1..1000
+  std::string delimiter;     // empty: none
+  std::string start_after;   // first page only: names after this key
+  std::string continuation;  // of the page before; opaque
+  unsigned max_keys = 1000;  // 1..1000
 };
 
 // A page, sorted by key in byte order. `continuation` is empty on the last page.
@@ -96,9 +97,9 @@ struct CopyRequest {
   std::string source_key;
   std::string key;
   MetadataDirective directive = MetadataDirective::copy;
-  ObjectHeaders headers;         // with replace
+  ObjectHeaders headers;  // with replace
   ETag source_if_match;
-  Preconditions conditions;      // on the destination, where the store has them
+  Preconditions conditions;  // on the destination, where the store has them
 };
 
 struct CopyResult {

@@ -22,7 +22,8 @@ TEST(Checksum, DigestsMatchTheirStandards) {
   EXPECT_EQ(to_hex(bytes_of(Digest::of(DigestKind::md5, {}))), "d41d8cd98f00b204e9800998ecf8427e");
   EXPECT_EQ(to_hex(bytes_of(Digest::of(DigestKind::sha256, {}))),
             "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
-  EXPECT_EQ(to_hex(bytes_of(Digest::of(DigestKind::sha1, bytes_of("abc")))), "a9993e364706816aba3e25717850c26c9cd0d89d");
+  EXPECT_EQ(to_hex(bytes_of(Digest::of(DigestKind::sha1, bytes_of("abc")))),
+            "a9993e364706816aba3e25717850c26c9cd0d89d");
 }
 
 TEST(Checksum, ADigestCanBeUsedAgainAfterReset) {
