@@ -146,7 +146,8 @@ void op_removexattr(fuse_req_t request, fuse_ino_t inode, const char* name) {
 void fill(fuse_file_info& file, const vfs::OpenResult& opened) {
   file.fh = opened.handle;
   file.keep_cache = opened.keep_page_cache;
-  file.noflush = (file.flags & O_ACCMODE) == O_RDONLY;  // nothing to bring home at close(): saves a request
+  // Nothing to bring home at close(): saves a request. A file that was just made is stored even so.
+  file.noflush = (file.flags & (O_ACCMODE | O_CREAT)) == O_RDONLY;
 }
 
 CountedRequest counted(const vfs::Request& asked) {

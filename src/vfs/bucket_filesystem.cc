@@ -247,7 +247,7 @@ Result<std::pair<Entry, OpenResult>> BucketFileSystem::create(const Request& req
   PAIL_TRY(InodeRecord record, names_.create(request, parent, name, mode, existing));
   if ((flags & O_TRUNC) != 0 && record.content == Content::remote)
     PAIL_CHECK(files_.truncate(record.number, {}, request.stop));
-  const OpenResult result = opened(record, flags);
+  const OpenResult result = opened(record, O_RDWR);  // its first close stores it, whatever it was opened for
   return std::pair(shown({std::move(record), now()}), result);
 }
 

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
+#include <optional>
 
 #include "base/checksum.h"
 #include "base/encoding.h"
@@ -55,6 +57,7 @@ struct Uploader::Part {
   Extent extent;
   std::string etag;
   Digests digests;
+  std::optional<cache::UploadPartRecord> sent;  // by a process before this one
 };
 
 // The parts of one upload while they are on their way.
@@ -209,11 +212,17 @@ Result<Uploaded> Uploader::multipart(const UploadJob& job, const std::stop_token
 Result<std::vector<Uploader::Part>> Uploader::send_parts(const UploadJob& job, const cache::UploadRecord& upload,
                                                          const std::stop_token& stop) {
   Parts parts;
+  std::map<unsigned, cache::UploadPartRecord> known;
+  for (cache::UploadPartRecord& part : index_.read()->upload_parts(job.number)) known[part.number] = std::move(part);
   unsigned number = 0;
   for (ByteOffset begin{}; begin.n < job.size.n; begin = begin + upload.part_size) {
-    Part part{++number, {begin, {std::min(begin.n + upload.part_size.n, job.size.n)}}, {}, {}};
+    Part part{++number, {begin, {std::min(begin.n + upload.part_size.n, job.size.n)}}, {}, {}, {}};
     parts.add();
-    senders_.run([&, part = std::move(part)]() mutable { send_part(job, upload, std::move(part), parts, stop); });
+    senders_.run([&, part = std::move(part)]() mutable {
+      const auto sent = known.find(part.number);
+      if (sent != known.end()) part.sent = sent->second;
+      send_part(job, upload, std::move(part), parts, stop);
+    });
   }
   return parts.wait();
 }
@@ -224,9 +233,10 @@ void Uploader::send_part(const UploadJob& job, const cache::UploadRecord& upload
   auto digests = digest(job.descriptor, part.extent);
   if (!digests) return parts.done(digests.error());
   part.digests = std::move(*digests);
-  for (const cache::UploadPartRecord& known : index_.read()->upload_parts(job.number))
-    if (known.number == part.number && known.md5 == part.digests.md5) part.etag = known.etag;
-  if (!part.etag.empty()) return parts.done(std::move(part));
+  if (part.sent && part.sent->md5 == part.digests.md5) {
+    part.etag = part.sent->etag;
+    return parts.done(std::move(part));
+  }
   auto sent = store_.upload_part(bucket_, job.key, {upload.upload_id}, part.number,
                                  http::body_from_file(job.descriptor, part.extent),
                                  to_base64(bytes_of(part.digests.md5)), stop);
