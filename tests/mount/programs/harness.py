@@ -12,6 +12,7 @@ import tempfile
 import time
 import traceback
 
+LOG_LEVEL = os.environ.get("PAILFS_LOG_LEVEL", "info")
 
 def run(*command, **options):
     """Runs a command that must succeed; its output in one text."""
@@ -45,7 +46,8 @@ def status_of(pid, field):
 
 
 class Store:
-    """`pailfs serve` on a free port."""
+    """`pailfs serve` on a free port. Other stores offer the same: name, address(), options(), alive() and stop()."""
+    name = "pailfs serve"
 
     def __init__(self, binary, folder, *options):
         self.folder = folder / "store"
@@ -57,6 +59,10 @@ class Store:
     def address(self):
         match = re.search(r"(https?://[\d.:]+)", pathlib.Path(self.log.name).read_text())
         return match and match.group(1)
+
+    def options(self):
+        """What a mount needs to reach it, for -o."""
+        return f"url={self.address()},credentials={self.folder}/credentials.json"
 
     def stop(self):
         self.process.terminate()
@@ -70,8 +76,8 @@ class Mount:
     def __init__(self, binary, folder, store, options="", bucket="demo", name="mnt"):
         self.path = folder / name
         self.folder, self.binary, self.store, self.bucket = folder, binary, store, bucket
-        self.options = f"url={store.address()},credentials={store.folder}/credentials.json," \
-                       f"cache_dir={folder}/cache,log_level=info" + (f",{options}" if options else "")
+        self.options = f"{store.options()},cache_dir={folder}/cache,log_level={LOG_LEVEL}" + \
+                       (f",{options}" if options else "")
         self.start()
 
     def start(self):
@@ -119,13 +125,13 @@ class Mount:
 class Place:
     """The folder, store and mount of one case."""
 
-    def __init__(self, binary):
-        self.binary = pathlib.Path(binary).resolve()
+    def __init__(self, binary, kind=Store):
+        self.binary, self.kind = pathlib.Path(binary).resolve(), kind
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="pailfs-mount-"))
         self.store, self.mounts = None, []
 
     def serve(self, *options):
-        self.store = Store(self.binary, self.folder, *options)
+        self.store = self.kind(self.binary, self.folder, *options)
         return self.store
 
     def mount(self, options="", **more):
@@ -160,35 +166,40 @@ def need(program):
         raise Skip(f"{program} is not installed")
 
 
-def main(cases):
-    """Runs the cases, functions of a Place, named by what they claim. The last line counts them."""
+def main(cases, kinds=(Store,)):
+    """Runs the cases, functions of a Place, named by what they claim, on each kind of store. The last line counts."""
     if len(sys.argv) < 2:
         sys.exit(f"usage: {sys.argv[0]} PAILFS [PART OF A NAME]")
     wanted = sys.argv[2] if len(sys.argv) > 2 else os.environ.get("GTEST_FILTER", "").strip("*")
-    passed = failed = skipped = 0
     if os.geteuid() != 0 or not os.path.exists("/dev/fuse"):
         print("SKIPPED: mounting needs root and /dev/fuse")
-        print(f"0 passed, 0 failed, {len(cases)} skipped")
+        print(f"0 passed, 0 failed, {len(cases) * len(kinds)} skipped")
         return
-    for case in cases:
-        if wanted and wanted not in case.__name__:
-            continue
-        place, begin = Place(sys.argv[1]), time.monotonic()
-        try:
-            case(place)
-            passed += 1
-            print(f"ok      {case.__name__} ({time.monotonic() - begin:.1f} s)", flush=True)
-        except Skip as why:
-            skipped += 1
-            print(f"SKIPPED: {case.__name__}: {why}", flush=True)
-        except Exception:
-            failed += 1
-            print(f"FAILED  {case.__name__}\n{traceback.format_exc()}", flush=True)
-            place.show_logs()
-        finally:
-            place.clean_up()
-    print(f"{passed} passed, {failed} failed, {skipped} skipped")
-    sys.exit(1 if failed else 0)
+    outcomes = []
+    for kind in kinds:
+        for case in cases:
+            name = case.__name__ + (f" on {kind.name}" if len(kinds) > 1 else "")
+            if wanted in name:
+                outcomes.append(run_case(case, kind, name))
+    print(", ".join(f"{outcomes.count(outcome)} {outcome}" for outcome in ("passed", "failed", "skipped")))
+    sys.exit(1 if "failed" in outcomes else 0)
+
+
+def run_case(case, kind, name):
+    place, begin = Place(sys.argv[1], kind), time.monotonic()
+    try:
+        case(place)
+        print(f"ok      {name} ({time.monotonic() - begin:.1f} s)", flush=True)
+        return "passed"
+    except Skip as why:
+        print(f"SKIPPED: {name}: {why}", flush=True)
+        return "skipped"
+    except Exception:
+        print(f"FAILED  {name}\n{traceback.format_exc()}", flush=True)
+        place.show_logs()
+        return "failed"
+    finally:
+        place.clean_up()
 
 
 def write_tree(folder, directories, files, size, seed=1):

@@ -82,17 +82,41 @@ def an_editor_saves_over_the_old_file(place):
     assert sorted(os.listdir(mount.path)) == ["notes.txt"]
 
 
-def a_3_gib_file_comes_back_the_same(place):
+def large_file(place, mebibytes):
     mount = place.mount()
     expected = hashlib.sha256()
     with open(mount.path / "large", "wb") as file:
-        for i in range(3072):
+        for i in range(mebibytes):
             piece = i.to_bytes(8, "big") * (1 << 17)
             expected.update(piece)
             file.write(piece)
     mount.unmount()
     mount.start()
     assert digest(mount.path / "large") == expected.hexdigest()
+
+
+def a_3_gib_file_comes_back_the_same(place):
+    large_file(place, 3072)
+
+
+def a_renamed_directory_takes_everything_along(place):
+    mount = place.mount()
+    harness.write_tree(mount.path / "old", 4, 20, 3000)
+    os.mkdir(mount.path / "old/empty")
+    os.symlink("d0/f0", mount.path / "old/link")
+    os.chmod(mount.path / "old/d1/f1", 0o640)
+    listing = ["tar", "--sort=name", "-cf", "-"]
+    expected = run(*listing, "-C", mount.path / "old", ".", errors="replace")
+    os.rename(mount.path / "old", mount.path / "new")
+    assert os.listdir(mount.path) == ["new"]
+    assert run(*listing, "-C", mount.path / "new", ".", errors="replace") == expected
+    mount.unmount()
+    shutil.rmtree(place.folder / "cache")
+    mount.start()
+    assert os.listdir(mount.path) == ["new"]
+    assert run(*listing, "-C", mount.path / "new", ".", errors="replace") == expected
+    shutil.rmtree(mount.path / "new")
+    assert os.listdir(mount.path) == []
 
 
 def tree_of(mount):
@@ -130,10 +154,12 @@ def an_open_file_is_stored_when_the_mount_is_told_to_end(place):
     assert (mount.path / "open").read_bytes() == b"not closed"
 
 
-def names_of_all_kinds_are_kept(place):
+ODD_NAMES = ["space name", "new\nline", "percent%41", "plus+and&", "back\\slash", ".dot", "ümlaut", "a" * 255, "#hash?q",
+             "quote'\"", "semi;colon", "tab\there", "star*", "<tag>&amp;", "trailing ", " leading"]
+
+
+def odd_names(place, names):
     mount = place.mount()
-    names = ["space name", "new\nline", "percent%41", "plus+and&", "back\\slash", ".dot", "ümlaut", "a" * 255, "#hash?q",
-             "quote'\"", "semi;colon", "tab\there"]
     for name in names:
         (mount.path / name).write_text(name)
     mount.unmount()
@@ -145,6 +171,10 @@ def names_of_all_kinds_are_kept(place):
         os.rename(mount.path / name, mount.path / "moved")
         (mount.path / "moved").unlink()
     assert os.listdir(mount.path) == []
+
+
+def names_of_all_kinds_are_kept(place):
+    odd_names(place, ODD_NAMES)
 
 
 def locks_and_shared_mappings_work_between_processes(place):
@@ -164,6 +194,6 @@ def locks_and_shared_mappings_work_between_processes(place):
 if __name__ == "__main__":
     harness.main([a_git_clone_of_1000_files_is_whole, tar_extracts_byte_for_byte, a_second_rsync_transfers_nothing,
                   an_sqlite_database_is_filled_and_checked, an_editor_saves_over_the_old_file,
-                  a_3_gib_file_comes_back_the_same, everything_closed_survives_every_end,
+                  a_3_gib_file_comes_back_the_same, a_renamed_directory_takes_everything_along, everything_closed_survives_every_end,
                   an_open_file_is_stored_when_the_mount_is_told_to_end, names_of_all_kinds_are_kept,
                   locks_and_shared_mappings_work_between_processes])
