@@ -163,14 +163,18 @@ def format_tier(_):
     return PASS if run([tool, "--dry-run", "-Werror", *files]).returncode == 0 else FAIL
 
 
-def layers_tier(_):
-    done = run([ROOT / "tests/layers_test.py"], stdout=subprocess.PIPE, text=True)
+def run_script(name):
+    done = run([ROOT / "tests" / name], stdout=subprocess.PIPE, text=True)
     print(done.stdout, end="")
     return Count(*map(int, SUMMARY.match(done.stdout.splitlines()[-1]).groups()))
 
 
+def layers_tier(_):
+    return run_script("layers_test.py")
+
+
 def options_tier(_):
-    """The page about options, and the packages that are explained, are what the code has."""
+    """The page about options, the packages that are explained and the tests that docs/semantics.md names are there."""
     if not PLAIN.set_up() or not PLAIN.compile(["src/cli/pailfs"]):
         return fail("the build")
     made = run([PLAIN.folder / "src/cli/pailfs", "generate", "options"], capture_output=True, text=True).stdout
@@ -179,7 +183,8 @@ def options_tier(_):
     packages = " ".join(re.findall(r"packages=\(([^)]*)\)", script)).split()
     explained = (ROOT / "docs/dependencies.md").read_text()
     missing = [package for package in packages if f"`{package}`" not in explained]
-    return page + (fail(f"docs/dependencies.md does not explain {', '.join(missing)}") if missing else PASS)
+    dependencies = fail(f"docs/dependencies.md does not explain {', '.join(missing)}") if missing else PASS
+    return page + dependencies + run_script("semantics_test.py")
 
 
 def mount_tier(filter_text):
