@@ -334,7 +334,12 @@ Result<cos::CopyResult> Files::copy(const std::string& from, const std::string& 
                            .headers = headers,
                            .source_if_match = etag,
                            .conditions = {}};
-  if (size <= cos::kMaxSinglePut) return store_.copy_object(options_.bucket, request, stop);
+  if (size <= cos::kMaxSinglePut) {
+    auto copied = store_.copy_object(options_.bucket, request, stop);
+    const bool refused = !copied && copied.error().errnum == EINVAL;
+    if (refused && size.n == 0 && to.ends_with('/')) return copy_marker(from, to, stop);
+    return copied;
+  }
   // Larger ones are copied by the store in parts, which do not carry the headers along.
   cos::ObjectHeaders kept = headers;
   if (directive == cos::MetadataDirective::copy) {
@@ -361,6 +366,14 @@ Result<cos::CopyResult> Files::copy(const std::string& from, const std::string& 
     return outcome.error();
   }
   return cos::CopyResult{outcome->etag, now()};
+}
+
+// For stores such as versitygw that copy no directory markers. A marker is nothing but its headers.
+Result<cos::CopyResult> Files::copy_marker(const std::string& from, const std::string& to,
+                                           const std::stop_token& stop) {
+  PAIL_TRY(const cos::ObjectInfo info, store_.head_object(options_.bucket, from, stop));
+  PAIL_TRY(const auto put, store_.put_object(options_.bucket, {.key = to, .headers = info.headers}, stop));
+  return cos::CopyResult{put.etag, now()};
 }
 
 // ---- beginnings and ends --------------------------------------------------------------------------------------------

@@ -67,6 +67,7 @@ class Files {
  private:
   using Staged = std::shared_ptr<cache::StagedFile>;
 
+  Result<cos::CopyResult> copy_marker(const std::string& from, const std::string& to, const std::stop_token& stop);
   Result<Staged> staged(InodeNumber number);
   Result<Staged> begin_staging(cache::InodeRecord record, ByteCount kept);
   Result<Staged> writable(InodeNumber number, const std::stop_token& stop);

@@ -92,6 +92,18 @@ TEST_F(NameTest, ADirectoryIsRenamedWithAllBelowIt) {
   EXPECT_THAT(left, UnorderedElementsAre("dst/1", "dst/sub/2", "dst/empty/"));
 }
 
+TEST_F(NameTest, ADirectoryIsRenamedOnAStoreThatCopiesNoMarkers) {
+  ASSERT_EQ(mkdir("src"), 0);
+  ASSERT_EQ(mkdir("src/empty"), 0);
+  ASSERT_TRUE(fs_->setattr(request(), look("src/empty"), {.permissions = 0700}));
+  server_->add_fault({.operations = {"CopyObject"}, .status = 400, .code = "DirectoryObjectContainsData"});
+  EXPECT_EQ(rename("src", "dst"), 0);
+  const auto left = keys();
+  EXPECT_THAT(left, UnorderedElementsAre("dst/", "dst/empty/"));
+  start_cold();
+  EXPECT_EQ(attributes("dst/empty").permissions, 0700u);
+}
+
 TEST_F(NameTest, AMultipartObjectStaysReadableAfterARenameOfItsDirectory) {
   options_.part_size = 5_MiB;
   start();
