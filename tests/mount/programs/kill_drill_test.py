@@ -97,7 +97,7 @@ def a_1_gib_file_is_written_whole(place):
     under_kills(mount, work)
 
 
-def name_operations_match_a_model(place):
+def name_operations_match_a_model(place, kills=KILLS):
     """Random operations on the mount and on a local directory: the same errno each time, the same tree at the end."""
     mount = place.mount()
     here, model = mount.path / "names", place.folder / "model"
@@ -137,7 +137,7 @@ def name_operations_match_a_model(place):
             expected, got = outcome(action, model), outcome(action, here)
             assert expected == got, f"operation {done[0]} on {names}: {expected} on disk, {got} on the mount"
             done[0] += 1
-    under_kills(mount, work)
+    under_kills(mount, work, kills)
     print(f"        {done[0]} operations")
     run("diff", "-r", "--no-dereference", model, here)
     mount.unmount()

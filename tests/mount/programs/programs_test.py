@@ -102,6 +102,8 @@ def a_3_gib_file_comes_back_the_same(place):
 def a_renamed_directory_takes_everything_along(place):
     mount = place.mount()
     harness.write_tree(mount.path / "old", 4, 20, 3000)
+    for name in ("d0-1", "d0.1", "d00"):  # sort around "d0/"
+        (mount.path / "old" / name).write_text(name)
     os.mkdir(mount.path / "old/empty")
     os.symlink("d0/f0", mount.path / "old/link")
     os.chmod(mount.path / "old/d1/f1", 0o640)
@@ -177,6 +179,23 @@ def names_of_all_kinds_are_kept(place):
     odd_names(place, ODD_NAMES)
 
 
+def a_directory_of_several_pages_is_listed_whole(place):
+    mount = place.mount()
+    folder = mount.path / "many"
+    names = [f"{number:04}" for number in range(1100)] + ["0500.d", "0500-d"]
+    for name in names:
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).touch()
+    (folder / "0500d").mkdir()
+    (folder / "0500d/below").touch()
+    mount.unmount()
+    shutil.rmtree(place.folder / "cache")
+    mount.start()
+    assert sorted(os.listdir(folder)) == sorted(names + ["0500d"])
+    shutil.rmtree(folder)
+    assert os.listdir(mount.path) == []
+
+
 def locks_and_shared_mappings_work_between_processes(place):
     mount = place.mount()
     file = mount.path / "shared"
@@ -194,6 +213,7 @@ def locks_and_shared_mappings_work_between_processes(place):
 if __name__ == "__main__":
     harness.main([a_git_clone_of_1000_files_is_whole, tar_extracts_byte_for_byte, a_second_rsync_transfers_nothing,
                   an_sqlite_database_is_filled_and_checked, an_editor_saves_over_the_old_file,
-                  a_3_gib_file_comes_back_the_same, a_renamed_directory_takes_everything_along, everything_closed_survives_every_end,
-                  an_open_file_is_stored_when_the_mount_is_told_to_end, names_of_all_kinds_are_kept,
+                  a_3_gib_file_comes_back_the_same, a_renamed_directory_takes_everything_along,
+                  everything_closed_survives_every_end, an_open_file_is_stored_when_the_mount_is_told_to_end,
+                  names_of_all_kinds_are_kept, a_directory_of_several_pages_is_listed_whole,
                   locks_and_shared_mappings_work_between_processes])
