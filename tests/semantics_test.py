@@ -7,7 +7,7 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs/semantics.md"
 GTEST = re.compile(r"^TEST(?:_F|_P)?\(\s*(\w+),\s*(\w+)\s*\)", re.M)
-CASE = re.compile(r"^def (\w+)\(place\):", re.M)
+CASE = re.compile(r"^def (\w+)\(place\b[^)]*\):", re.M)
 REFERENCES = re.compile(r"\((`\w+\.\w+`(?:, `\w+\.\w+`)*)\)$")
 
 
