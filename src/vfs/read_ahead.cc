@@ -29,7 +29,9 @@ Extent ReadAhead::note(Extent read, ByteCount object, ByteCount most) {
   stream.next = read.end;
   const ByteOffset end{std::min(read.end.n + stream.window.n, object.n)};
   const Extent ahead{std::max(stream.fetched, read.end), end};
-  if (ahead.empty()) return {};
+  // Half a window at a time: large requests cost less than many small ones.
+  const bool enough = ahead.begin.n - read.end.n > stream.window.n / 2 && end.n < object.n;
+  if (ahead.empty() || enough) return {};
   stream.fetched = end;
   return ahead;
 }
