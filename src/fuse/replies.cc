@@ -23,6 +23,7 @@ constexpr std::chrono::seconds kPeriod(10);
 bool alarming(int errnum) {
   switch (errnum) {
     case EIO:
+    case EBADMSG:
     case EREMOTEIO:
     case ETIMEDOUT:
     case ENOMEM:
