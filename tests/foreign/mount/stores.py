@@ -90,12 +90,17 @@ class ForeignStore:
 class Versitygw(ForeignStore):
     """Objects are files of a directory; what files cannot say lies in a second one."""
     name, executable, variable, place = "versitygw", "versitygw", "PAILFS_VERSITYGW", "bin/versitygw"
+    checks_if_match = True
 
     def command(self, program):
         for name in ("data", "sidecar"):
             (self.folder / name).mkdir()
         return [program, "--port", f"127.0.0.1:{self.port}", "posix", "--sidecar", self.folder / "sidecar",
                 self.folder / "data"]
+
+    def put_beside(self, key, content):
+        """An object that the server did not write itself."""
+        (self.folder / "data/demo" / key).write_bytes(content)
 
     @staticmethod
     def install():
@@ -107,6 +112,7 @@ class Versitygw(ForeignStore):
 class Moto(ForeignStore):
     """Objects live in its memory, and beyond a few MiB in temporary files."""
     name, executable, variable, place = "moto", "moto_server", "PAILFS_MOTO_SERVER", "moto/bin/moto_server"
+    checks_if_match = False
 
     def command(self, program):
         return [program, "-H", "127.0.0.1", "-p", str(self.port)]
