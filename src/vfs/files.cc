@@ -225,7 +225,10 @@ Result<Unit> Files::store_in_turn(InodeNumber number, const std::stop_token& sto
     PAIL_TRY(key, tree_.key_of(*view, number));
   }
   PAIL_TRY(const Staged file, staged(number));
-  PAIL_CHECK(hydrate(record, *file, {{}, {file->size().n}}, stop));
+  const auto whole = hydrate(record, *file, {{}, {file->size().n}}, stop);
+  const int missing = errnum_of(whole);  // the version it is based on is gone: replaced or removed
+  if (missing == ESTALE || missing == ENOENT) return keep_conflict(record, {ESTALE, whole.error().context});
+  if (!whole) return whole.error();
   InodeRecord current = record;
   refresh(current);
   const UploadJob job{.number = number,
@@ -257,6 +260,15 @@ Result<Unit> Files::uploaded(InodeRecord record, const std::string& key, const U
   return Unit{};
 }
 
+// Nothing is known of the name any more: nor does a listing that is still trusted say that it is absent.
+void Files::forget_name(cache::WriteTransaction& change, const InodeRecord& record) {
+  change.forget(record.parent, record.name);
+  auto parent = change.inode(record.parent);
+  if (!parent) return;
+  parent->listed = {};
+  change.put(*parent);
+}
+
 // Somebody else wrote the object first. Their version stays; ours is kept for people to find.
 Result<Unit> Files::keep_conflict(const InodeRecord& record, const Error& why) {
   PAIL_TRY(const auto path, staging_.set_aside(record.number, record.name));
@@ -270,7 +282,7 @@ Result<Unit> Files::keep_conflict(const InodeRecord& record, const Error& why) {
   ++changed.epoch;
   change->put(changed);
   if (changed.etag.empty()) {  // it never was in the bucket: the name now leads to somebody else's object
-    change->forget(changed.parent, changed.name);
+    forget_name(*change, changed);
     remove_tree(*change, opens_, std::move(changed));
   }
   PAIL_CHECK(change->commit());
@@ -301,7 +313,10 @@ Result<Unit> Files::store_attributes(InodeRecord record, const std::stop_token& 
     PAIL_TRY(key, record.type == FileType::directory ? tree_.prefix_of(*view, record.number)
                                                      : tree_.key_of(*view, record.number));
   }
-  const bool in_bucket = record.content == Content::remote && !record.unlinked && !key.empty();
+  const bool in_bucket =
+      record.content == Content::remote && !record.unlinked && !key.empty() && record.number != cache::kRootInode;
+  // A recorded upload was begun with the headers of before.
+  if (record.content == Content::staged && index_.read()->upload(record.number)) uploader_.abandon(record.number);
   if (in_bucket && record.type == FileType::directory) {
     if (record.form != cache::DirectoryForm::plain_marker) record.form = cache::DirectoryForm::slash_marker;
     PAIL_TRY(const auto put,
@@ -394,6 +409,22 @@ Result<Unit> Files::preserve(const InodeRecord& record, const std::stop_token& s
   return hydrate(record, *file, {{}, {record.size.n}}, stop);
 }
 
+bool Files::is_staged(InodeNumber number) {
+  const auto record = index_.read()->inode(number);
+  return record && record->content == Content::staged;
+}
+
+void Files::release_preserved(InodeNumber number) {
+  auto change = index_.write();
+  auto record = change->inode(number);
+  if (!record) return;
+  record->content = Content::remote;
+  change->put(*record);
+  if (const auto committed = change->commit(); !committed) return spdlog::warn("{}", committed.error().context);
+  change.reset();
+  discard(number);
+}
+
 void Files::discard(InodeNumber number) {
   if (index_.read()->upload(number)) uploader_.abandon(number);
   const auto removed = staging_.remove(number);
@@ -412,8 +443,16 @@ void Files::set_aside_leftovers() {
     }
     if (index_.read()->upload(number)) uploader_.abandon(number);
     auto change = index_.write();
-    change->forget(record->parent, record->name);
-    change->erase(number);
+    if (record->etag.empty() || record->unlinked) {
+      if (!record->unlinked) forget_name(*change, *record);
+      change->erase(number);
+    } else {  // the object it was based on is what the name leads to
+      record->content = Content::remote;
+      record->knowledge = Knowledge::listed;
+      record->checked = {};
+      ++record->epoch;
+      change->put(*record);
+    }
     if (const auto committed = change->commit(); !committed) spdlog::warn("{}", committed.error().context);
   }
 }
@@ -423,8 +462,16 @@ void Files::sweep() {
   auto is_staged = [&](InodeNumber number) {
     return std::ranges::find(staged_numbers, number) != staged_numbers.end();
   };
-  for (const InodeNumber number : staging_.all())
-    if (!is_staged(number)) discard(number);
+  for (const InodeNumber number : staging_.all()) {
+    if (is_staged(number)) continue;
+    const auto file = staged(number);
+    const bool lost = !index_.read()->inode(number) && (!file || (*file)->size().n > 0);
+    if (!lost) {
+      discard(number);
+    } else if (const auto path = staging_.set_aside(number, "unknown")) {
+      spdlog::warn("bytes of a file whose name was lost with a damaged index are kept in {}", path->string());
+    }
+  }
   for (const InodeNumber number : index_.read()->uploads())
     if (!is_staged(number)) uploader_.abandon(number);
 }

@@ -39,6 +39,9 @@ class Files {
   Result<Unit> store_attributes(cache::InodeRecord record, const std::stop_token& stop);
   // Keeps the content of an open file that is about to lose its object.
   Result<Unit> preserve(const cache::InodeRecord& record, const std::stop_token& stop);
+  bool is_staged(InodeNumber number);
+  // It kept its object after all.
+  void release_preserved(InodeNumber number);
   // The staged size and time of a record, which it has only in its staging file.
   void refresh(cache::InodeRecord& record);
   Result<Unit> set_staged_time(InodeNumber number, WallTime modified);
@@ -78,6 +81,7 @@ class Files {
   void read_remote(cache::InodeRecord record, Extent want, const std::stop_token& stop, ReadReply reply);
   Result<Unit> uploaded(cache::InodeRecord record, const std::string& key, const Uploaded& outcome,
                         const cache::StagedFile& file);
+  static void forget_name(cache::WriteTransaction& change, const cache::InodeRecord& record);
   Result<Unit> keep_conflict(const cache::InodeRecord& record, const Error& why);
 
   cache::Index& index_;

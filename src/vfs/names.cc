@@ -227,7 +227,13 @@ Result<Unit> Names::unlink(const Request& request, InodeNumber parent, std::stri
   PAIL_TRY(const std::string key, key_for(place));
   PAIL_CHECK(files_.preserve(record, request.stop));
   PAIL_CHECK(begin(request, earlier, record.number));
-  if (!record.etag.empty()) PAIL_CHECK(store_.delete_object(options_.bucket, key, request.stop));
+  const bool preserved = record.content == Content::remote && files_.is_staged(record.number);
+  const auto deleted =
+      record.etag.empty() ? Result<Unit>(Unit{}) : store_.delete_object(options_.bucket, key, request.stop);
+  if (!deleted) {
+    if (preserved) files_.release_preserved(record.number);
+    return deleted;
+  }
   {
     auto change = index_.write();
     PAIL_TRY(record, require(*change, record.number));
@@ -259,9 +265,10 @@ Result<Unit> Names::rmdir(const Request& request, InodeNumber parent, std::strin
   PAIL_CHECK(begin(request, earlier, found->number));
   PAIL_TRY(const std::string key, key_for(place));
   PAIL_CHECK(store_.delete_object(options_.bucket, key + "/", request.stop));
-  const bool elsewhere = found->form == DirectoryForm::plain_marker || found->form == DirectoryForm::folder_marker;
-  if (elsewhere)
-    PAIL_CHECK(store_.delete_object(options_.bucket, Tree::marker_key(key + "/", found->form), request.stop));
+  // Some tools write this one beside the other.
+  PAIL_CHECK(
+      store_.delete_object(options_.bucket, Tree::marker_key(key + "/", DirectoryForm::folder_marker), request.stop));
+  if (found->form == DirectoryForm::plain_marker) PAIL_CHECK(store_.delete_object(options_.bucket, key, request.stop));
   {
     auto change = index_.write();
     PAIL_TRY(InodeRecord record, require(*change, found->number));

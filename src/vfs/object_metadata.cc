@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include <charconv>
+#include <cstdlib>
 #include <nlohmann/json.hpp>
 
 #include "base/encoding.h"
@@ -62,8 +63,8 @@ std::optional<WallTime> parse_time(std::string_view text) {
 std::string format_time(WallTime time) {
   const auto total = time.time_since_epoch().count();
   constexpr std::int64_t kSecond = 1'000'000'000;
-  const std::int64_t seconds = total >= 0 ? total / kSecond : -((-total + kSecond - 1) / kSecond);
-  return fmt::format("{}.{:09}", seconds, total - seconds * kSecond);
+  const std::int64_t size = std::abs(total);  // "-3.25" is what parse_time() and rclone mean by it
+  return fmt::format("{}{}.{:09}", total < 0 ? "-" : "", size / kSecond, size % kSecond);
 }
 
 // The other headers of an object, kept in the record so that a rewrite does not lose them: kind, name and value,

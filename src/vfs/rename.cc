@@ -180,6 +180,8 @@ Result<Unit> Names::rename_directory(const Request& request, InodeRecord source,
     PAIL_CHECK(rebind(request, source, target, from, to, moved, old_prefix + '\0' + new_prefix));
     // From here on the new tree is what everybody sees; an interruption must not leave the old objects behind.
     PAIL_CHECK(delete_copied(old_prefix, new_prefix, {}));
+    // Some tools write this marker beside the other.
+    PAIL_CHECK(store_.delete_object(options_.bucket, Tree::marker_key(old_prefix, DirectoryForm::folder_marker), {}));
   }
   auto change = index_.write();
   done(*change, request, source.number);
@@ -238,7 +240,9 @@ Result<Unit> Names::delete_copied(const std::string& from, const std::string& to
       const std::string copy = to + object.key.substr(from.size());
       if (copy > last_copied && !new_page.continuation.empty()) break;
       reached = object.key;
-      const bool there = std::ranges::binary_search(new_page.objects, copy, {}, &cos::ListedObject::key);
+      const auto found = std::ranges::lower_bound(new_page.objects, copy, {}, &cos::ListedObject::key);
+      const bool there = found != new_page.objects.end() && found->key == copy && found->size == object.size &&
+                         found->last_modified >= object.last_modified;
       if (there) keys.push_back(object.key);
     }
     if (!keys.empty()) {

@@ -23,21 +23,32 @@ Result<TreeGate::Pass> TreeGate::enter(std::initializer_list<InodeNumber> number
     changed_.notify_all();
   });
   for (;;) {
-    Chain chain = chain_of(numbers);
-    MutexLock lock(mutex_);
-    const bool shut =
-        std::ranges::any_of(chain, [&](InodeNumber above) PAIL_NO_ANALYSIS { return closed_.contains(above); });
-    if (!shut) {
-      const auto place = inside_.insert(inside_.end(), std::move(chain));
-      return Pass([this, place] {
-        MutexLock leaving(mutex_);
-        inside_.erase(place);
-        changed_.notify_all();
-      });
+    const Chain chain = chain_of(numbers);
+    std::list<Chain>::iterator place;
+    if (!try_enter(chain, stop, place)) {
+      if (stop.stop_requested()) return Error{EINTR, "interrupted while a directory above was being renamed"};
+      continue;
     }
-    if (stop.stop_requested()) return Error{EINTR, "interrupted while a directory above was being renamed"};
-    changed_.wait(mutex_);
+    Pass pass([this, place] {
+      MutexLock leaving(mutex_);
+      inside_.erase(place);
+      changed_.notify_all();
+    });
+    if (chain_of(numbers) == chain) return pass;  // else a rename ended between the look and the entry
   }
+}
+
+// False after a wait for a gate that was closed.
+bool TreeGate::try_enter(const Chain& chain, const std::stop_token& stop, std::list<Chain>::iterator& place) {
+  MutexLock lock(mutex_);
+  const bool shut =
+      std::ranges::any_of(chain, [&](InodeNumber above) PAIL_NO_ANALYSIS { return closed_.contains(above); });
+  if (!shut) {
+    place = inside_.insert(inside_.end(), chain);
+    return true;
+  }
+  if (!stop.stop_requested()) changed_.wait(mutex_);
+  return false;
 }
 
 Result<TreeGate::Pass> TreeGate::close(InodeNumber directory, const std::stop_token& stop) {

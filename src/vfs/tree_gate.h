@@ -48,6 +48,8 @@ class TreeGate {
 
  private:
   using Chain = std::vector<cache::InodeNumber>;
+  bool try_enter(const Chain& chain, const std::stop_token& stop, std::list<Chain>::iterator& place)
+      PAIL_EXCLUDES(mutex_);
   Chain chain_of(std::initializer_list<cache::InodeNumber> numbers);
 
   cache::Index& index_;

@@ -116,6 +116,11 @@ Result<cos::Preconditions> Uploader::conditions(const UploadJob& job, const std:
   return cos::Preconditions{};
 }
 
+void Uploader::go_without_conditions() {
+  if (conditional_.exchange(false))
+    spdlog::info("the store has no conditional writes: overwriting another writer's change cannot be ruled out");
+}
+
 Result<cos::ETag> Uploader::ours_after_all(const UploadJob& job, const std::string& etag, Error refused,
                                            const std::stop_token& stop) {
   const auto info = store_.head_object(bucket_, job.key, stop);
@@ -126,15 +131,21 @@ Result<cos::ETag> Uploader::ours_after_all(const UploadJob& job, const std::stri
 Result<Uploaded> Uploader::put(const UploadJob& job, const std::stop_token& stop) {
   const Extent whole{{}, {job.size.n}};
   PAIL_TRY(Digests digests, digest(job.descriptor, whole));
-  PAIL_TRY(cos::Preconditions preconditions, conditions(job, stop));
+  auto preconditions = conditions(job, stop);
+  if (!preconditions && preconditions.error().errnum == ESTALE) {  // it may be there by an attempt of ours
+    PAIL_TRY(cos::ETag etag, ours_after_all(job, quoted_hex(digests.md5), preconditions.error(), stop));
+    return Uploaded{std::move(etag), std::move(digests.blocks)};
+  }
+  if (!preconditions) return preconditions.error();
+  const bool conditional = preconditions->if_absent || !preconditions->if_match.text.empty();
   const cos::PutRequest request{.key = job.key,
                                 .body = http::body_from_file(job.descriptor, whole),
                                 .content_md5 = to_base64(bytes_of(digests.md5)),
                                 .headers = job.headers,
-                                .conditions = std::move(preconditions)};
+                                .conditions = std::move(*preconditions)};
   auto result = store_.put_object(bucket_, request, stop);
-  if (!result && result.error().errnum == EOPNOTSUPP && conditional_.exchange(false)) {
-    spdlog::info("the store has no conditional writes: overwriting another writer's change cannot be ruled out");
+  if (!result && result.error().errnum == EOPNOTSUPP && conditional) {
+    go_without_conditions();
     return put(job, stop);
   }
   if (!result && result.error().errnum == ESTALE) {
@@ -148,12 +159,18 @@ Result<Uploaded> Uploader::put(const UploadJob& job, const std::stop_token& stop
 
 Result<cos::ETag> Uploader::create(const std::string& key, const std::string& body, const cos::ObjectHeaders& headers,
                                    const std::stop_token& stop) {
-  PAIL_TRY(cos::Preconditions preconditions, conditions({.key = key}, stop));
+  auto preconditions = conditions({.key = key}, stop);
+  if (!preconditions && preconditions.error().errnum == ESTALE) return Error{EEXIST, preconditions.error().context};
+  if (!preconditions) return preconditions.error();
+  const bool conditional = preconditions->if_absent;
   const cos::PutRequest request{
-      .key = key, .body = http::body_from_string(body), .headers = headers, .conditions = std::move(preconditions)};
+      .key = key, .body = http::body_from_string(body), .headers = headers, .conditions = std::move(*preconditions)};
   auto result = store_.put_object(bucket_, request, stop);
   if (result) return result->etag;
-  if (result.error().errnum == EOPNOTSUPP && conditional_.exchange(false)) return create(key, body, headers, stop);
+  if (result.error().errnum == EOPNOTSUPP && conditional) {
+    go_without_conditions();
+    return create(key, body, headers, stop);
+  }
   if (result.error().errnum == ESTALE) return Error{EEXIST, result.error().context};
   return result.error();
 }
@@ -164,8 +181,12 @@ Result<cache::UploadRecord> Uploader::begin(const UploadJob& job, const std::sto
   if (known && known->key == job.key && known->size == job.size) return std::move(*known);
   if (known) abandon(job.number);
   PAIL_TRY(cos::Preconditions preconditions, conditions(job, stop));
+  const bool conditional = preconditions.if_absent || !preconditions.if_match.text.empty();
   auto id = store_.create_upload(bucket_, job.key, job.headers, preconditions, stop);
-  if (!id && id.error().errnum == EOPNOTSUPP && conditional_.exchange(false)) return begin(job, stop);
+  if (!id && id.error().errnum == EOPNOTSUPP && conditional) {
+    go_without_conditions();
+    return begin(job, stop);
+  }
   if (!id) return id.error();
   cache::UploadRecord record{job.key, id->text, part_size_for(job.size, part_size_), job.size};
   auto change = index_.write();
@@ -188,8 +209,16 @@ Result<Uploaded> Uploader::multipart(const UploadJob& job, const std::stop_token
     uploaded.checksums.insert(uploaded.checksums.end(), part.digests.blocks.begin(), part.digests.blocks.end());
   }
   const std::string expected = fmt::format("\"{}-{}\"", to_hex(bytes_of(of_parts.result())), parts.size());
-  PAIL_TRY(cos::Preconditions preconditions, conditions(job, stop));
-  auto result = store_.complete_upload(bucket_, job.key, id, list, preconditions, stop);
+  auto complete = [&]() -> Result<cos::PutResult> {
+    PAIL_TRY(const cos::Preconditions preconditions, conditions(job, stop));
+    return store_.complete_upload(bucket_, job.key, id, list, preconditions, stop);
+  };
+  const bool conditional = conditional_;
+  auto result = complete();
+  if (!result && result.error().errnum == EOPNOTSUPP && conditional) {
+    go_without_conditions();
+    result = complete();
+  }
   if (result) {
     uploaded.etag = result->etag;
   } else {

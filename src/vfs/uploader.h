@@ -59,6 +59,7 @@ class Uploader {
   // A refused precondition may be our own earlier success: `etag` is what the object then has.
   Result<cos::ETag> ours_after_all(const UploadJob& job, const std::string& etag, Error refused,
                                    const std::stop_token& stop);
+  void go_without_conditions();
   Result<cos::Preconditions> conditions(const UploadJob& job, const std::stop_token& stop);
 
   cache::Index& index_;

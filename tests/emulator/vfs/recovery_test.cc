@@ -1,0 +1,181 @@
+// What is left when others, a lost index or a store without conditions come between.
+#include <fcntl.h>
+#include <gmock/gmock.h>
+
+#include "vfs_fixture.h"
+
+namespace pail::vfs {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+std::span<const std::byte> bytes(std::string_view text) {
+  return std::as_bytes(std::span(text));
+}
+
+class RecoveryTest : public VfsTest {
+ protected:
+  std::size_t kept() {
+    std::error_code none;
+    const std::filesystem::directory_iterator folder(options_.cache_directory / "kept", none), end;
+    return none ? 0 : static_cast<std::size_t>(std::distance(folder, end));
+  }
+
+  std::pair<InodeNumber, std::uint64_t> open_to_write(std::string_view path) {
+    const InodeNumber number = look(path);
+    const auto opened = fs_->open_file(request(), number, O_RDWR);
+    EXPECT_TRUE(opened) << opened.error().context;
+    opens_->add(number);
+    return {number, opened ? opened->handle : 0};
+  }
+};
+
+TEST_F(RecoveryTest, OurOwnPutOnAStoreWithoutConditionsIsNoConflict) {
+  server_->add_fault({.operations = {"PutObject"},
+                      .kind = emulator::FaultKind::status,
+                      .times = 1,
+                      .status = 501,
+                      .code = "NotImplemented"});
+  ASSERT_EQ(write("x", "1"), 0);
+  const auto [number, handle] = create("file");
+  ASSERT_TRUE(fs_->write(request(), number, handle, {0}, bytes("ours")));
+  put("file", "ours");  // as an attempt whose worker died
+  EXPECT_EQ(errnum_of(fs_->flush(request(), number, handle)), 0);
+}
+
+TEST_F(RecoveryTest, APatchOfAReplacedObjectIsKept) {
+  put("big", ramp(3'000'000));
+  const auto [number, handle] = open_to_write("big");
+  ASSERT_TRUE(fs_->write(request(), number, handle, {1'000'000}, bytes("ours")));
+  put("big", ramp(3'000'000, 9));
+  EXPECT_EQ(errnum_of(fs_->flush(request(), number, handle)), ESTALE);
+  EXPECT_EQ(kept(), 1u);
+  opens_->remove(number);
+  fs_->release(request(), number, handle);
+  EXPECT_TRUE(read("big") == ramp(3'000'000, 9));  // the other writer's version is readable
+  EXPECT_TRUE(fs_->sync_all());
+}
+
+TEST_F(RecoveryTest, APatchOfARemovedObjectIsKept) {
+  put("big", ramp(3'000'000));
+  const auto [number, handle] = open_to_write("big");
+  ASSERT_TRUE(fs_->write(request(), number, handle, {1'000'000}, bytes("ours")));
+  ASSERT_TRUE(store_->delete_object(kBucket, "big"));
+  EXPECT_NE(errnum_of(fs_->flush(request(), number, handle)), 0);
+  EXPECT_EQ(kept(), 1u);
+}
+
+TEST_F(RecoveryTest, AnUnclosedChangeDoesNotHideTheObjectFromTheNextMount) {
+  put("file", "old");
+  EXPECT_THAT(names(""), ElementsAre("file"));
+  const auto [number, handle] = open_to_write("file");
+  ASSERT_TRUE(fs_->write(request(), number, handle, {0}, bytes("new")));
+  start();
+  EXPECT_EQ(look("file"), number);
+  EXPECT_EQ(read("file"), "old");
+}
+
+TEST_F(RecoveryTest, ALostCreateShowsTheOthersFileAtOnce) {
+  EXPECT_EQ(look("file"), 0u);
+  const auto [number, handle] = create("file");
+  ASSERT_TRUE(fs_->write(request(), number, handle, {0}, bytes("ours")));
+  put("file", "theirs");
+  EXPECT_EQ(errnum_of(fs_->flush(request(), number, handle)), ESTALE);
+  opens_->remove(number);
+  fs_->release(request(), number, handle);
+  EXPECT_NE(look("file"), 0u);
+  EXPECT_EQ(read("file"), "theirs");
+}
+
+TEST_F(RecoveryTest, StagedBytesOutliveALostIndex) {
+  const auto [number, handle] = create("half");
+  ASSERT_TRUE(fs_->write(request(), number, handle, {0}, bytes("half a file")));
+  fs_.reset();
+  std::filesystem::remove_all(options_.cache_directory / "index");
+  start();
+  EXPECT_EQ(kept(), 1u);
+}
+
+TEST_F(RecoveryTest, ChmodOfAFolderMarkerDirectoryThenRmdirRemovesIt) {
+  put("folder_$folder$", "");
+  ASSERT_TRUE(fs_->setattr(request(), look("folder"), {.permissions = 0700}));
+  EXPECT_EQ(rmdir("folder"), 0);
+  EXPECT_THAT(keys(), IsEmpty());
+}
+
+TEST_F(RecoveryTest, RmdirOfADirectoryWithBothMarkers) {
+  put("folder_$folder$", "");
+  put("folder/", "");
+  EXPECT_THAT(names(""), ElementsAre("folder"));
+  EXPECT_EQ(rmdir("folder"), 0);
+  EXPECT_THAT(keys(), IsEmpty());
+}
+
+TEST_F(RecoveryTest, FolderMarkerWithFilesThenRenameLeavesNothing) {
+  put("folder_$folder$", "");
+  put("folder/x", "1");
+  EXPECT_THAT(names(""), ElementsAre("folder"));
+  EXPECT_EQ(rename("folder", "dst"), 0);
+  EXPECT_THAT(keys(), testing::Each(testing::StartsWith("dst")));
+}
+
+TEST_F(RecoveryTest, MkdirOfATakenNameOnAStoreWithoutConditionsIsEexist) {
+  server_->add_fault({.operations = {"PutObject"},
+                      .kind = emulator::FaultKind::status,
+                      .times = 1,
+                      .status = 501,
+                      .code = "NotImplemented"});
+  ASSERT_EQ(write("x", "1"), 0);
+  EXPECT_EQ(look("dir"), 0u);
+  put("dir/", "");
+  EXPECT_EQ(mkdir("dir"), EEXIST);
+}
+
+TEST_F(RecoveryTest, MultipartCompletionWithoutConditionsIsTriedAgain) {
+  options_.part_size = 5_MiB;
+  start();
+  server_->add_fault({.operations = {"CompleteMultipartUpload"},
+                      .kind = emulator::FaultKind::status,
+                      .times = 1,
+                      .status = 501,
+                      .code = "NotImplemented"});
+  EXPECT_EQ(write("large", ramp(11'000'000)), 0);
+}
+
+TEST_F(RecoveryTest, ChangedBehindTheCopyOfADirectoryRenameIsNotDeleted) {
+  put("src/1", "one");
+  server_->add_fault(
+      {.operations = {"DeleteObjects"}, .kind = emulator::FaultKind::status, .status = 403, .code = "AccessDenied"});
+  EXPECT_EQ(rename("src", "dst"), EACCES);
+  server_->clear_faults();
+  put("src/1", "somebody's newer bytes");
+  start();
+  EXPECT_EQ(object("src/1"), "somebody's newer bytes");
+}
+
+TEST_F(RecoveryTest, RootOfAPrefixStaysLocal) {
+  put("team/x", "1");
+  options_.prefix = "team/";
+  start_cold();
+  ASSERT_TRUE(fs_->setattr(request(), kRootInode, {.permissions = 0700}));
+  EXPECT_THAT(keys(), ElementsAre("team/x"));
+}
+
+TEST_F(RecoveryTest, AttributesChangedBetweenTwoTriesOfAnUploadAreStored) {
+  options_.part_size = 5_MiB;
+  start();
+  server_->add_fault({.operations = {"CompleteMultipartUpload"},
+                      .kind = emulator::FaultKind::status,
+                      .status = 403,
+                      .code = "AccessDenied"});
+  EXPECT_EQ(write("large", ramp(11'000'000)), EACCES);
+  server_->clear_faults();
+  ASSERT_TRUE(fs_->setattr(request(), look("large"), {.permissions = 0600}));
+  EXPECT_TRUE(fs_->sync_all());
+  start_cold();
+  EXPECT_EQ(attributes("large").permissions, 0600u);
+}
+
+}  // namespace
+}  // namespace pail::vfs
