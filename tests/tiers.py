@@ -81,9 +81,12 @@ class Build:
         return json.loads(done.stdout)
 
     def targets_of(self, suites):
-        """The files, relative to the build folder, that the tests of these suites run."""
-        words = [word for test in self.introspect("--tests") for word in test["cmd"]
+        """The files, relative to the build folder, that the tests of these suites run or need."""
+        tests = [test for test in self.introspect("--tests")
                  if any(suite.split(":")[-1] in suites for suite in test["suite"])]
+        files = {target["id"]: target["filename"] for target in self.introspect("--targets")}
+        words = [word for test in tests for word in test["cmd"]]
+        words += [name for test in tests for needed in test["depends"] for name in files.get(needed, [])]
         return sorted({os.path.relpath(word, self.folder) for word in words if word.startswith(str(self.folder))})
 
 
