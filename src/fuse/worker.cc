@@ -53,7 +53,7 @@ Heartbeat::Heartbeat(SharedState& state, Connection& connection)
 
 Heartbeat::~Heartbeat() = default;
 
-void Heartbeat::watch(const vfs::FileSystem* files) {
+void Heartbeat::watch(vfs::FileSystem* files) {
   const MutexLock lock(mutex_);
   files_ = files;
 }

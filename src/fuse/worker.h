@@ -32,7 +32,7 @@ class Heartbeat {
   Heartbeat(SharedState& state, Connection& connection);
   ~Heartbeat();
   // From now on the file system's locks are looked at too, through counters(). Null: no longer.
-  void watch(const vfs::FileSystem* files) PAIL_EXCLUDES(mutex_);
+  void watch(vfs::FileSystem* files) PAIL_EXCLUDES(mutex_);
 
  private:
   void run(const std::stop_token& stop);
@@ -40,7 +40,7 @@ class Heartbeat {
   SharedState& state_;
   Connection& connection_;
   Mutex mutex_;
-  const vfs::FileSystem* files_ PAIL_GUARDED_BY(mutex_) = nullptr;
+  vfs::FileSystem* files_ PAIL_GUARDED_BY(mutex_) = nullptr;
   std::jthread thread_;
 };
 

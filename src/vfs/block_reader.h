@@ -34,6 +34,8 @@ class BlockReader {
   // The same, waiting.
   Result<ReadData> read_now(const cache::ObjectVersion& object, InodeNumber stream, Extent want, std::stop_token stop);
 
+  // Takes and releases its lock: returns for as long as nobody is stuck with it.
+  void pass_lock() PAIL_EXCLUDES(mutex_) { MutexLock lock(mutex_); }
   // The streams of this file are no longer of interest.
   void forget(InodeNumber stream) PAIL_EXCLUDES(mutex_);
   std::uint64_t bytes_fetched() const { return fetched_; }

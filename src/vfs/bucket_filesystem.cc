@@ -377,7 +377,12 @@ Result<Unit> BucketFileSystem::sync_all() {
   return local_.index->sync();
 }
 
-Counters BucketFileSystem::counters() const {
+Counters BucketFileSystem::counters() {
+  turns_.pass_lock();
+  gate_.pass_lock();
+  directories_.pass_lock();
+  files_.pass_lock();
+  { MutexLock lock(mutex_); }
   return {read_, written_, files_.bytes_fetched(), files_.bytes_uploaded()};
 }
 

@@ -67,7 +67,7 @@ class BucketFileSystem final : public FileSystem {
   Result<std::vector<std::string>> listxattr(const Request& request, InodeNumber number) override;
   Result<Unit> removexattr(const Request& request, InodeNumber number, std::string_view name) override;
   Result<Unit> sync_all() override;
-  Counters counters() const override;
+  Counters counters() override;
 
  private:
   Result<Unit> check_writable() const;

@@ -39,6 +39,8 @@ class Directories {
   // Entries after `offset` as FileSystem::read_directory() gives them.
   Result<std::vector<DirectoryEntry>> read(InodeNumber directory, std::uint64_t offset, std::size_t most,
                                            WithAttributes with, const std::stop_token& stop);
+  // Takes and releases its lock: returns for as long as nobody is stuck with it.
+  void pass_lock() PAIL_EXCLUDES(mutex_) { MutexLock lock(mutex_); }
   // Whether nothing is in the directory, asked of the store now.
   Result<bool> empty(InodeNumber directory, const std::stop_token& stop);
 

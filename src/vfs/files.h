@@ -53,6 +53,7 @@ class Files {
   void set_aside_leftovers();
   // Removes staging files whose content has reached the bucket.
   void sweep();
+  void pass_lock() { reader_.pass_lock(); }
   void forget_reader(InodeNumber number) { reader_.forget(number); }
 
   // Stores a small object under a key that must be free. Errors: EEXIST it is not.

@@ -100,7 +100,9 @@ class FileSystem {
 
   // Everything written so far is in the bucket when it returns without error.
   virtual Result<Unit> sync_all() = 0;
-  virtual Counters counters() const = 0;
+  // Passes all locks of the file system, none of which is held across a wait: a caller that gets an answer knows that
+  // nothing is stuck.
+  virtual Counters counters() = 0;
 };
 
 }  // namespace pail::vfs

@@ -43,6 +43,8 @@ class TreeGate {
   // Waits until none of `numbers` and of the directories above them is being renamed. Errors: EINTR.
   Result<Pass> enter(std::initializer_list<cache::InodeNumber> numbers, const std::stop_token& stop)
       PAIL_EXCLUDES(mutex_);
+  // Takes and releases its lock: returns for as long as nobody is stuck with it.
+  void pass_lock() PAIL_EXCLUDES(mutex_) { MutexLock lock(mutex_); }
   // Waits until nobody writes below `directory`, and keeps everybody out. Errors: EINTR.
   Result<Pass> close(cache::InodeNumber directory, const std::stop_token& stop) PAIL_EXCLUDES(mutex_);
 

@@ -40,6 +40,8 @@ class Turns {
     cache::InodeNumber number_ = 0;
   };
 
+  // Takes and releases its lock: returns for as long as nobody is stuck with it.
+  void pass_lock() PAIL_EXCLUDES(mutex_) { MutexLock lock(mutex_); }
   // Waits for the turn. Errors: EINTR `stop` was requested.
   Result<Turn> take(cache::InodeNumber number, const std::stop_token& stop) PAIL_EXCLUDES(mutex_);
 
