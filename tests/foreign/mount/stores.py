@@ -36,13 +36,17 @@ class ForeignStore:
         self.log = open(folder / "store.log", "w")
         self.process = subprocess.Popen(self.command(program), stdout=self.log, stderr=subprocess.STDOUT,
                                         env=os.environ | {"ROOT_ACCESS_KEY": ACCESS, "ROOT_SECRET_KEY": SECRET})
-        harness.await_true(f"{self.name} on port {self.port}",
-                           lambda: self.process.poll() is not None or listens(self.port))
-        assert self.process.poll() is None, f"{self.name} does not start"
-        self.keys = folder / "passwd"
-        self.keys.touch(0o600)
-        self.keys.write_text(f"{ACCESS}:{SECRET}\n")
-        self.request("-X", "PUT", f"{self.address()}/demo")
+        try:
+            harness.await_true(f"{self.name} on port {self.port}",
+                               lambda: self.process.poll() is not None or listens(self.port))
+            assert self.process.poll() is None, f"{self.name} does not start"
+            self.keys = folder / "passwd"
+            self.keys.touch(0o600)
+            self.keys.write_text(f"{ACCESS}:{SECRET}\n")
+            self.request("-X", "PUT", f"{self.address()}/demo")
+        except Exception:  # nobody else knows of the process yet
+            self.stop()
+            raise
 
     def address(self):
         return f"http://127.0.0.1:{self.port}"
