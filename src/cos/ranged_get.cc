@@ -101,7 +101,7 @@ class RangedGet final : public http::ResponseHandler, public std::enable_shared_
     if (!authorized && authorized.error().errnum == EDEADLK && !off_network_thread_) {
       // A token must be waited for, and this thread serves other transfers.
       off_network_thread_ = true;
-      environment_.timer.run_after(milliseconds(0), [self = shared_from_this()] { self->attempt(); });
+      environment_.timer.run_now([self = shared_from_this()] { self->attempt(); });
       return;
     }
     if (!authorized) return finish(loss_error(what_, authorized.error()));
@@ -218,7 +218,7 @@ class RangedGet final : public http::ResponseHandler, public std::enable_shared_
 
   // Waits for a token, which a network thread must not do.
   void try_other_credentials(ServerError refusal) {
-    environment_.timer.run_after(milliseconds(0), [self = shared_from_this(), refusal = std::move(refusal)] {
+    environment_.timer.run_now([self = shared_from_this(), refusal = std::move(refusal)] {
       if (self->decider_.credentials_changed(self->sent_, refusal, self->answer_headers_, self->cancelled_.get_token()))
         return self->attempt();
       self->again(to_error(self->what_, refusal), self->decider_.after_refusal(refusal, self->answer_headers_));
@@ -232,12 +232,10 @@ class RangedGet final : public http::ResponseHandler, public std::enable_shared_
       return finish(std::move(failure));
     }
     // The callback must not outlive this wait, nor be made twice: the task itself removes it.
-    auto id = std::make_shared<std::atomic<Timer::Id>>(0);
     Timer& timer = environment_.timer;
-    const auto self = shared_from_this();
-    waiting_.emplace(cancelled_.get_token(), [&timer, id] { timer.hurry(id->load()); });
-    id->store(timer.run_after(*pause, [self] { self->attempt(); }));
-    if (cancelled_.stop_requested()) timer.hurry(id->load());
+    const Timer::Id id = timer.announce();
+    waiting_.emplace(cancelled_.get_token(), [&timer, id] { timer.hurry(id); });
+    timer.run_after(*pause, id, [self = shared_from_this()] { self->attempt(); });
   }
 
   Error interrupted() const { return Error{EINTR, what_ + ": interrupted"}; }

@@ -17,26 +17,29 @@ Timer::~Timer() {
   thread_.join();
 }
 
-Timer::Id Timer::run_after(std::chrono::milliseconds pause, std::function<void()> task) {
-  Id id = 0;
-  {
-    MutexLock lock(mutex_);
-    id = ++last_id_;
-    tasks_.emplace(Due{steady_clock::now() + pause, id}, std::move(task));
-  }
+Timer::Id Timer::announce() {
+  MutexLock lock(mutex_);
+  announced_[++last_id_] = false;
+  return last_id_;
+}
+
+// Wakes the thread under the lock: once that is released, the task may run and whoever owns the timer may destroy it.
+void Timer::run_after(std::chrono::milliseconds pause, Id announced, std::function<void()> task) {
+  MutexLock lock(mutex_);
+  const auto hurried = announced_.extract(announced);
+  const bool now = !hurried.empty() && hurried.mapped();
+  tasks_.emplace(Due{now ? steady_clock::time_point::min() : steady_clock::now() + pause, announced}, std::move(task));
   changed_.notify_all();
-  return id;
 }
 
 void Timer::hurry(Id id) {
-  {
-    MutexLock lock(mutex_);
-    const auto found = std::ranges::find(tasks_, id, [](const auto& entry) { return entry.first.second; });
-    if (found == tasks_.end()) return;
-    auto entry = tasks_.extract(found);
-    entry.key().first = steady_clock::time_point::min();
-    tasks_.insert(std::move(entry));
-  }
+  MutexLock lock(mutex_);
+  if (const auto early = announced_.find(id); early != announced_.end()) early->second = true;
+  const auto found = std::ranges::find(tasks_, id, [](const auto& entry) { return entry.first.second; });
+  if (found == tasks_.end()) return;
+  auto entry = tasks_.extract(found);
+  entry.key().first = steady_clock::time_point::min();
+  tasks_.insert(std::move(entry));
   changed_.notify_all();
 }
 

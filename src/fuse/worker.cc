@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <malloc.h>
 #include <signal.h>
 #include <sys/stat.h>
 
@@ -199,10 +200,23 @@ bool Worker::sync(const char* when) {
   return synced.has_value();
 }
 
+namespace {
+
+// Blocks and parts of a MiB each are allocated by one thread and freed by another. Left to itself glibc keeps them in
+// as many arenas as there are threads, and a budget of 256 MiB became 485 MiB of resident memory.
+void bound_heap() {
+  constexpr int kGivenBackAtOnce = 256 << 10;  // bytes; larger allocations are mappings of their own
+  mallopt(M_MMAP_THRESHOLD, kGivenBackAtOnce);
+  mallopt(M_ARENA_MAX, 4);
+}
+
+}  // namespace
+
 int run_worker(const MakeFileSystem& make, const WorkerSettings& settings) {
   protect_process_memory();
   block_signals();
   umask(0);  // the kernel has applied the caller's
+  bound_heap();
   const auto& fds = inherited();
   if (!fds) {
     spdlog::error("this process was not started as the worker of a mount");
