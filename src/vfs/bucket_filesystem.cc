@@ -108,11 +108,7 @@ void BucketFileSystem::forget(InodeNumber number) {
     opened_epochs_.erase(number);
   }
   const auto record = local_.index->read()->inode(number);
-  if (!record || !record->unlinked || opens_->maybe_open(number)) return;
-  files_.discard(number);
-  auto change = local_.index->write();
-  change->erase(number);
-  if (const auto committed = change->commit(); !committed) spdlog::warn("{}", committed.error().context);
+  if (record && record->unlinked) names_.clean_up(number);
 }
 
 Result<Entry> BucketFileSystem::getattr(const Request& request, InodeNumber number) {

@@ -40,6 +40,9 @@ class Names {
     return outcome;
   }
 
+  // Removes what is left of an inode without a name, unless it is still open.
+  void clean_up(InodeNumber number);
+
   // Finishes what the process before us began and whose answer nobody waits for any more.
   void finish_interrupted();
 
@@ -59,7 +62,6 @@ class Names {
   Result<std::string> key_for(Place place);
   Result<std::optional<cache::InodeRecord>> find(Place place, const std::stop_token& stop);
   void detach(cache::WriteTransaction& change, cache::InodeRecord record);
-  void clean_up(InodeNumber number);
   void keep_directory(InodeNumber directory, const std::stop_token& stop);
 
   Result<Unit> check_rename(const cache::InodeRecord& source, const std::optional<cache::InodeRecord>& target,
