@@ -16,10 +16,13 @@ constexpr std::uint8_t kUploadVersion = 1;
 constexpr std::uint8_t kUploadPartVersion = 1;
 
 // Bits of an inode record's second byte.
-constexpr std::uint8_t kUnlinked = 1;
+constexpr std::uint8_t kRemoved = 1;
 constexpr std::uint8_t kAccessedDiffers = 2;  // from `modified`: a time of its own follows
 constexpr std::uint8_t kChangedDiffers = 4;
 constexpr std::uint8_t kHasDevice = 8;
+constexpr std::uint8_t kVanished = 16;
+constexpr std::uint8_t kWritten = 32;
+constexpr std::uint8_t kAttempted = 64;
 
 constexpr std::size_t kSha256Size = 32;
 constexpr std::size_t kLongestNameInKey = IndexKey::kLimit - 1 - sizeof(std::uint64_t);
@@ -132,7 +135,10 @@ std::uint64_t number_in_key(std::string_view key, std::size_t at) {
 
 std::string encode(const InodeRecord& record) {
   std::uint8_t flags = 0;
-  if (record.unlinked) flags |= kUnlinked;
+  if (record.binding == Binding::removed) flags |= kRemoved;
+  if (record.binding == Binding::vanished) flags |= kVanished;
+  if (record.written) flags |= kWritten;
+  if (!record.attempted.empty()) flags |= kAttempted;
   if (record.accessed != record.modified) flags |= kAccessedDiffers;
   if (record.changed != record.modified) flags |= kChangedDiffers;
   if (record.device != 0) flags |= kHasDevice;
@@ -162,6 +168,11 @@ std::string encode(const InodeRecord& record) {
   out.text(record.etag);
   out.text(record.link_target);
   out.text(record.headers);
+  if (record.written) {
+    out.time(record.written->sent);
+    out.time(record.written->answered);
+  }
+  if (!record.attempted.empty()) out.text(record.attempted);
   return out.take();
 }
 
@@ -175,7 +186,8 @@ std::optional<InodeRecord> decode_inode(InodeNumber number, std::string_view byt
   if (!take_enum(in, DirectoryForm::folder_marker, record.form)) return std::nullopt;
   if (!take_enum(in, Content::staged, record.content)) return std::nullopt;
   record.number = number;
-  record.unlinked = (flags & kUnlinked) != 0;
+  if ((flags & kRemoved) != 0) record.binding = Binding::removed;
+  if ((flags & kVanished) != 0) record.binding = Binding::vanished;
   record.parent = in.number();
   record.permissions = static_cast<std::uint32_t>(in.number());
   record.uid = static_cast<std::uint32_t>(in.number());
@@ -194,6 +206,11 @@ std::optional<InodeRecord> decode_inode(InodeNumber number, std::string_view byt
   record.etag = in.text();
   record.link_target = in.text();
   record.headers = in.text();
+  if ((flags & kWritten) != 0) {
+    const WallTime sent = in.time();
+    record.written = WriteWindow{sent, in.time()};
+  }
+  if ((flags & kAttempted) != 0) record.attempted = in.text();
   if (!in.complete()) return std::nullopt;
   return record;
 }

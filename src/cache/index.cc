@@ -135,7 +135,7 @@ void LmdbWrite::put(const InodeRecord& record) {
   } else {
     write_.put(databases_.inode, key.view(), encode(record));
   }
-  keep_in_set(databases_.orphan, key, record.unlinked);
+  keep_in_set(databases_.orphan, key, record.unlinked());
   keep_in_set(databases_.staged, key, record.content == Content::staged);
 }
 

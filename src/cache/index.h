@@ -9,6 +9,7 @@
 // finds out, sets it aside and starts empty (names and attributes come back from the bucket; staging files are kept).
 #pragma once
 
+#include <cerrno>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -51,8 +52,18 @@ class WriteTransaction : public ReadTransaction {
   virtual InodeNumber next_inode_number() = 0;
   virtual std::uint64_t next_sequence() = 0;
 
-  // Creates or replaces the record; keeps the sets behind orphans() and staged() in step with it.
+  // A new inode, or one that update() has just read; keeps the sets behind orphans() and staged() in step with it.
   virtual void put(const InodeRecord& record) = 0;
+  // Changes an inode as it is in this transaction. What was read before a wait must not be written back whole: it would
+  // undo what others did meanwhile. Returns the new record. Errors: ESTALE there is no such inode.
+  template <class Edit>
+  Result<InodeRecord> update(InodeNumber number, Edit edit) {
+    auto record = inode(number);
+    if (!record) return Error{ESTALE, "an inode that no longer exists was to be changed"};
+    edit(*record);
+    put(*record);
+    return std::move(*record);
+  }
   // Removes the record and its sets; names are unbound separately.
   virtual void erase(InodeNumber number) = 0;
   // Binds `name` in `parent`; a former binding of the name is replaced. The inode record is put() separately.

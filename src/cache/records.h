@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "pailfs/base/bytes.h"
@@ -36,6 +37,20 @@ enum class Content : std::uint8_t {
   staged,  // in a staging file, not in the bucket yet
 };
 
+// Whether a name leads to an inode. "We took it away" and "it looks gone over there" are different facts: what is
+// written to a removed file goes nowhere, as POSIX says; what is written to a vanished one is refused with ESTALE.
+enum class Binding : std::uint8_t {
+  bound,
+  removed,   // unlink, rmdir or a rename over it: lives while it is open
+  vanished,  // others removed its object or put another one in its place: lives while it is open
+};
+
+// A request of ours that wrote an object, by the clock of the store: the object's time lies between.
+struct WriteWindow {
+  WallTime sent{}, answered{};
+  bool operator==(const WriteWindow&) const = default;
+};
+
 struct InodeRecord {
   InodeNumber number = 0;
   InodeNumber parent = 0;
@@ -50,14 +65,18 @@ struct InodeRecord {
   Knowledge knowledge = Knowledge::listed;
   DirectoryForm form = DirectoryForm::implicit;
   Content content = Content::remote;
-  bool unlinked = false;          // no name leads here any more; lives while it is open
-  std::string link_target;        // symlinks
-  std::string headers;            // the object's other headers, encoded by the layer above
-  WallTime stored{};              // when its object or marker was written, by the store's clock; epoch: not known
-  WallTime checked{};             // when the store last confirmed it
-  WallTime listed{};              // directories: when the last complete listing began; epoch: never
-  std::uint64_t epoch = 0;        // raised when the content changed remotely: handles of an older epoch are stale
-  std::uint64_t changed_seq = 0;  // sequence number of our own last change to it
+  Binding binding = Binding::bound;
+  std::string link_target;             // symlinks
+  std::string headers;                 // the object's other headers, encoded by the layer above
+  WallTime stored{};                   // when its object or marker was written, by the store's clock; epoch: not known
+  std::optional<WriteWindow> written;  // our own write, whose time the store has not told yet
+  std::string attempted;               // the ETag of an upload of ours whose outcome is not known; empty: none
+  WallTime checked{};                  // when the store last confirmed it
+  WallTime listed{};                   // directories: when the last complete listing began; epoch: never
+  std::uint64_t epoch = 0;             // raised when the content changed remotely: handles of an older epoch are stale
+  std::uint64_t changed_seq = 0;       // sequence number of our own last change to it
+
+  bool unlinked() const { return binding != Binding::bound; }
 };
 
 // What a name in a directory leads to.

@@ -108,7 +108,7 @@ void BucketFileSystem::forget(InodeNumber number) {
     opened_epochs_.erase(number);
   }
   const auto record = local_.index->read()->inode(number);
-  if (record && record->unlinked) names_.clean_up(number);
+  if (record && record->unlinked()) names_.clean_up(number);
 }
 
 Result<Entry> BucketFileSystem::getattr(const Request& request, InodeNumber number) {
@@ -285,7 +285,7 @@ void BucketFileSystem::release(const Request& request, InodeNumber number, std::
   files_.forget_reader(number);
   const auto record = local_.index->read()->inode(number);
   if (!record) return;
-  if (record->unlinked) return forget(number);
+  if (record->unlinked()) return forget(number);
   if (record->content != Content::staged) return;
   // Written through a mapping after the last close, or a close whose error the program was told.
   const auto stored = files_.store(number, request.stop);

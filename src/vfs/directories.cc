@@ -161,7 +161,7 @@ Result<Directories::Found> Directories::current(InodeNumber number, const std::s
     PAIL_TRY(record, require(*view, number));
     confirmed = tree_.confirmed(*view, record);
   }
-  const bool remote = record.content == Content::remote && !record.unlinked && number != kRootInode;
+  const bool remote = record.content == Content::remote && !record.unlinked() && number != kRootInode;
   // A directory's attributes are read anew when its listing shows that its marker changed.
   const bool trusted =
       record.knowledge == Knowledge::exact && (record.type == FileType::directory || tree_.fresh(confirmed));

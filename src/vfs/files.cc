@@ -221,7 +221,7 @@ Result<Unit> Files::store_in_turn(InodeNumber number, const std::stop_token& sto
   {
     const auto view = index_.read();
     PAIL_TRY(record, require(*view, number));
-    if (record.content == Content::remote || record.unlinked) return Unit{};
+    if (record.content == Content::remote || record.unlinked()) return Unit{};
     PAIL_TRY(key, tree_.key_of(*view, number));
   }
   PAIL_TRY(const Staged file, staged(number));
@@ -314,7 +314,7 @@ Result<Unit> Files::store_attributes(InodeRecord record, const std::stop_token& 
                                                      : tree_.key_of(*view, record.number));
   }
   const bool in_bucket =
-      record.content == Content::remote && !record.unlinked && !key.empty() && record.number != cache::kRootInode;
+      record.content == Content::remote && !record.unlinked() && !key.empty() && record.number != cache::kRootInode;
   // A recorded upload was begun with the headers of before.
   if (record.content == Content::staged && index_.read()->upload(record.number)) uploader_.abandon(record.number);
   if (in_bucket && record.type == FileType::directory) {
@@ -435,7 +435,7 @@ void Files::set_aside_leftovers() {
   for (const InodeNumber number : index_.read()->staged()) {
     auto record = index_.read()->inode(number);
     if (!record) continue;
-    if (!record->unlinked) {
+    if (!record->unlinked()) {
       const auto path = staging_.set_aside(number, record->name);
       if (path)
         spdlog::warn("{}: was being written when the last mount ended and was never closed; its bytes are kept in {}",
@@ -443,8 +443,8 @@ void Files::set_aside_leftovers() {
     }
     if (index_.read()->upload(number)) uploader_.abandon(number);
     auto change = index_.write();
-    if (record->etag.empty() || record->unlinked) {
-      if (!record->unlinked) forget_name(*change, *record);
+    if (record->etag.empty() || record->unlinked()) {
+      if (!record->unlinked()) forget_name(*change, *record);
       change->erase(number);
     } else {  // the object it was based on is what the name leads to
       record->content = Content::remote;

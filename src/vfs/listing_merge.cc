@@ -51,7 +51,7 @@ void remove_tree(cache::WriteTransaction& change, OpenTable& opens, InodeRecord 
       remove_tree(change, opens, std::move(*child));
     }
   if (!opens.maybe_open(record.number)) return change.erase(record.number);
-  record.unlinked = true;
+  record.binding = cache::Binding::vanished;
   change.put(record);
 }
 

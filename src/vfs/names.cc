@@ -85,7 +85,7 @@ Result<std::optional<InodeRecord>> Names::find(Place place, const std::stop_toke
 Result<InodeRecord> Names::new_record(cache::WriteTransaction& change, const Request& request, Place place,
                                       FileType type, std::uint32_t permissions) {
   PAIL_TRY(InodeRecord parent, require(change, place.parent));
-  if (parent.unlinked) return Error{ENOENT, fmt::format("{}: was removed", quote(parent.name))};
+  if (parent.unlinked()) return Error{ENOENT, fmt::format("{}: was removed", quote(parent.name))};
   InodeRecord record;
   record.number = change.next_inode_number();
   record.parent = place.parent;
@@ -109,7 +109,7 @@ Result<InodeRecord> Names::new_record(cache::WriteTransaction& change, const Req
 
 // The inode lost its name: it stays for as long as it is open.
 void Names::detach(cache::WriteTransaction& change, InodeRecord record) {
-  record.unlinked = true;
+  record.binding = cache::Binding::removed;
   record.changed = now();
   change.put(record);
 }
@@ -129,7 +129,7 @@ void Names::keep_directory(InodeNumber directory, const std::stop_token& stop) {
   {
     const auto view = index_.read();
     auto known = view->inode(directory);
-    if (!known || known->form != DirectoryForm::implicit || known->unlinked) return;
+    if (!known || known->form != DirectoryForm::implicit || known->unlinked()) return;
     bool occupied = false;
     view->children(directory, 0, [&](InodeNumber) {
       occupied = true;

@@ -79,7 +79,7 @@ Attributes Tree::attributes(const InodeRecord& record) const {
   shown.number = record.number;
   shown.type = record.type;
   shown.permissions = record.permissions & ~options_.umask.value_or(0);
-  shown.links = record.unlinked ? 0 : 1;  // 1 for directories: their number of sub-directories is not kept
+  shown.links = record.unlinked() ? 0 : 1;  // 1 for directories: their number of sub-directories is not kept
   shown.uid = options_.force_uid.value_or(record.uid);
   shown.gid = options_.force_gid.value_or(record.gid);
   shown.device = record.device;
@@ -101,7 +101,7 @@ bool Tree::fresh(WallTime confirmed) const {
 }
 
 WallTime Tree::confirmed(cache::ReadTransaction& view, const InodeRecord& record) const {
-  if (record.content == cache::Content::staged || record.unlinked || record.number == kRootInode) return now();
+  if (record.content == cache::Content::staged || record.unlinked() || record.number == kRootInode) return now();
   const auto parent = view.inode(record.parent);
   return parent ? std::max(record.checked, parent->listed) : record.checked;
 }

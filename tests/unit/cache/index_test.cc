@@ -39,13 +39,15 @@ InodeRecord full_record(InodeNumber number) {
   record.knowledge = Knowledge::exact;
   record.form = DirectoryForm::folder_marker;
   record.content = Content::staged;
-  record.unlinked = true;
+  record.binding = Binding::removed;
   record.link_target = "../else\xff where";
   record.headers = std::string("x\0y", 3);
   record.checked = WallTime(std::chrono::nanoseconds(4));
   record.listed = WallTime(std::chrono::nanoseconds(5));
   record.epoch = 6;
   record.changed_seq = 7;
+  record.written = WriteWindow{WallTime(std::chrono::nanoseconds(8)), WallTime(std::chrono::nanoseconds(9))};
+  record.attempted = "\"0cc175b9c0f1b6a831c399e269772661\"";
   return record;
 }
 
@@ -119,13 +121,29 @@ TEST_F(IndexTest, KeepsEveryFieldOfAnInodeAcrossReopen) {
   EXPECT_EQ(found->knowledge, expected.knowledge);
   EXPECT_EQ(found->form, expected.form);
   EXPECT_EQ(found->content, expected.content);
-  EXPECT_EQ(found->unlinked, expected.unlinked);
+  EXPECT_EQ(found->binding, expected.binding);
   EXPECT_EQ(found->link_target, expected.link_target);
   EXPECT_EQ(found->headers, expected.headers);
   EXPECT_EQ(found->checked, expected.checked);
   EXPECT_EQ(found->listed, expected.listed);
   EXPECT_EQ(found->epoch, expected.epoch);
   EXPECT_EQ(found->changed_seq, expected.changed_seq);
+  EXPECT_EQ(found->written, expected.written);
+  EXPECT_EQ(found->attempted, expected.attempted);
+}
+
+TEST_F(IndexTest, UpdateChangesTheInodeAsItIsNotAsItWasRead) {
+  InodeRecord record = full_record(10);
+  auto change = index->write();
+  change->put(record);
+  ASSERT_TRUE(change->commit());
+  change = index->write();
+  ASSERT_TRUE(change->update(10, [](InodeRecord& now) { now.permissions = 0600; }));
+  ASSERT_TRUE(change->update(10, [](InodeRecord& now) { now.uid = 7; }));
+  EXPECT_EQ(errnum_of(change->update(11, [](InodeRecord&) {})), ESTALE);
+  ASSERT_TRUE(change->commit());
+  EXPECT_EQ(index->read()->inode(10)->permissions, 0600u);
+  EXPECT_EQ(index->read()->inode(10)->uid, 7u);
 }
 
 TEST_F(IndexTest, GenerationStaysOnReopenAndDiffersBetweenIndexes) {
@@ -153,7 +171,7 @@ TEST_F(IndexTest, OrphansAndStagedFollowTheRecord) {
   write([&](WriteTransaction& txn) { txn.put(record); });
   EXPECT_EQ(index->read()->orphans(), std::vector<InodeNumber>{9});
   EXPECT_EQ(index->read()->staged(), std::vector<InodeNumber>{9});
-  record.unlinked = false;
+  record.binding = Binding::bound;
   record.content = Content::remote;
   write([&](WriteTransaction& txn) { txn.put(record); });
   EXPECT_TRUE(index->read()->orphans().empty());
