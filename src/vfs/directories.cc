@@ -111,7 +111,7 @@ Result<Unit> Directories::probe(InodeNumber parent, std::string_view name, const
   const auto below = store_.list_objects(bucket_, {.prefix = key + "/", .max_keys = 1}, stop);
   const auto info = object.get();
   if (!below) return below.error();
-  if (!info && info.error().errnum != ENOENT) return info.error();
+  if (!info && info.error().fault != Fault::no_key) return info.error();
   return bind_probed(parent, name, info, !below->objects.empty(), sequence);
 }
 
@@ -196,9 +196,9 @@ Result<InodeRecord> Directories::accept(InodeRecord asked, const Result<cos::Obj
   if (record.changed_seq != asked.changed_seq || record.content == Content::staged) return record;
   const bool directory = record.type == FileType::directory;
   if (!info) {
-    const int errnum = info.error().errnum;
-    if (errnum == EACCES) return record;  // may be listed but not read: shown as the listing has it
-    if (errnum != ENOENT) return info.error();
+    const Fault fault = info.error().fault;
+    if (fault == Fault::denied) return record;  // may be listed but not read: shown as the listing has it
+    if (fault != Fault::no_key) return info.error();
     if (!directory) {
       change->forget(record.parent, record.name);
       remove_tree(*change, opens_, std::move(record));

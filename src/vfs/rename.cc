@@ -101,7 +101,7 @@ Result<cos::ETag> Names::move_object(const InodeRecord& source, const std::strin
   cos::ETag etag;
   if (copied) {
     etag = copied->etag;
-  } else if (earlier && copied.error().errnum == ENOENT) {
+  } else if (earlier && copied.error().fault == Fault::no_key) {
     // Asked again: the copy was made and the old object deleted before the process ended.
     PAIL_TRY(const cos::ObjectInfo info, store_.head_object(options_.bucket, to, stop));
     return info.etag;

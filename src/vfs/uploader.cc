@@ -110,7 +110,7 @@ Result<cos::Preconditions> Uploader::conditions(const UploadJob& job, const std:
     return cos::Preconditions{.if_match = job.replaces, .if_none_match = {}, .if_absent = job.replaces.empty()};
   // Without conditional writes a look before the write is the best there is; docs/semantics.md names the gap.
   const auto info = store_.head_object(bucket_, job.key, stop);
-  if (!info && info.error().errnum != ENOENT) return info.error();
+  if (!info && info.error().fault != Fault::no_key) return info.error();
   const bool expected = info ? info->etag == job.replaces : job.replaces.empty();
   if (!expected) return Error{ESTALE, fmt::format("PUT {}: the object was changed by somebody else", quote(job.key))};
   return cos::Preconditions{};
@@ -222,13 +222,13 @@ Result<Uploaded> Uploader::multipart(const UploadJob& job, const std::stop_token
   if (result) {
     uploaded.etag = result->etag;
   } else {
-    // ENOENT: no such upload. Either our completion arrived and its answer did not, or somebody aborted it.
-    const int errnum = result.error().errnum;
-    if (errnum != ESTALE && errnum != ENOENT) return result.error();
+    // no_upload: either our completion arrived and its answer did not, or somebody aborted it.
+    const Fault fault = result.error().fault;
+    if (result.error().errnum != ESTALE && fault != Fault::no_upload) return result.error();
     auto etag = ours_after_all(job, expected, result.error(), stop);
     if (!etag) {
       abandon(job.number);
-      return errnum == ENOENT ? Error{EIO, etag.error().context} : etag.error();
+      return etag.error();
     }
     uploaded.etag = std::move(*etag);
   }
@@ -282,8 +282,7 @@ void Uploader::abandon(InodeNumber number) {
   const auto record = index_.read()->upload(number);
   if (!record) return;
   const auto aborted = store_.abort_upload(bucket_, record->key, {record->upload_id});
-  if (!aborted && aborted.error().errnum != ENOENT)
-    spdlog::warn("an unfinished upload stays in the bucket: {}", aborted.error().context);
+  if (!aborted) spdlog::warn("an unfinished upload stays in the bucket: {}", aborted.error().context);
   auto change = index_.write();
   change->erase_upload(number);
   if (const auto committed = change->commit(); !committed) spdlog::warn("{}", committed.error().context);
