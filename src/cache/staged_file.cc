@@ -138,6 +138,10 @@ Result<std::shared_ptr<SparseStagedFile>> SparseStagedFile::open(const std::file
   struct stat st {};
   if (::fstat(file->data_.get(), &st) != 0) return errno_error(errno, file->path_.string());
   file->size_ = ByteCount{static_cast<std::uint64_t>(st.st_size)};
+  // What was reserved before is not asked for again: the disk may be full by now.
+  constexpr std::uint64_t kStatBlock = 512;
+  const bool has_its_space = static_cast<std::uint64_t>(st.st_blocks) * kStatBlock >= file->size_.n;
+  if (has_its_space) file->reserved_.add({{}, {file->size_.n}});
   if (!whole) PAIL_CHECK(file->replay_log());
   return file;
 }

@@ -25,7 +25,7 @@ namespace pail::cli {
 namespace {
 
 Error explained(const Error& error, std::string_view explanation) {
-  return {error.errnum, fmt::format("{}\n  {}", explanation, error.context)};
+  return {error.errnum, fmt::format("{}\n  {}", explanation, error.context), error.fault};
 }
 
 bool mentions(const Error& error, std::string_view code) {
@@ -58,7 +58,7 @@ Error explain_missing_bucket(cos::Client& store, std::string_view url, const Sou
   if (const auto region = other_region(store, url, bucket, stop))
     return explained(error, fmt::format("wrong region: bucket {} is in {}, not at {}; mount it with -o region={}",
                                         bucket, quote(*region), url, *region));
-  if (mentions(error, "Redirect"))
+  if (error.fault == Fault::redirect)
     return explained(error, fmt::format("wrong region: bucket {} is in another one than {} serves; say so with region= "
                                         "or url=",
                                         bucket, url));
@@ -93,9 +93,9 @@ Error explain_refusal(cos::Client& store, const Source& source, const Error& err
 
 Error explain(cos::Client& store, std::string_view url, const Source& source, const Error& error,
               std::stop_token stop) {
+  if (error.fault == Fault::no_bucket || error.fault == Fault::redirect)
+    return explain_missing_bucket(store, url, source, error, stop);
   switch (error.errnum) {
-    case ENOENT:
-      return explain_missing_bucket(store, url, source, error, stop);
     case EACCES:
       return explain_refusal(store, source, error, stop);
     case EHOSTUNREACH:

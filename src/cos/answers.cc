@@ -6,6 +6,7 @@
 
 #include "base/encoding.h"
 #include "base/log.h"
+#include "cos/errors.h"
 #include "cos/xml.h"
 
 namespace pail::cos {
@@ -14,7 +15,7 @@ namespace {
 constexpr std::size_t kMaxEntries = 1000;  // of a page, whatever was asked for
 
 Error broken(std::string_view why) {
-  return Error{EBADMSG, std::string(why)};
+  return not_a_store(std::string(why));
 }
 
 // Undoes encoding-type=url, when the answer says it was applied.

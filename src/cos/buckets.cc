@@ -35,13 +35,20 @@ Result<Unit> Store::create_bucket(std::string_view bucket, std::string_view loca
   Answer answer = send(std::move(call), stop);
   if (!answer.failure) return Unit{};
   // The first attempt may have made it; the store says "exists" also to its owner.
-  if (answer.uncertain && answer.failure->errnum == EEXIST && head_bucket(bucket, std::move(stop))) return Unit{};
+  const Error& failure = *answer.failure;
+  if (failure.may_have_happened && failure.fault == Fault::exists && head_bucket(bucket, std::move(stop)))
+    return Unit{};
   return *std::move(answer.failure);
 }
 
 Result<Unit> Store::head_bucket(std::string_view bucket, std::stop_token stop) {
   PAIL_CHECK(check_bucket(bucket));
-  PAIL_CHECK(response_of(send(bucket_call("HEAD", bucket, {}), std::move(stop))));
+  Answer answer = send(bucket_call("HEAD", bucket, {}), stop);
+  // A HEAD has no body to say that it is the bucket that is missing, and not the store.
+  if (answer.refusal && answer.refusal->status == 404)
+    PAIL_CHECK(list_objects(bucket, {.max_keys = 1}, std::move(stop)));
+  else
+    PAIL_CHECK(response_of(std::move(answer)));
   return Unit{};
 }
 
@@ -50,7 +57,8 @@ Result<Unit> Store::delete_bucket(std::string_view bucket, std::stop_token stop)
   Call call = bucket_call("DELETE", bucket, {});
   call.repetition = Repetition::matters;
   Answer answer = send(std::move(call), std::move(stop));
-  if (!answer.failure || (answer.uncertain && answer.failure->errnum == ENOENT)) return Unit{};
+  if (!answer.failure) return Unit{};
+  if (answer.failure->may_have_happened && answer.failure->fault == Fault::no_bucket) return Unit{};
   return *std::move(answer.failure);
 }
 
@@ -85,7 +93,8 @@ Query list_query(ListVersion version, const ListRequest& request, std::string_vi
 }
 
 bool may_mean_no_v2(const Answer& answer) {
-  return answer.refusal && (answer.refusal->status == 501 || answer.refusal->code == "InvalidArgument");
+  return answer.refusal &&
+         (fault_of(*answer.refusal) == Fault::unsupported || answer.refusal->code == "InvalidArgument");
 }
 
 }  // namespace

@@ -16,57 +16,58 @@ namespace {
 struct CodeRow {
   std::string_view code;
   int status;  // what it comes with; for codes inside a 200 answer
+  Fault fault;
   int errnum;
 };
 
 // Codes of IBM COS (API documentation, "Common error codes") and, below the gap, of other S3 stores.
 constexpr auto kCodes = std::to_array<CodeRow>({
-    {"AccessDenied", 403, EACCES},
-    {"BadDigest", 400, EIO},
-    {"BucketAlreadyExists", 409, EEXIST},
-    {"BucketAlreadyOwnedByYou", 409, EEXIST},
-    {"BucketNotEmpty", 409, ENOTEMPTY},
-    {"CredentialsNotSupported", 400, EACCES},
-    {"EntityTooLarge", 400, EFBIG},
-    {"EntityTooSmall", 400, EINVAL},
-    {"IncompleteBody", 400, EIO},
-    {"InternalError", 500, EIO},
-    {"InvalidAccessKeyId", 403, EACCES},
-    {"InvalidObjectState", 403, EREMOTEIO},
-    {"InvalidRange", 416, EINVAL},
-    {"InvalidSecurity", 403, EACCES},
-    {"InvalidBucketState", 409, EPERM},
-    {"KeyTooLong", 400, ENAMETOOLONG},
-    {"MaxMessageLengthExceeded", 400, EFBIG},
-    {"MetadataTooLarge", 400, E2BIG},
-    {"MethodNotAllowed", 405, EOPNOTSUPP},
-    {"NoSuchBucket", 404, ENOENT},
-    {"NoSuchKey", 404, ENOENT},
-    {"NoSuchUpload", 404, ENOENT},
-    {"NotImplemented", 501, EOPNOTSUPP},
-    {"ObjectAlreadyExists", 409, EEXIST},
-    {"OperationAborted", 409, EBUSY},
-    {"PreconditionFailed", 412, ESTALE},
-    {"RequestTimeTooSkewed", 403, EACCES},
-    {"RequestTimeout", 400, ETIMEDOUT},
-    {"ServiceUnavailable", 503, EIO},
-    {"SignatureDoesNotMatch", 403, EACCES},
-    {"SlowDown", 503, EIO},
-    {"TooManyBuckets", 400, EDQUOT},
-    {"VaultQuotaExceeded", 507, ENOSPC},
+    {"AccessDenied", 403, Fault::denied, EACCES},
+    {"BadDigest", 400, Fault::trouble, EIO},
+    {"BucketAlreadyExists", 409, Fault::exists, EEXIST},
+    {"BucketAlreadyOwnedByYou", 409, Fault::exists, EEXIST},
+    {"BucketNotEmpty", 409, Fault::not_empty, ENOTEMPTY},
+    {"CredentialsNotSupported", 400, Fault::denied, EACCES},
+    {"EntityTooLarge", 400, Fault::refused, EFBIG},
+    {"EntityTooSmall", 400, Fault::refused, EINVAL},
+    {"IncompleteBody", 400, Fault::trouble, EIO},
+    {"InternalError", 500, Fault::trouble, EIO},
+    {"InvalidAccessKeyId", 403, Fault::denied, EACCES},
+    {"InvalidObjectState", 403, Fault::archived, EREMOTEIO},
+    {"InvalidRange", 416, Fault::refused, EINVAL},
+    {"InvalidSecurity", 403, Fault::denied, EACCES},
+    {"InvalidBucketState", 409, Fault::retained, EPERM},
+    {"KeyTooLong", 400, Fault::refused, ENAMETOOLONG},
+    {"MaxMessageLengthExceeded", 400, Fault::refused, EFBIG},
+    {"MetadataTooLarge", 400, Fault::refused, E2BIG},
+    {"MethodNotAllowed", 405, Fault::unsupported, EOPNOTSUPP},
+    {"NoSuchBucket", 404, Fault::no_bucket, ENODEV},
+    {"NoSuchKey", 404, Fault::no_key, ENOENT},
+    {"NoSuchUpload", 404, Fault::no_upload, EIO},
+    {"NotImplemented", 501, Fault::unsupported, EOPNOTSUPP},
+    {"ObjectAlreadyExists", 409, Fault::exists, EEXIST},
+    {"OperationAborted", 409, Fault::busy, EBUSY},
+    {"PreconditionFailed", 412, Fault::precondition, ESTALE},
+    {"RequestTimeTooSkewed", 403, Fault::denied, EACCES},
+    {"RequestTimeout", 400, Fault::trouble, ETIMEDOUT},
+    {"ServiceUnavailable", 503, Fault::busy, EIO},
+    {"SignatureDoesNotMatch", 403, Fault::denied, EACCES},
+    {"SlowDown", 503, Fault::busy, EIO},
+    {"TooManyBuckets", 400, Fault::quota, EDQUOT},
+    {"VaultQuotaExceeded", 507, Fault::quota, ENOSPC},
 
-    {"AccountProblem", 403, EACCES},
-    {"AuthorizationHeaderMalformed", 400, EACCES},
-    {"ConditionalRequestConflict", 409, EBUSY},
-    {"ExpiredToken", 400, EACCES},
-    {"InvalidToken", 400, EACCES},
-    {"KeyTooLongError", 400, ENAMETOOLONG},
-    {"NoSuchVersion", 404, ENOENT},
-    {"PermanentRedirect", 301, ENOENT},
-    {"QuotaExceeded", 403, EDQUOT},
-    {"RequestLimitExceeded", 503, EIO},
-    {"TemporaryRedirect", 307, ENOENT},
-    {"XMinioStorageFull", 507, ENOSPC},
+    {"AccountProblem", 403, Fault::denied, EACCES},
+    {"AuthorizationHeaderMalformed", 400, Fault::denied, EACCES},
+    {"ConditionalRequestConflict", 409, Fault::busy, EBUSY},
+    {"ExpiredToken", 400, Fault::denied, EACCES},
+    {"InvalidToken", 400, Fault::denied, EACCES},
+    {"KeyTooLongError", 400, Fault::refused, ENAMETOOLONG},
+    {"NoSuchVersion", 404, Fault::no_version, ESTALE},
+    {"PermanentRedirect", 301, Fault::redirect, EIO},
+    {"QuotaExceeded", 403, Fault::quota, EDQUOT},
+    {"RequestLimitExceeded", 503, Fault::busy, EIO},
+    {"TemporaryRedirect", 307, Fault::redirect, EIO},
+    {"XMinioStorageFull", 507, Fault::quota, ENOSPC},
 });
 
 // Codes that come with a status of "do not repeat" but are trouble of the way or of the moment.
@@ -79,41 +80,57 @@ const CodeRow* find_code(std::string_view code) {
   return row == kCodes.end() ? nullptr : &*row;
 }
 
-int errnum_of_status(int status) {
-  switch (status) {
-    case 301:
-    case 307:
-    case 404:
-    case 410:
-      return ENOENT;
-    case 400:
-    case 411:
-    case 416:
-      return EINVAL;
-    case 401:
-    case 403:
-    case 407:
-      return EACCES;
-    case 405:
-    case 501:
-      return EOPNOTSUPP;
-    case 408:
-    case 504:
-      return ETIMEDOUT;
-    case 409:
-      return EBUSY;
-    case 304:
-    case 412:
-      return ESTALE;
-    case 413:
-      return EFBIG;
-    case 451:
-      return EPERM;
-    case 507:
-      return ENOSPC;
-    default:
-      return EIO;
-  }
+// What a status says where no known code is more exact.
+struct StatusRow {
+  int status;
+  Fault fault;
+  int errnum;
+};
+
+constexpr auto kStatuses = std::to_array<StatusRow>({
+    {301, Fault::redirect, EIO},
+    {302, Fault::redirect, EIO},
+    {303, Fault::redirect, EIO},
+    {304, Fault::precondition, ESTALE},
+    {307, Fault::redirect, EIO},
+    {308, Fault::redirect, EIO},
+    {400, Fault::refused, EINVAL},
+    {401, Fault::denied, EACCES},
+    {403, Fault::denied, EACCES},
+    {404, Fault::not_a_store, EIO},
+    {405, Fault::not_a_store, EIO},
+    {407, Fault::denied, EACCES},
+    {408, Fault::trouble, ETIMEDOUT},
+    {409, Fault::busy, EBUSY},
+    {410, Fault::not_a_store, EIO},
+    {411, Fault::refused, EINVAL},
+    {412, Fault::precondition, ESTALE},
+    {413, Fault::refused, EFBIG},
+    {416, Fault::refused, EINVAL},
+    {429, Fault::busy, EIO},
+    {451, Fault::retained, EPERM},
+    {501, Fault::not_a_store, EIO},
+    {503, Fault::busy, EIO},
+    {504, Fault::trouble, ETIMEDOUT},
+    {507, Fault::quota, ENOSPC},
+});
+
+StatusRow by_status(int status) {
+  const auto row = std::ranges::find(kStatuses, status, &StatusRow::status);
+  if (row != kStatuses.end()) return *row;
+  return {status, status >= 500 ? Fault::trouble : Fault::not_a_store, EIO};
+}
+
+StatusRow row_of(const ServerError& error) {
+  // A status says enough where no code is more exact: retention answers 451 with any code.
+  if (error.status == 451 || error.status == 507 || is_redirect(error.status)) return by_status(error.status);
+  if (!error.has_store_code) return by_status(error.status);
+  const CodeRow* row = find_code(error.code);
+  if (row != nullptr && (row->fault != Fault::no_key || error.status == 404))
+    return {error.status, row->fault, row->errnum};
+  if (error.status == 405 || error.status == 501) return {error.status, Fault::unsupported, EOPNOTSUPP};
+  const StatusRow status = by_status(error.status);
+  return status.fault == Fault::not_a_store ? StatusRow{error.status, Fault::refused, EIO} : status;
 }
 
 // The value of a string member of a flat JSON object, well enough for a message to people.
@@ -139,6 +156,8 @@ bool fill_from_xml(std::string_view body, ServerError& out) {
   if (!document || document->root().name() != "Error") return false;
   const XmlElement error = document->root();
   out.code = error.child("Code").trimmed();
+  out.has_store_code = !out.code.empty();
+  if (out.redirect_to.empty()) out.redirect_to = error.child("Endpoint").trimmed();
   out.message = error.child("Message").trimmed();
   if (out.request_id.empty()) out.request_id = error.child("RequestId").trimmed();
   return true;
@@ -150,10 +169,24 @@ std::string request_id_of(const http::Headers& headers) {
   return "";
 }
 
+// What the head of an answer tells.
+ServerError from_head(int status, const http::Headers& headers) {
+  ServerError error{.status = status, .code = "", .message = "", .request_id = request_id_of(headers)};
+  // Transaction-Id is a name that any proxy might use.
+  error.has_store_header = headers.contains("x-amz-request-id") || headers.contains("X-Clv-Request-Id");
+  error.redirect_to = headers.find("Location").value_or("");
+  error.region = headers.find("x-amz-bucket-region").value_or("");
+  return error;
+}
+
 }  // namespace
 
+bool is_redirect(int status) {
+  return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
+}
+
 ServerError parse_server_error(int status, const http::Headers& headers, std::string_view body) {
-  ServerError error{status, "", "", request_id_of(headers)};
+  ServerError error = from_head(status, headers);
   body = body.substr(0, kMaxErrorBody.n);
   const auto start = body.find_first_not_of(" \t\r\n");
   if (start != body.npos && body[start] == '{')
@@ -164,7 +197,7 @@ ServerError parse_server_error(int status, const http::Headers& headers, std::st
 }
 
 bool parse_embedded_error(const http::Headers& headers, std::string_view body, ServerError& out) {
-  ServerError error{200, "", "", request_id_of(headers)};
+  ServerError error = from_head(200, headers);
   if (!fill_from_xml(body, error)) return false;
   const CodeRow* row = find_code(error.code);
   error.status = row != nullptr ? row->status : 500;
@@ -172,16 +205,21 @@ bool parse_embedded_error(const http::Headers& headers, std::string_view body, S
   return true;
 }
 
+Fault fault_of(const ServerError& error) {
+  return row_of(error).fault;
+}
+
 int errnum_of(const ServerError& error) {
-  // A status says enough where no code is more exact: retention answers 451 with any code.
-  if (error.status == 451 || error.status == 507) return errnum_of_status(error.status);
-  const CodeRow* row = find_code(error.code);
-  return row != nullptr ? row->errnum : errnum_of_status(error.status);
+  return row_of(error).errnum;
 }
 
 bool may_pass(const ServerError& error) {
   if (http::is_retryable_status(error.status) || error.status == 509) return true;
   return std::ranges::find(kPassing, error.code) != kPassing.end();
+}
+
+Error not_a_store(std::string context) {
+  return {EBADMSG, std::move(context), Fault::not_a_store};
 }
 
 std::string readable(std::string_view untrusted) {
@@ -192,12 +230,32 @@ std::string readable(std::string_view untrusted) {
   return plain ? std::string(untrusted) : quote(untrusted);
 }
 
+namespace {
+
+// What to do about refusals that the store's own words do not explain.
+std::string advice(const ServerError& error) {
+  if (is_redirect(error.status)) {
+    const std::string_view query_left_out = std::string_view(error.redirect_to).substr(0, error.redirect_to.find('?'));
+    std::string story = "; not followed";
+    if (!query_left_out.empty()) story += fmt::format(" to {}", readable(query_left_out));
+    if (!error.region.empty()) story += fmt::format(", where region {} serves the bucket", readable(error.region));
+    return story + ": name the endpoint that serves the bucket with url= or region=";
+  }
+  if (fault_of(error) == Fault::not_a_store && (error.status == 404 || error.status == 410))
+    return "; this is not the answer of an object store, so it does not show that anything is missing: check url= and "
+           "the proxy on the way";
+  return "";
+}
+
+}  // namespace
+
 Error to_error(std::string_view what, const ServerError& error) {
   std::string story = fmt::format("{}: {}", what, error.status);
   if (!error.code.empty()) story += fmt::format(" {}", readable(error.code));
   if (!error.message.empty()) story += fmt::format(" ({})", readable(error.message));
   if (!error.request_id.empty()) story += fmt::format(", request id {}", readable(error.request_id));
-  return Error{errnum_of(error), std::move(story)};
+  story += advice(error);
+  return Error{errnum_of(error), std::move(story), fault_of(error)};
 }
 
 }  // namespace pail::cos

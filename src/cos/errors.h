@@ -1,10 +1,11 @@
-// What a store says when it refuses, as an errno and a story. The one table of codes is in errors.cc.
+// What a store says when it refuses, as a fault, an errno and a story. The one table of codes is in errors.cc.
 #pragma once
 
 #include <string>
 #include <string_view>
 
 #include "pailfs/base/result.h"
+#include "pailfs/cos/fault.h"
 #include "pailfs/http/message.h"
 
 namespace pail::cos {
@@ -18,6 +19,12 @@ struct ServerError {
   std::string code;        // "NoSuchKey"; empty when the answer holds none, as to a HEAD
   std::string message;     // may be empty
   std::string request_id;  // may be empty
+  // The code came in the error document of the S3 protocol: no proxy and no web server says it.
+  bool has_store_code = false;
+  // A header field shows that a store answered, and not somebody on the way to it.
+  bool has_store_header = false;
+  std::string redirect_to;  // a URL or host, of a redirect that names one
+  std::string region;       // where the bucket is, of a redirect that tells
 };
 
 // Reads an answer that is no success. Its body may be XML, JSON, HTML or nothing.
@@ -27,11 +34,20 @@ ServerError parse_server_error(int status, const http::Headers& headers, std::st
 // False when `body` is no <Error> document.
 bool parse_embedded_error(const http::Headers& headers, std::string_view body, ServerError& out);
 
+// What the refusal proves. A 404 without the store's own code proves nothing: not_a_store.
+Fault fault_of(const ServerError& error);
+
 // The errno that a caller or the kernel sees.
 int errnum_of(const ServerError& error);
 
+// 301, 302, 303, 307 or 308.
+bool is_redirect(int status);
+
 // True for refusals that may go away by themselves.
 bool may_pass(const ServerError& error);
+
+// An answer that breaks the protocol: EBADMSG.
+Error not_a_store(std::string context);
 
 // Text from outside as it stands where it is plain, otherwise through quote().
 std::string readable(std::string_view untrusted);

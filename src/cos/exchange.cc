@@ -47,7 +47,11 @@ std::optional<milliseconds> RetryDecider::after_loss(const Error& loss) {
 }
 
 std::optional<milliseconds> RetryDecider::after_refusal(const ServerError& refusal, const http::Headers& headers) {
-  if (!may_pass(refusal)) return std::nullopt;
+  // A proxy's own answer may pass; a server that is no store stays none.
+  constexpr unsigned kStrangeAnswers = 3;
+  const bool strange = fault_of(refusal) == Fault::not_a_store;
+  if (strange && ++strange_answers_ >= kStrangeAnswers) return std::nullopt;
+  if (!strange && !may_pass(refusal)) return std::nullopt;
   // Bytes damaged on their way arrive whole the next time; bytes that never fit their MD5 do not.
   constexpr unsigned kDamagedBodies = 3;
   const bool damaged = refusal.code == "BadDigest" || refusal.code == "IncompleteBody";
@@ -85,15 +89,31 @@ http::Deadlines RetryDecider::deadlines() const {
   return deadlines;
 }
 
+namespace {
+
+Fault fault_of_loss(int errnum) {
+  if (http::is_retryable_errnum(errnum) || errnum == EPROTO) return Fault::lost;
+  if (errnum == EMSGSIZE || errnum == EBADMSG) return Fault::not_a_store;
+  return errnum == EACCES || errnum == EPERM ? Fault::denied : Fault::none;
+}
+
+}  // namespace
+
 Error loss_error(std::string_view what, const Error& loss) {
   int errnum = loss.errnum;
   if (errnum == ECANCELED) errnum = EINTR;
   if (errnum == ECONNRESET) errnum = EIO;
   if (errnum == EMSGSIZE) errnum = EBADMSG;
-  return Error{errnum, fmt::format("{}: {}", what, loss.context)};
+  return Error{errnum, fmt::format("{}: {}", what, loss.context), fault_of_loss(loss.errnum)};
 }
 
 namespace {
+
+// The server may have carried out what it answers so.
+bool leaves_doubt(const ServerError& refusal) {
+  const Fault fault = fault_of(refusal);
+  return (refusal.status >= 500 && fault != Fault::unsupported && fault != Fault::quota) || fault == Fault::not_a_store;
+}
 
 // The state of one blocking operation.
 class Exchange {
@@ -112,6 +132,7 @@ class Exchange {
     }
     if (answer_.failure && decider_.attempts_made() > 1)
       answer_.failure->context += fmt::format(", after {} attempts", decider_.attempts_made());
+    if (answer_.failure) answer_.failure->may_have_happened = uncertain_;
     return std::move(answer_);
   }
 
@@ -144,7 +165,8 @@ class Exchange {
 
   std::optional<milliseconds> lost(const Error& loss) {
     answer_.failure = loss_error(call_.what, loss);
-    answer_.uncertain = true;
+    // Without a connection nothing was sent.
+    if (loss.errnum != ECONNREFUSED && loss.errnum != EHOSTUNREACH && loss.errnum != ENETUNREACH) uncertain_ = true;
     if (stop_.stop_requested()) return std::nullopt;
     return decider_.after_loss(loss);
   }
@@ -161,7 +183,9 @@ class Exchange {
     answer_.refusal = refusal;
     answer_.failure = to_error(call_.what, refusal);
     if (decider_.credentials_changed(request, refusal, response.headers, stop_)) return milliseconds(0);
-    if (refusal.status >= 500) answer_.uncertain = true;
+    if (leaves_doubt(refusal)) uncertain_ = true;
+    // The answer to a HEAD never holds a code: head_object() looks closer.
+    if (request.method == "HEAD" && refusal.status == 404) return std::nullopt;
     return decider_.after_refusal(refusal, response.headers);
   }
 
@@ -170,6 +194,7 @@ class Exchange {
   std::stop_token stop_;
   RetryDecider decider_;
   Answer answer_;
+  bool uncertain_ = false;  // an attempt without a clear answer may have been carried out
 };
 
 }  // namespace

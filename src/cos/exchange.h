@@ -62,6 +62,7 @@ class RetryDecider {
   std::optional<http::Backoff> backoff_;
   bool credentials_tried_ = false;
   unsigned damaged_bodies_ = 0;
+  unsigned strange_answers_ = 0;
 };
 
 // Whether a second execution of the same request has the same outcome. Where it has not, no layer below may send twice
@@ -71,7 +72,8 @@ enum class Repetition { harmless, matters };
 enum class AnswerKind { plain, may_hold_error };  // status 200 with an <Error> inside: copy and complete
 
 struct Call {
-  std::string what;  // "PUT bucket/key", safe text
+  std::string what;    // "PUT bucket/key", safe text
+  std::string bucket;  // empty: on the service
   http::Request request;
   auth::PayloadHash payload = auth::PayloadHash::empty();
   AnswerKind kind = AnswerKind::plain;
@@ -84,8 +86,6 @@ struct Answer {
   http::Response response;
   std::optional<ServerError> refusal;
   std::optional<Error> failure;
-  // The server may have carried the operation out in an attempt whose answer was lost.
-  bool uncertain = false;
 };
 
 // Blocks until the operation has ended.

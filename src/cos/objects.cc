@@ -24,19 +24,62 @@ bool survives_xml(std::string_view key) {
   return std::ranges::none_of(key, [](unsigned char c) { return c < 0x20 || c == 0x7F; });
 }
 
+// A 404 that does not say what was not found.
+bool is_bare_404(const Answer& answer) {
+  return answer.refusal && answer.refusal->status == 404 && !answer.refusal->has_store_code;
+}
+
+Error no_such_key(std::string_view what, ServerError refusal) {
+  refusal.code = "NoSuchKey";
+  refusal.has_store_code = true;
+  return to_error(what, refusal);
+}
+
+Result<ObjectInfo> info_of_head(const std::string& what, Answer answer) {
+  PAIL_TRY(const http::Response response, response_of(std::move(answer)));
+  const auto size = byte_count_header(response.headers, "Content-Length");
+  if (!size) return not_a_store(what + ": the answer has no Content-Length");
+  ObjectInfo info = object_info(response.headers);
+  if (info.etag.empty() && info.last_modified == WallTime{})
+    return not_a_store(what + ": the answer has neither ETag nor Last-Modified");
+  info.size = *size;
+  return info;
+}
+
 }  // namespace
 
 Result<ObjectInfo> Store::head_object(std::string_view bucket, std::string_view key, std::stop_token stop) {
   PAIL_CHECK(check_bucket(bucket));
   PAIL_CHECK(check_key(key));
-  Call call = object_call("HEAD", bucket, key, {});
-  const std::string what = call.what;
-  PAIL_TRY(const http::Response response, response_of(send(std::move(call), std::move(stop))));
-  const auto size = byte_count_header(response.headers, "Content-Length");
-  if (!size) return Error{EBADMSG, what + ": the answer has no Content-Length"};
-  ObjectInfo info = object_info(response.headers);
-  info.size = *size;
-  return info;
+  const Call call = object_call("HEAD", bucket, key, {});
+  // The second look is for an object that came between HEAD and GET.
+  constexpr unsigned kLooks = 2;
+  for (unsigned look = 1; look <= kLooks; ++look) {
+    Answer answer = send(call, stop);
+    if (!is_bare_404(answer)) return info_of_head(call.what, std::move(answer));
+    PAIL_CHECK(prove_absence(call.what, bucket, key, *answer.refusal, stop));
+  }
+  return Error{EIO,
+               call.what +
+                   ": answered 404, although GET finds the object; check url= and the "
+                   "proxy on the way",
+               Fault::not_a_store};
+}
+
+// The answer to a HEAD has no body to say what is missing: the key, the bucket, or the store.
+Result<Unit> Store::prove_absence(const std::string& what, std::string_view bucket, std::string_view key,
+                                  const ServerError& refusal, std::stop_token stop) {
+  if (refusal.has_store_header && bucket_seen_.lately(bucket)) return no_such_key(what, refusal);
+  Call call = object_call("GET", bucket, key, {});
+  call.what += " (to see what is missing)";
+  call.request.headers.set("Range", "bytes=0-0");
+  call.request.max_response_body = kMaxErrorBody;
+  Answer answer = send(std::move(call), std::move(stop));
+  const bool larger_than_an_error = answer.failure && !answer.refusal && answer.failure->errnum == EBADMSG;
+  const bool empty_object = answer.refusal && answer.refusal->status == 416;
+  if (!answer.failure || larger_than_an_error || empty_object) return Unit{};
+  if (answer.failure->fault == Fault::no_key) return no_such_key(what, *answer.refusal);
+  return *std::move(answer.failure);
 }
 
 Result<std::string> Store::get_object(std::string_view bucket, std::string_view key, ByteCount limit,
@@ -53,7 +96,7 @@ Result<std::string> Store::get_object(std::string_view bucket, std::string_view 
   if (too_large) return Error{EFBIG, fmt::format("{}: larger than {} bytes", what, limit.n)};
   PAIL_TRY(http::Response response, response_of(std::move(answer)));
   if (response.status != 200 || (size && size->n != response.body.size()))
-    return Error{EBADMSG, fmt::format("{}: the answer is not the whole object", what)};
+    return not_a_store(fmt::format("{}: the answer is not the whole object", what));
   return std::move(response.body);
 }
 
@@ -76,19 +119,19 @@ Result<PutResult> Store::put_object(std::string_view bucket, const PutRequest& r
   if (request.body != nullptr) call.payload = auth::PayloadHash::unsigned_payload();
   call.repetition = Repetition::matters;  // its own first execution makes the conditions fail
   Answer answer = send(std::move(call), stop);
-  if (answer.failure && answer.uncertain && answer.failure->errnum == ESTALE)
+  if (answer.failure && answer.failure->may_have_happened && answer.failure->fault == Fault::precondition)
     return find_own_write(bucket, request.key, ETag{'"' + body.hex + '"'}, *std::move(answer.failure), std::move(stop));
   PAIL_TRY(const http::Response response, response_of(std::move(answer)));
   PAIL_CHECK(compare_etag(what, response.headers, body));
   const ObjectInfo info = object_info(response.headers);
-  if (info.etag.empty()) return Error{EBADMSG, what + ": the answer has no ETag"};
-  return PutResult{info.etag, info.version_id};
+  if (info.etag.empty()) return not_a_store(what + ": the answer has no ETag");
+  return PutResult{info.etag, info.version_id, answer_date(response.headers)};
 }
 
 Result<PutResult> Store::find_own_write(std::string_view bucket, std::string_view key, const ETag& expected,
                                         Error failure, std::stop_token stop) {
   const auto info = head_object(bucket, key, std::move(stop));
-  if (info && same_version(info->etag, expected)) return PutResult{info->etag, info->version_id};
+  if (info && same_version(info->etag, expected)) return PutResult{info->etag, info->version_id, {}};
   failure.context += "; the answer to an earlier attempt was lost, and what is stored now is not what was sent";
   return failure;
 }
@@ -113,7 +156,7 @@ Result<CopyResult> Store::copy_object(std::string_view bucket, const CopyRequest
   if (replace) PAIL_CHECK(in_call(what, add_object_headers(request.headers, headers)));
   add_preconditions(request.conditions, headers);
   Answer answer = send(std::move(call), stop);
-  if (answer.failure && answer.uncertain && answer.failure->errnum == ESTALE) {
+  if (answer.failure && answer.failure->may_have_happened && answer.failure->fault == Fault::precondition) {
     // A first attempt that was carried out makes the conditions of the second one fail: its own copy stands there. The
     // ETag of a multipart object changes when it is copied onto itself.
     const bool onto_itself = source_bucket == bucket && request.source_key == request.key;
@@ -130,7 +173,7 @@ Result<Unit> Store::delete_object(std::string_view bucket, std::string_view key,
   PAIL_CHECK(check_bucket(bucket));
   PAIL_CHECK(check_key(key));
   Answer answer = send(object_call("DELETE", bucket, key, {}), std::move(stop));
-  if (!answer.failure || (answer.refusal && answer.refusal->code == "NoSuchKey")) return Unit{};
+  if (!answer.failure || answer.failure->fault == Fault::no_key) return Unit{};
   return *std::move(answer.failure);
 }
 

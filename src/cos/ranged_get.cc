@@ -160,11 +160,11 @@ class RangedGet final : public http::ResponseHandler, public std::enable_shared_
   }
 
   bool reject(std::string why) {
-    broken_ = Error{EBADMSG, fmt::format("{}: {}", what_, why)};
+    broken_ = not_a_store(fmt::format("{}: {}", what_, why));
     return false;
   }
 
-  bool changed() { return fail(Error{ESTALE, what_ + ": the object changed while it was read"}); }
+  bool changed() { return fail(Error{ESTALE, what_ + ": the object changed while it was read", Fault::precondition}); }
 
   bool fail(Error error) {
     final_failure_ = true;
@@ -194,7 +194,8 @@ class RangedGet final : public http::ResponseHandler, public std::enable_shared_
 
   void judge_refusal() {
     if (status_ == 412)
-      return finish(Error{ESTALE, what_ + ": the object is no longer the version that was asked for"});
+      return finish(
+          Error{ESTALE, what_ + ": the object is no longer the version that was asked for", Fault::precondition});
     if (status_ == 416) return judge_unsatisfiable();
     const ServerError refusal = parse_server_error(status_, answer_headers_, error_body_);
     if (decider_.may_be_credentials(refusal)) return try_other_credentials(refusal);
@@ -203,7 +204,8 @@ class RangedGet final : public http::ResponseHandler, public std::enable_shared_
 
   // Nothing of the range is in the object.
   void judge_unsatisfiable() {
-    if (position_ > request_.range.begin) return finish(Error{ESTALE, what_ + ": the object became shorter"});
+    if (position_ > request_.range.begin)
+      return finish(Error{ESTALE, what_ + ": the object became shorter", Fault::precondition});
     const auto field = answer_headers_.find("Content-Range");
     const ContentRange range = (field ? parse_content_range(*field) : std::nullopt).value_or(ContentRange{});
     const bool empty_object = request_.range.begin.n == 0;

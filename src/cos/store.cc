@@ -7,6 +7,14 @@
 #include "pailfs/http/url.h"
 
 namespace pail::cos {
+namespace {
+
+// Answers that only a store gives which has the bucket.
+bool shows_bucket(Fault fault) {
+  return fault == Fault::no_key || fault == Fault::no_upload || fault == Fault::precondition;
+}
+
+}  // namespace
 
 Result<std::unique_ptr<Client>> Client::create(std::shared_ptr<http::Client> http,
                                                std::shared_ptr<auth::Authorizer> authorizer, ClientOptions options) {
@@ -20,14 +28,15 @@ Result<std::unique_ptr<Client>> Client::create(std::shared_ptr<http::Client> htt
 }
 
 Call Store::service_call(std::string_view method, const Query& query) const {
-  Call call{.what = fmt::format("{} {}/", method, addresses_.origin()), .request = {}};
+  Call call{.what = fmt::format("{} {}/", method, addresses_.origin()), .bucket = {}, .request = {}};
   call.request.method = method;
   call.request.url = addresses_.service(query);
   return call;
 }
 
 Call Store::bucket_call(std::string_view method, std::string_view bucket, const Query& query) const {
-  Call call{.what = fmt::format("{} {}", method, target_text(bucket, "")), .request = {}};
+  Call call{
+      .what = fmt::format("{} {}", method, target_text(bucket, "")), .bucket = std::string(bucket), .request = {}};
   call.request.method = method;
   call.request.url = addresses_.bucket(bucket, query);
   return call;
@@ -35,10 +44,30 @@ Call Store::bucket_call(std::string_view method, std::string_view bucket, const 
 
 Call Store::object_call(std::string_view method, std::string_view bucket, std::string_view key,
                         const Query& query) const {
-  Call call{.what = fmt::format("{} {}", method, target_text(bucket, key)), .request = {}};
+  Call call{
+      .what = fmt::format("{} {}", method, target_text(bucket, key)), .bucket = std::string(bucket), .request = {}};
   call.request.method = method;
   call.request.url = addresses_.object(bucket, key, query);
   return call;
+}
+
+Answer Store::send(Call call, std::stop_token stop) {
+  const std::string bucket = call.bucket;
+  Answer answer = exchange(link_, std::move(call), std::move(stop));
+  if (!bucket.empty() && (!answer.failure || shows_bucket(answer.failure->fault))) bucket_seen_.seen(bucket);
+  return answer;
+}
+
+void SeenBucket::seen(std::string_view bucket) {
+  const MutexLock lock(mutex_);
+  bucket_ = bucket;
+  when_ = system_clock().steady();
+}
+
+bool SeenBucket::lately(std::string_view bucket) const {
+  constexpr std::chrono::seconds kLately{60};
+  const MutexLock lock(mutex_);
+  return bucket_ == bucket && system_clock().steady() - when_ < kLately;
 }
 
 void Store::add_instance_id(Call& call) const {
@@ -82,7 +111,8 @@ Result<Unit> compare_etag(std::string_view what, const http::Headers& headers, c
   const auto stored = md5_of_etag(ETag{std::string(headers.find("ETag").value_or(""))});
   if (!stored || *stored == body.hex) return Unit{};
   return Error{EIO,
-               fmt::format("{}: the store kept other bytes than were sent (MD5 {}, sent {})", what, *stored, body.hex)};
+               fmt::format("{}: the store kept other bytes than were sent (MD5 {}, sent {})", what, *stored, body.hex),
+               Fault::trouble};
 }
 
 }  // namespace pail::cos

@@ -12,6 +12,19 @@
 
 namespace pail::cos {
 
+// The bucket that lately showed itself to be there. Thread-safe.
+class SeenBucket {
+ public:
+  void seen(std::string_view bucket) PAIL_EXCLUDES(mutex_);
+  // Within the last minute: a 404 of the store to a HEAD is about the key.
+  bool lately(std::string_view bucket) const PAIL_EXCLUDES(mutex_);
+
+ private:
+  mutable Mutex mutex_;
+  std::string bucket_ PAIL_GUARDED_BY(mutex_);
+  SteadyTime when_ PAIL_GUARDED_BY(mutex_){};
+};
+
 class Store final : public Client {
  public:
   Store(Link link, Addresses addresses) : link_(std::move(link)), addresses_(std::move(addresses)) {}
@@ -60,11 +73,16 @@ class Store final : public Client {
   Call service_call(std::string_view method, const Query& query) const;
   Call bucket_call(std::string_view method, std::string_view bucket, const Query& query) const;
   Call object_call(std::string_view method, std::string_view bucket, std::string_view key, const Query& query) const;
-  Answer send(Call call, std::stop_token stop) const { return exchange(link_, std::move(call), std::move(stop)); }
+  Answer send(Call call, std::stop_token stop);
 
   void add_instance_id(Call& call) const;
   Result<ListPage> list_by(ListVersion version, std::string_view bucket, const ListRequest& request,
                            std::string_view continuation, std::stop_token stop);
+
+  // After a HEAD of `key` that was answered `refusal`, a 404. A value: the object is there after all. The error is
+  // what was proven; no_key where it is the key that is missing.
+  Result<Unit> prove_absence(const std::string& what, std::string_view bucket, std::string_view key,
+                             const ServerError& refusal, std::stop_token stop);
 
   // What a lost answer left in doubt: is the object now the one that was to be written?
   Result<PutResult> find_own_write(std::string_view bucket, std::string_view key, const ETag& expected, Error failure,
@@ -73,6 +91,7 @@ class Store final : public Client {
   Link link_;
   Addresses addresses_;
   std::atomic<bool> knows_list_v2_{true};
+  SeenBucket bucket_seen_;
   RunningGets running_;
   Timer timer_;
 };
@@ -94,8 +113,8 @@ Result<Unit> compare_etag(std::string_view what, const http::Headers& headers, c
 // A result whose error names the call it belongs to.
 template <class T>
 Result<T> in_call(const std::string& what, Result<T> result) {
-  if (result) return result;
-  return Error{result.error().errnum, what + ": " + result.error().context};
+  if (!result) result.error().context = what + ": " + result.error().context;
+  return result;
 }
 
 // How long a store may take over work of its own (copies, completed uploads) before its first byte.

@@ -25,6 +25,12 @@ Result<Unit> check_parts(const std::vector<CompletedPart>& parts) {
   return Unit{};
 }
 
+// An earlier attempt may have completed the upload.
+bool in_doubt(const Error& failure) {
+  return failure.may_have_happened &&
+         (failure.fault == Fault::no_upload || failure.fault == Fault::precondition || failure.fault == Fault::lost);
+}
+
 }  // namespace
 
 Result<UploadId> Store::create_upload(std::string_view bucket, std::string_view key, const ObjectHeaders& headers,
@@ -57,7 +63,7 @@ Result<CompletedPart> Store::upload_part(std::string_view bucket, std::string_vi
   PAIL_TRY(const http::Response response, response_of(send(std::move(call), std::move(stop))));
   PAIL_CHECK(compare_etag(what, response.headers, checked));
   ETag etag = object_info(response.headers).etag;
-  if (etag.empty()) return Error{EBADMSG, what + ": the answer has no ETag"};
+  if (etag.empty()) return not_a_store(what + ": the answer has no ETag");
   return CompletedPart{number, std::move(etag)};
 }
 
@@ -101,17 +107,13 @@ Result<PutResult> Store::complete_upload(std::string_view bucket, std::string_vi
   add_preconditions(conditions, call.request.headers);
   Answer answer = send(std::move(call), stop);
   // A completed upload is gone: a repeated request is refused although its own first attempt succeeded.
-  const bool in_doubt =
-      answer.failure && answer.uncertain &&
-      (answer.failure->errnum == ENOENT || answer.failure->errnum == ESTALE || answer.failure->errnum == ETIMEDOUT);
-  if (in_doubt) {
-    if (answer.failure->errnum == ENOENT) answer.failure->errnum = EIO;
+  if (answer.failure && in_doubt(*answer.failure)) {
     const ETag expected = multipart_etag(parts).value_or(ETag{"(not known)"});
     return find_own_write(bucket, key, expected, *std::move(answer.failure), std::move(stop));
   }
   PAIL_TRY(const http::Response response, response_of(std::move(answer)));
   PAIL_TRY(ETag etag, in_call(what, parse_complete(response.body)));
-  return PutResult{std::move(etag), object_info(response.headers).version_id};
+  return PutResult{std::move(etag), object_info(response.headers).version_id, answer_date(response.headers)};
 }
 
 Result<Unit> Store::abort_upload(std::string_view bucket, std::string_view key, const UploadId& id,
@@ -121,7 +123,7 @@ Result<Unit> Store::abort_upload(std::string_view bucket, std::string_view key, 
   Call call = object_call("DELETE", bucket, key, {{"uploadId", id.text}});
   call.what += " (abort upload)";
   Answer answer = send(std::move(call), std::move(stop));
-  if (!answer.failure || (answer.refusal && answer.refusal->code == "NoSuchUpload")) return Unit{};
+  if (!answer.failure || answer.failure->fault == Fault::no_upload) return Unit{};
   return *std::move(answer.failure);
 }
 
@@ -137,7 +139,7 @@ Result<PartsPage> Store::list_parts(std::string_view bucket, std::string_view ke
   PAIL_TRY(const http::Response response, response_of(send(std::move(call), std::move(stop))));
   PAIL_TRY(PartsPage page, in_call(what, parse_parts(response.body)));
   if (page.next_marker != 0 && page.next_marker <= after_part)
-    return Error{EBADMSG, what + ": the list of parts does not advance"};
+    return not_a_store(what + ": the list of parts does not advance");
   return page;
 }
 
@@ -155,7 +157,7 @@ Result<UploadsPage> Store::list_uploads(std::string_view bucket, std::string_vie
   PAIL_TRY(UploadsPage page, in_call(what, parse_uploads(response.body, prefix)));
   if (!page.next_key_marker.empty() && page.next_key_marker == key_marker &&
       page.next_upload_id_marker == upload_id_marker)
-    return Error{EBADMSG, what + ": the list of uploads does not advance"};
+    return not_a_store(what + ": the list of uploads does not advance");
   return page;
 }
 

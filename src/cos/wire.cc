@@ -144,6 +144,11 @@ std::optional<ByteCount> byte_count_header(const http::Headers& headers, std::st
   return number ? std::optional(ByteCount{*number}) : std::nullopt;
 }
 
+WallTime answer_date(const http::Headers& headers) {
+  const auto date = headers.find("Date");
+  return date ? http::parse_http_date(*date).value_or(WallTime{}) : WallTime{};
+}
+
 ObjectInfo object_info(const http::Headers& headers) {
   ObjectInfo info;
   info.etag.text = header_or_empty(headers, "ETag");

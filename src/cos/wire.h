@@ -56,6 +56,9 @@ std::optional<ContentRange> parse_content_range(std::string_view text);
 // The decimal number of a header such as Content-Length; none when absent or malformed.
 std::optional<ByteCount> byte_count_header(const http::Headers& headers, std::string_view name);
 
+// When the server answered, by its own clock; epoch: it does not say.
+WallTime answer_date(const http::Headers& headers);
+
 // `size` is left to the caller: Content-Length is that of the answer, not always that of the object.
 ObjectInfo object_info(const http::Headers& headers);
 

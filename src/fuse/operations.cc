@@ -1,4 +1,5 @@
 #include "fuse/operations.h"
+#include "fuse/caller.h"
 
 #include <fcntl.h>
 
@@ -93,8 +94,9 @@ void op_getattr(fuse_req_t request, fuse_ino_t inode, fuse_file_info*) {
                    shielded([&] { return file_system_of(request).getattr(request_of(request), inode); }));
 }
 
-void op_setattr(fuse_req_t request, fuse_ino_t inode, struct stat* wanted, int valid, fuse_file_info*) {
-  const vfs::AttributeChange change = to_change(*wanted, valid, system_clock().wall());
+void op_setattr(fuse_req_t request, fuse_ino_t inode, struct stat* wanted, int valid, fuse_file_info* file) {
+  vfs::AttributeChange change = to_change(*wanted, valid, system_clock().wall());
+  if (file != nullptr) change.handle = file->fh;
   reply_attributes(request, "setattr",
                    shielded([&] { return file_system_of(request).setattr(request_of(request), inode, change); }));
 }
@@ -210,8 +212,13 @@ void op_write(fuse_req_t request, fuse_ino_t inode, const char* data, std::size_
 }
 
 void op_flush(fuse_req_t request, fuse_ino_t inode, fuse_file_info* file) {
-  reply(request, "flush",
-        shielded([&] { return file_system_of(request).flush(request_of(request), inode, file->fh); }));
+  reply(request, "flush", shielded([&] {
+          vfs::Request asked = request_of(request);
+          asked.has_another_descriptor = [pid = asked.pid](vfs::InodeNumber number) {
+            return has_descriptor_of(pid, number);
+          };
+          return file_system_of(request).flush(asked, inode, file->fh);
+        }));
 }
 
 void op_fsync(fuse_req_t request, fuse_ino_t inode, int, fuse_file_info* file) {
@@ -228,9 +235,10 @@ void op_release(fuse_req_t request, fuse_ino_t inode, fuse_file_info* file) {
         }));
 }
 
-void op_fallocate(fuse_req_t request, fuse_ino_t inode, int mode, off_t offset, off_t length, fuse_file_info*) {
+void op_fallocate(fuse_req_t request, fuse_ino_t inode, int mode, off_t offset, off_t length, fuse_file_info* file) {
   reply(request, "fallocate", shielded([&] {
-          return file_system_of(request).allocate(request_of(request), inode, mode, extent_at(offset, length));
+          return file_system_of(request).allocate(request_of(request), inode, file->fh, mode,
+                                                  extent_at(offset, length));
         }));
 }
 

@@ -45,9 +45,10 @@ BucketFileSystem::BucketFileSystem(Options options, std::shared_ptr<cos::Client>
       tree_(options_, local_.index->generation()),
       gate_(*local_.index),
       helpers_(std::max(4u, options_.parallel)),
-      directories_(*local_.index, tree_, *opens_, turns_, *store_, options_.bucket, helpers_),
-      files_(*local_.index, tree_, *opens_, turns_, gate_, *store_, directories_, *local_.staging, *local_.blocks,
-             options_, helpers_),
+      view_(*local_.index, *local_.staging),
+      directories_(*local_.index, tree_, view_, *opens_, turns_, *store_, options_.bucket, helpers_),
+      files_(*local_.index, tree_, view_, *opens_, turns_, gate_, *store_, directories_, *local_.staging,
+             *local_.blocks, options_, helpers_),
       names_(*local_.index, tree_, *opens_, turns_, gate_, *store_, directories_, files_, options_) {}
 
 // What helpers still do uses the parts that are destroyed before them.
@@ -85,8 +86,7 @@ Result<Unit> BucketFileSystem::check_writable() const {
 }
 
 Entry BucketFileSystem::shown(Directories::Found found) {
-  files_.refresh(found.record);
-  return tree_.entry(found.record, found.confirmed);
+  return tree_.entry(view_.shown(std::move(found.record)), found.confirmed);
 }
 
 // ---- attributes -----------------------------------------------------------------------------------------------------
@@ -116,27 +116,24 @@ Result<Entry> BucketFileSystem::getattr(const Request& request, InodeNumber numb
   return shown(std::move(found));
 }
 
-Result<Entry> BucketFileSystem::change_attributes(const Request& request, InodeNumber number,
-                                                  const std::function<Result<Unit>(InodeRecord&)>& edit) {
+Result<Entry> BucketFileSystem::change_attributes(const Request& request, InodeNumber number, const Files::Edit& edit) {
   PAIL_TRY(const auto turn, turns_.take(number, request.stop));
   for (int attempt = 0;; ++attempt) {
-    PAIL_TRY(auto found, directories_.current(number, request.stop));
-    files_.refresh(found.record);
-    PAIL_CHECK(edit(found.record));
-    found.record.changed = now();
-    const auto stored = files_.store_attributes(found.record, request.stop);
+    PAIL_CHECK(directories_.current(number, request.stop, &turn));
+    const auto stored = files_.store_attributes(number, edit, request.stop);
     if (stored) return getattr(request, number);
-    if (stored.error().errnum != ESTALE || attempt > 0) return stored.error();
-    PAIL_CHECK(directories_.confirm(number, request.stop));
+    if (stored.error().fault != Fault::precondition || attempt > 0) return stored.error();
+    PAIL_CHECK(directories_.confirm(number, request.stop, &turn));
   }
 }
 
 Result<Entry> BucketFileSystem::setattr(const Request& request, InodeNumber number, const AttributeChange& change) {
   PAIL_CHECK(check_writable());
   if (change.size) {
-    PAIL_CHECK(files_.truncate(number, *change.size, request.stop));
+    const Files::Epoch epoch = change.handle ? Files::Epoch(epoch_of(*change.handle)) : std::nullopt;
+    PAIL_CHECK(files_.truncate(number, epoch, *change.size, request.stop));
     // truncate(2) has no close() that would store it.
-    if (!opens_->maybe_open(number)) PAIL_CHECK(files_.store(number, request.stop));
+    if (!opens_->maybe_open(number)) PAIL_CHECK(files_.store(number, epoch, request.stop));
   }
   const bool others = change.permissions || change.uid || change.gid || change.accessed || change.modified;
   if (!others) return getattr(request, number);
@@ -164,12 +161,10 @@ Result<std::string> BucketFileSystem::readlink(const Request& request, InodeNumb
   if (target.find('\0') != std::string::npos || target.empty())
     return Error{EIO, fmt::format("{}: its object holds no path", quote(key))};
   auto change = local_.index->write();
-  PAIL_TRY(InodeRecord record, require(*change, number));
-  if (record.etag == found.record.etag) {
-    record.link_target = target;
-    change->put(record);
-    PAIL_CHECK(change->commit());
-  }
+  PAIL_CHECK(change->update(number, [&](InodeRecord& record) {
+    if (record.etag == found.record.etag) record.link_target = target;
+  }));
+  PAIL_CHECK(change->commit());
   return target;
 }
 
@@ -182,14 +177,14 @@ Result<Entry> BucketFileSystem::mknod(const Request& request, InodeNumber parent
   if (type != FileType::regular && type != FileType::fifo && type != FileType::socket)
     return Error{EPERM, "device nodes are not kept in a bucket"};
   PAIL_TRY(InodeRecord record, names_.settle(request, names_.make(request, parent, name, type, mode, {})));
-  return shown({std::move(record), now()});
+  return shown({std::move(record), tree_.moment()});
 }
 
 Result<Entry> BucketFileSystem::mkdir(const Request& request, InodeNumber parent, std::string_view name, mode_t mode) {
   PAIL_CHECK(check_writable());
   PAIL_TRY(InodeRecord record,
            names_.settle(request, names_.make(request, parent, name, FileType::directory, mode, {})));
-  return shown({std::move(record), now()});
+  return shown({std::move(record), tree_.moment()});
 }
 
 Result<Entry> BucketFileSystem::symlink(const Request& request, InodeNumber parent, std::string_view name,
@@ -198,7 +193,7 @@ Result<Entry> BucketFileSystem::symlink(const Request& request, InodeNumber pare
   if (target.size() > kLongestLink.n) return Error{ENAMETOOLONG, "the target of the link is too long"};
   PAIL_TRY(InodeRecord record,
            names_.settle(request, names_.make(request, parent, name, FileType::symlink, 0777, target)));
-  return shown({std::move(record), now()});
+  return shown({std::move(record), tree_.moment()});
 }
 
 Result<Unit> BucketFileSystem::unlink(const Request& request, InodeNumber parent, std::string_view name) {
@@ -232,7 +227,7 @@ Result<OpenResult> BucketFileSystem::open_file(const Request& request, InodeNumb
   if (to_write) PAIL_CHECK(check_writable());
   PAIL_TRY(auto found, directories_.current(number, request.stop));
   if (found.record.type == FileType::directory) return Error{EISDIR, "a directory"};
-  if ((flags & O_TRUNC) != 0) PAIL_CHECK(files_.truncate(number, {}, request.stop));
+  if ((flags & O_TRUNC) != 0) PAIL_CHECK(files_.truncate(number, found.record.epoch, {}, request.stop));
   return opened(found.record, flags);
 }
 
@@ -242,9 +237,9 @@ Result<std::pair<Entry, OpenResult>> BucketFileSystem::create(const Request& req
   const Existing existing = (flags & O_EXCL) != 0 ? Existing::refuse : Existing::accept;
   PAIL_TRY(InodeRecord record, names_.create(request, parent, name, mode, existing));
   if ((flags & O_TRUNC) != 0 && record.content == Content::remote)
-    PAIL_CHECK(files_.truncate(record.number, {}, request.stop));
+    PAIL_CHECK(files_.truncate(record.number, record.epoch, {}, request.stop));
   const OpenResult result = opened(record, O_RDWR);  // its first close stores it, whatever it was opened for
-  return std::pair(shown({std::move(record), now()}), result);
+  return std::pair(shown({std::move(record), tree_.moment()}), result);
 }
 
 void BucketFileSystem::read(const Request& request, InodeNumber number, std::uint64_t handle, ByteOffset at,
@@ -257,27 +252,44 @@ void BucketFileSystem::read(const Request& request, InodeNumber number, std::uin
               });
 }
 
-Result<Unit> BucketFileSystem::write(const Request& request, InodeNumber number, std::uint64_t, ByteOffset at,
+Result<Unit> BucketFileSystem::write(const Request& request, InodeNumber number, std::uint64_t handle, ByteOffset at,
                                      std::span<const std::byte> data) {
   PAIL_CHECK(check_writable());
-  PAIL_CHECK(files_.write(number, at, data, request.stop));
+  PAIL_CHECK(files_.write(number, epoch_of(handle), at, data, request.stop));
   written_ += data.size();
   return Unit{};
 }
 
-Result<Unit> BucketFileSystem::allocate(const Request& request, InodeNumber number, int mode, Extent extent) {
+Result<Unit> BucketFileSystem::allocate(const Request& request, InodeNumber number, std::uint64_t handle, int mode,
+                                        Extent extent) {
   PAIL_CHECK(check_writable());
   if (mode != 0) return Error{EOPNOTSUPP, "only plain space reservation is offered"};
-  return files_.reserve(number, extent, request.stop);
+  return files_.reserve(number, epoch_of(handle), extent, request.stop);
 }
 
 Result<Unit> BucketFileSystem::flush(const Request& request, InodeNumber number, std::uint64_t handle) {
   if (!writes(handle)) return Unit{};
-  return files_.store(number, request.stop);
+  const bool waits =
+      request.has_another_descriptor && files_.is_unwritten(number) && request.has_another_descriptor(number);
+  if (!waits) return files_.store(number, epoch_of(handle), request.stop);
+  store_soon(number);
+  return Unit{};
 }
 
-Result<Unit> BucketFileSystem::fsync(const Request& request, InodeNumber number, std::uint64_t) {
-  return files_.store(number, request.stop);
+// Whoever made or emptied a file and writes nothing finds it in the bucket a little later all the same.
+void BucketFileSystem::store_soon(InodeNumber number) {
+  constexpr std::chrono::milliseconds kPause(100);
+  timer_.run_after(kPause, timer_.announce(), [this, number] {
+    helpers_.run([this, number] {
+      if (!files_.is_unwritten(number)) return;
+      const auto stored = files_.store(number, std::nullopt, {});
+      if (!stored) spdlog::warn("inode {}: not stored yet: {}", number, stored.error().context);
+    });
+  });
+}
+
+Result<Unit> BucketFileSystem::fsync(const Request& request, InodeNumber number, std::uint64_t handle) {
+  return files_.store(number, epoch_of(handle), request.stop);
 }
 
 void BucketFileSystem::release(const Request& request, InodeNumber number, std::uint64_t) {
@@ -288,7 +300,7 @@ void BucketFileSystem::release(const Request& request, InodeNumber number, std::
   if (record->unlinked()) return forget(number);
   if (record->content != Content::staged) return;
   // Written through a mapping after the last close, or a close whose error the program was told.
-  const auto stored = files_.store(number, request.stop);
+  const auto stored = files_.store(number, std::nullopt, request.stop);
   if (!stored) spdlog::error("{}: not stored yet, kept here: {}", quote(record->name), stored.error().context);
 }
 
@@ -364,7 +376,7 @@ Result<Unit> BucketFileSystem::removexattr(const Request& request, InodeNumber n
 Result<Unit> BucketFileSystem::sync_all() {
   std::optional<Error> first;
   for (const InodeNumber number : local_.index->read()->staged()) {
-    const auto stored = files_.store(number, {});
+    const auto stored = files_.store(number, std::nullopt, {});
     if (stored) continue;
     spdlog::error("not stored, kept in {}: {}", options_.cache_directory.string(), stored.error().context);
     if (!first) first = stored.error();

@@ -14,6 +14,7 @@
 #include "cache/block_cache.h"
 #include "cache/index.h"
 #include "cache/staging.h"
+#include "cos/timer.h"
 #include "vfs/directories.h"
 #include "vfs/files.h"
 #include "vfs/filesystem.h"
@@ -53,7 +54,8 @@ class BucketFileSystem final : public FileSystem {
             ReadReply reply) override;
   Result<Unit> write(const Request& request, InodeNumber number, std::uint64_t handle, ByteOffset at,
                      std::span<const std::byte> data) override;
-  Result<Unit> allocate(const Request& request, InodeNumber number, int mode, Extent extent) override;
+  Result<Unit> allocate(const Request& request, InodeNumber number, std::uint64_t handle, int mode,
+                        Extent extent) override;
   Result<Unit> flush(const Request& request, InodeNumber number, std::uint64_t handle) override;
   Result<Unit> fsync(const Request& request, InodeNumber number, std::uint64_t handle) override;
   void release(const Request& request, InodeNumber number, std::uint64_t handle) override;
@@ -74,8 +76,8 @@ class BucketFileSystem final : public FileSystem {
   Entry shown(Directories::Found found);
   OpenResult opened(const cache::InodeRecord& record, int flags) PAIL_EXCLUDES(mutex_);
   // Applies `edit` to the record and stores the attributes, once more when the object was changed meanwhile.
-  Result<Entry> change_attributes(const Request& request, InodeNumber number,
-                                  const std::function<Result<Unit>(cache::InodeRecord&)>& edit);
+  Result<Entry> change_attributes(const Request& request, InodeNumber number, const Files::Edit& edit);
+  void store_soon(InodeNumber number);
 
   const Options options_;
   const std::shared_ptr<cos::Client> store_;
@@ -85,6 +87,7 @@ class BucketFileSystem final : public FileSystem {
   Turns turns_;
   TreeGate gate_;
   Executor helpers_;
+  const AttributeView view_;
   Directories directories_;
   Files files_;
   Names names_;
@@ -93,6 +96,7 @@ class BucketFileSystem final : public FileSystem {
   Mutex mutex_;
   // The epoch at the last open of an inode: while it stays, the kernel's pages are good.
   std::unordered_map<InodeNumber, std::uint64_t> opened_epochs_ PAIL_GUARDED_BY(mutex_);
+  cos::Timer timer_;  // its tasks use all the others
 };
 
 }  // namespace pail::vfs

@@ -21,15 +21,16 @@ constexpr std::uint64_t kFirstChildOffset = 2;  // offsets 1 and 2 follow "." an
 constexpr ByteCount kLargestLink{4096};         // a larger object is no symbolic link
 
 Error no_such(std::string_view name) {
-  return Error{ENOENT, fmt::format("{}: no such file or directory", quote(name))};
+  return Error{ENOENT, fmt::format("{}: no such file or directory", quote(name)), Fault::no_key};
 }
 
 }  // namespace
 
-Directories::Directories(cache::Index& index, const Tree& tree, OpenTable& opens, Turns& turns, cos::Client& store,
-                         std::string bucket, Executor& helpers)
+Directories::Directories(cache::Index& index, const Tree& tree, const AttributeView& view, OpenTable& opens,
+                         Turns& turns, cos::Client& store, std::string bucket, Executor& helpers)
     : index_(index),
       tree_(tree),
+      view_(view),
       opens_(opens),
       turns_(turns),
       store_(store),
@@ -40,7 +41,7 @@ Directories::Directories(cache::Index& index, const Tree& tree, OpenTable& opens
 
 Result<Directories::Found> Directories::resolve(InodeNumber parent, std::string_view name,
                                                 const std::stop_token& stop) {
-  const WallTime asked = now();
+  const WallTime asked = tree_.moment();
   PAIL_TRY(auto found, known(parent, name, asked));
   if (!found) {
     PAIL_CHECK(list_if_small(parent, name, asked, stop));
@@ -51,7 +52,8 @@ Result<Directories::Found> Directories::resolve(InodeNumber parent, std::string_
     PAIL_TRY(found, known(parent, name, asked));
   }
   if (!found || found->record.number == 0) return no_such(name);
-  if (found->record.knowledge == Knowledge::exact) return std::move(*found);
+  const bool staged = found->record.content == Content::staged;
+  if (staged || tree_.attributes_fresh(found->record, found->confirmed)) return std::move(*found);
   PAIL_TRY(InodeRecord record, exact(std::move(found->record), stop));
   return Found{std::move(record), found->confirmed};
 }
@@ -64,7 +66,7 @@ Result<Unit> Directories::list_if_small(InodeNumber parent, std::string_view nam
     MutexLock lock(mutex_);
     if (large_.contains(parent)) return Unit{};
   }
-  PAIL_TRY(const auto turn, turns_.take(parent, stop));
+  PAIL_TRY(const auto turn, listing_turns_.take(parent, stop));
   PAIL_TRY(const auto found, known(parent, name, asked));
   if (found) return Unit{};
   PAIL_TRY(const Progress progress, list_page(parent, stop));
@@ -77,21 +79,59 @@ Result<Unit> Directories::list_if_small(InodeNumber parent, std::string_view nam
 // What is known of a name and fresh, or confirmed after `since`: an inode, its absence (number 0), or nothing.
 Result<std::optional<Directories::Found>> Directories::known(InodeNumber parent, std::string_view name,
                                                              WallTime since) {
-  auto usable = [&](WallTime confirmed) { return confirmed >= since || tree_.fresh(confirmed); };
-  const auto view = index_.read();
-  PAIL_TRY(const InodeRecord directory, require(*view, parent));
-  if (directory.type != FileType::directory) return Error{ENOTDIR, fmt::format("{}: not a directory", directory.name)};
-  const auto dirent = view->dirent(parent, name);
-  const WallTime checked = std::max(directory.listed, dirent ? dirent->checked : WallTime{});
-  if (dirent && dirent->number != 0) {
+  const WallTime asked = tree_.moment();
+  auto usable = [&](WallTime confirmed) {
+    return (confirmed >= since && confirmed <= asked) || tree_.fresh(confirmed);
+  };
+  InodeNumber damaged = 0;
+  {
+    const auto view = index_.read();
+    PAIL_TRY(const InodeRecord directory, require(*view, parent));
+    if (directory.type != FileType::directory)
+      return Error{ENOTDIR, fmt::format("{}: not a directory", directory.name)};
+    const auto dirent = view->dirent(parent, name);
+    const WallTime checked = latest(directory.listed, dirent ? dirent->checked : WallTime{});
+    if (!dirent || dirent->number == 0) {
+      if (usable(checked)) return std::optional(Found{InodeRecord{}, checked});
+      return std::optional<Found>{};
+    }
     auto record = view->inode(dirent->number);
-    if (!record) return std::optional<Found>{};
-    const WallTime confirmed = record->content == Content::staged ? now() : std::max(checked, record->checked);
-    if (!usable(confirmed)) return std::optional<Found>{};
-    return std::optional(Found{std::move(*record), confirmed});
+    if (record && record->parent == parent && record->name == name && !record->unlinked()) {
+      const WallTime confirmed = record->content == Content::staged ? asked : latest(checked, record->checked);
+      if (!usable(confirmed)) return std::optional<Found>{};
+      return std::optional(Found{std::move(*record), confirmed});
+    }
+    damaged = dirent->number;
   }
-  if (usable(checked)) return std::optional(Found{InodeRecord{}, checked});
+  heal(parent, damaged);
   return std::optional<Found>{};
+}
+
+// The later of two confirmations; one that is still to come says nothing, the clock was set back since.
+WallTime Directories::latest(WallTime a, WallTime b) const {
+  const WallTime now = tree_.moment();
+  if (a > now) a = {};
+  if (b > now) b = {};
+  return std::max(a, b);
+}
+
+// A name leads to an inode that says it has another one, or to none: the name is forgotten and listed again.
+bool Directories::heal(InodeNumber parent, InodeNumber child) {
+  auto change = index_.write();
+  std::optional<std::string> name;
+  change->names(parent, "", [&](std::string_view each, const Dirent& dirent) {
+    if (dirent.number == child) name = each;
+    return !name;
+  });
+  auto record = change->inode(child);
+  const bool sound = record && name && record->parent == parent && record->name == *name && !record->unlinked();
+  if (!name || sound) return false;
+  spdlog::warn("index: the name {} leads to inode {}, which has another name: it is listed again", quote(*name), child);
+  change->forget(parent, *name);
+  if (record && !record->unlinked() && !leads_to(*change, *record) && !vanish(*change, opens_, std::move(*record)))
+    spdlog::warn("index: inode {} has bytes that are not stored yet; the next mount keeps them for you", child);
+  const auto marked = change->update(parent, [](InodeRecord& directory) { directory.listed = {}; });
+  return marked && change->commit();
 }
 
 // Asks for one name: the object and whether keys lie below it, both at once.
@@ -111,26 +151,32 @@ Result<Unit> Directories::probe(InodeNumber parent, std::string_view name, const
   const auto below = store_.list_objects(bucket_, {.prefix = key + "/", .max_keys = 1}, stop);
   const auto info = object.get();
   if (!below) return below.error();
-  if (!info && info.error().errnum != ENOENT) return info.error();
+  if (!info && info.error().fault != Fault::no_key) return info.error();
   return bind_probed(parent, name, info, !below->objects.empty(), sequence);
 }
 
 Result<Unit> Directories::bind_probed(InodeNumber parent, std::string_view name, const Result<cos::ObjectInfo>& object,
                                       bool directory, std::uint64_t sequence) {
+  const auto busy = turns_.taken();
   auto change = index_.write();
   const auto dirent = change->dirent(parent, name);
   if (dirent && dirent->changed_seq > sequence) return Unit{};
   auto record = dirent && dirent->number != 0 ? change->inode(dirent->number) : std::nullopt;
-  if (record && record->content == Content::staged) return Unit{};
-  if (record && (record->type == FileType::directory) != directory && record->form != DirectoryForm::plain_marker) {
-    remove_tree(*change, opens_, std::move(*record));
+  auto bound_to = [&](InodeNumber number) {
+    change->bind(parent, name, {number, tree_.moment(), dirent ? dirent->changed_seq : 0});
+    return change->commit();
+  };
+  // What is being changed here, or has bytes that are not in the bucket yet, is there whatever the store says.
+  if (record && (record->content == Content::staged || record->changed_seq > sequence || busy.contains(record->number)))
+    return bound_to(record->number);
+  const bool other_type =
+      record && (record->type == FileType::directory) != directory && record->form != DirectoryForm::plain_marker;
+  if (other_type || (record && !object && !directory)) {
+    const InodeNumber number = record->number;
+    if (!vanish(*change, opens_, std::move(*record))) return bound_to(number);
     record.reset();
   }
-  if (!object && !directory) {
-    if (record) remove_tree(*change, opens_, std::move(*record));
-    change->unbind(parent, name, {0, now(), dirent ? dirent->changed_seq : 0});
-    return change->commit();
-  }
+  if (!object && !directory) return bound_to(0);
   if (!record) {
     record.emplace();
     record->number = change->next_inode_number();
@@ -144,16 +190,16 @@ Result<Unit> Directories::bind_probed(InodeNumber parent, std::string_view name,
     if (!record->etag.empty() && record->etag != object->etag.text) ++record->epoch;
     apply_object(*record, *object, false, tree_.defaults());
     if (record->type == FileType::directory) record->form = DirectoryForm::plain_marker;
+    record->checked = tree_.moment();  // of a directory only that it is there was asked
   }
-  record->checked = now();
   change->put(*record);
-  change->bind(parent, name, {record->number, record->checked, dirent ? dirent->changed_seq : 0});
-  return change->commit();
+  return bound_to(record->number);
 }
 
 // ---- attributes -----------------------------------------------------------------------------------------------------
 
-Result<Directories::Found> Directories::current(InodeNumber number, const std::stop_token& stop) {
+Result<Directories::Found> Directories::current(InodeNumber number, const std::stop_token& stop,
+                                                const Turns::Turn* turn) {
   InodeRecord record;
   WallTime confirmed;
   {
@@ -162,17 +208,15 @@ Result<Directories::Found> Directories::current(InodeNumber number, const std::s
     confirmed = tree_.confirmed(*view, record);
   }
   const bool remote = record.content == Content::remote && !record.unlinked() && number != kRootInode;
-  // A directory's attributes are read anew when its listing shows that its marker changed.
-  const bool trusted =
-      record.knowledge == Knowledge::exact && (record.type == FileType::directory || tree_.fresh(confirmed));
-  if (!remote || trusted) return Found{std::move(record), remote ? confirmed : now()};
-  PAIL_TRY(record, exact(std::move(record), stop));
-  return Found{std::move(record), now()};
+  if (!remote) return Found{std::move(record), tree_.moment()};
+  if (tree_.attributes_fresh(record, confirmed)) return Found{std::move(record), confirmed};
+  PAIL_TRY(record, exact(std::move(record), stop, turn));
+  return Found{std::move(record), tree_.moment()};
 }
 
-Result<InodeRecord> Directories::confirm(InodeNumber number, const std::stop_token& stop) {
+Result<InodeRecord> Directories::confirm(InodeNumber number, const std::stop_token& stop, const Turns::Turn* turn) {
   PAIL_TRY(InodeRecord record, require(*index_.read(), number));
-  return exact(std::move(record), stop);
+  return exact(std::move(record), stop, turn);
 }
 
 Result<std::string> Directories::object_key(const InodeRecord& record) {
@@ -182,29 +226,31 @@ Result<std::string> Directories::object_key(const InodeRecord& record) {
   return Tree::marker_key(prefix, record.form);
 }
 
-Result<InodeRecord> Directories::exact(InodeRecord record, const std::stop_token& stop) {
+Result<InodeRecord> Directories::exact(InodeRecord record, const std::stop_token& stop, const Turns::Turn* turn) {
   if (record.type != FileType::directory) head_siblings(record);
   PAIL_TRY(const std::string key, object_key(record));
   const auto info = store_.head_object(bucket_, key, stop);
-  return accept(std::move(record), info);
+  return accept(std::move(record), info, turn);
 }
 
-// Takes over what HEAD said of a record, unless the inode was changed here in the meantime.
-Result<InodeRecord> Directories::accept(InodeRecord asked, const Result<cos::ObjectInfo>& info) {
+// Takes over what HEAD said of a record, unless the inode was changed here in the meantime or is being changed.
+Result<InodeRecord> Directories::accept(InodeRecord asked, const Result<cos::ObjectInfo>& info,
+                                        const Turns::Turn* turn) {
+  const bool busy = turn == nullptr && turns_.taken().contains(asked.number);
+  const Fault fault = info ? Fault::none : info.error().fault;
   auto change = index_.write();
   PAIL_TRY(InodeRecord record, require(*change, asked.number));
-  if (record.changed_seq != asked.changed_seq || record.content == Content::staged) return record;
+  if (record.changed_seq != asked.changed_seq || record.content == Content::staged || record.unlinked()) return record;
+  if (fault == Fault::denied) return record;  // may be listed but not read: shown as the listing has it
+  if (!info && fault != Fault::no_key) return info.error();
+  if (busy) return record;
   const bool directory = record.type == FileType::directory;
+  if (!info && !directory) {
+    if (!vanish(*change, opens_, std::move(record))) return Error{EIO, "an open file lost its place"};
+    PAIL_CHECK(change->commit());
+    return no_such(asked.name);
+  }
   if (!info) {
-    const int errnum = info.error().errnum;
-    if (errnum == EACCES) return record;  // may be listed but not read: shown as the listing has it
-    if (errnum != ENOENT) return info.error();
-    if (!directory) {
-      change->forget(record.parent, record.name);
-      remove_tree(*change, opens_, std::move(record));
-      PAIL_CHECK(change->commit());
-      return no_such(asked.name);
-    }
     record.form = DirectoryForm::implicit;
     record.knowledge = Knowledge::exact;
   } else if (directory) {
@@ -212,14 +258,14 @@ Result<InodeRecord> Directories::accept(InodeRecord asked, const Result<cos::Obj
     apply_object(record, *info, true, tree_.defaults());
     record.form = form;
   } else {
-    if (record.etag != info->etag.text) ++record.epoch;
     const bool same = record.etag == info->etag.text;
+    if (!same) ++record.epoch;
     const std::string target = record.link_target;
     apply_object(record, *info, false, tree_.defaults());
     if (same) record.link_target = target;
     if (record.type == FileType::directory) record.form = DirectoryForm::plain_marker;
   }
-  record.checked = now();
+  record.checked = tree_.moment();
   change->put(record);
   PAIL_CHECK(change->commit());
   return record;
@@ -258,7 +304,7 @@ void Directories::head_siblings(const InodeRecord& record) {
     helpers_.run([this, sibling = std::move(sibling)] {
       if (auto key = object_key(sibling)) {
         const auto info = store_.head_object(bucket_, *key);
-        const auto taken = accept(sibling, info);
+        const auto taken = accept(sibling, info, nullptr);
         if (!taken) spdlog::debug("attributes ahead: {}", taken.error().context);
       }
     });
@@ -275,9 +321,9 @@ Result<Directories::Progress> Directories::list_page(InodeNumber directory, cons
     if (found != listings_.end()) listing = found->second;
   }
   constexpr auto kAbandoned = std::chrono::seconds(60);  // without a reader that asks for the next page
-  if (listing && (now() - listing->used > kAbandoned || !listing->merge.still_valid())) listing.reset();
+  if (listing && (tree_.moment() - listing->used > kAbandoned || !listing->merge.still_valid())) listing.reset();
   if (!listing) {
-    PAIL_TRY(ListingMerge merge, ListingMerge::begin(index_, tree_, opens_, directory));
+    PAIL_TRY(ListingMerge merge, ListingMerge::begin(index_, tree_, opens_, turns_, directory));
     listing = std::make_shared<Listing>(Listing{std::move(merge), {}, {}});
     MutexLock lock(mutex_);
     listings_[directory] = listing;
@@ -288,7 +334,7 @@ Result<Directories::Progress> Directories::list_page(InodeNumber directory, cons
   if (!listing->merge.still_valid()) return Error{ESTALE, "the directory was moved while it was listed"};
   PAIL_CHECK(listing->merge.add(page));
   listing->continuation = page.continuation;
-  listing->used = now();
+  listing->used = tree_.moment();
   if (!page.continuation.empty()) return Progress::page;
   PAIL_CHECK(listing->merge.finish());
   MutexLock lock(mutex_);
@@ -304,56 +350,86 @@ Result<Unit> Directories::list_all(InodeNumber directory, const std::stop_token&
   }
 }
 
+// What the index has of a directory now, from the child after `after` on.
+Result<Directories::Glimpse> Directories::glimpse(InodeNumber directory, InodeNumber after, std::size_t most) {
+  Glimpse seen;
+  std::vector<InodeNumber> damaged;
+  {
+    const auto view = index_.read();
+    PAIL_TRY(seen.self, require(*view, directory));
+    if (seen.self.type != FileType::directory)
+      return Error{ENOTDIR, fmt::format("{}: not a directory", seen.self.name)};
+    view->children(directory, after, [&](InodeNumber number) {
+      auto record = view->inode(number);
+      if (record && record->parent == directory && leads_to(*view, *record)) {
+        const WallTime confirmed = tree_.confirmed(*view, *record);
+        seen.children.push_back({std::move(*record), confirmed});
+      } else {
+        damaged.push_back(number);
+      }
+      return seen.children.size() < most;
+    });
+  }
+  for (const InodeNumber number : damaged)
+    if (heal(directory, number)) seen.self.listed = {};
+  return seen;
+}
+
+DirectoryEntry Directories::entry_of(Found child, WithAttributes with) const {
+  InodeRecord& record = child.record;
+  DirectoryEntry entry{record.name, record.number, {}, record.number + kFirstChildOffset, {}};
+  const bool staged = record.content == Content::staged;
+  const bool exact = record.knowledge == Knowledge::exact;
+  if (exact || staged || record.type == FileType::directory || record.size > kLargestLink) entry.type = record.type;
+  if (with == WithAttributes::no || !exact) return entry;
+  const InodeRecord shown = view_.shown(std::move(record));
+  // Stored or removed since it was read: asked for when somebody wants to know.
+  if (shown.knowledge == Knowledge::exact && !shown.unlinked())
+    entry.entry = tree_.entry(shown, staged ? tree_.moment() : child.confirmed);
+  return entry;
+}
+
 Result<std::vector<DirectoryEntry>> Directories::read(InodeNumber directory, std::uint64_t offset, std::size_t most,
                                                       WithAttributes with, const std::stop_token& stop) {
-  std::vector<DirectoryEntry> entries;
+  const InodeNumber after = offset > kFirstChildOffset ? offset - kFirstChildOffset : 0;
+  const std::size_t dots = offset <= 1 ? 2 - offset : 0;
   for (bool listed_now = false;;) {
-    bool fresh = false, never_listed = false;
-    InodeRecord self;
-    {
-      const auto view = index_.read();
-      PAIL_TRY(self, require(*view, directory));
-      if (self.type != FileType::directory) return Error{ENOTDIR, fmt::format("{}: not a directory", self.name)};
-      // A stream that has begun goes on with the listing it began with, however old that is by now.
-      fresh = tree_.fresh(self.listed) || listed_now || (offset > kFirstChildOffset && self.listed != WallTime{});
-      never_listed = self.listed == WallTime{};
+    PAIL_TRY(Glimpse seen, glimpse(directory, after, most > dots ? most - dots : 1));
+    if (seen.self.unlinked()) return std::vector<DirectoryEntry>{};
+    if (may_be_shown(seen, offset, listed_now, most - std::min(most, dots))) {
+      std::vector<DirectoryEntry> entries;
       if (offset == 0) entries.push_back({".", directory, FileType::directory, 1, {}});
-      if (offset <= 1 && entries.size() < most) entries.push_back({"..", self.parent, FileType::directory, 2, {}});
-      const InodeNumber after = offset > kFirstChildOffset ? offset - kFirstChildOffset : 0;
-      std::vector<InodeNumber> numbers;
-      if (fresh || never_listed)
-        view->children(directory, after, [&](InodeNumber number) {
-          numbers.push_back(number);
-          return numbers.size() + entries.size() < most;
-        });
-      for (const InodeNumber number : numbers) {
-        const auto record = view->inode(number);
-        if (!record) continue;
-        DirectoryEntry& entry =
-            entries.emplace_back(DirectoryEntry{record->name, number, {}, number + kFirstChildOffset, {}});
-        const bool typed = record->knowledge == Knowledge::exact || record->type == FileType::directory ||
-                           record->content == Content::staged || record->size > kLargestLink;
-        if (typed) entry.type = record->type;
-        if (with == WithAttributes::yes && record->knowledge == Knowledge::exact)
-          entry.entry = tree_.entry(*record, tree_.confirmed(*view, *record));
-      }
-      if (fresh || numbers.size() + (offset <= 1 ? 2 : 0) >= most) return entries;
-      // Without a complete listing: what a running listing found so far may be given out.
-      MutexLock lock(mutex_);
-      if (never_listed && !numbers.empty() && listings_.contains(directory)) return entries;
+      if (offset <= 1) entries.push_back({"..", seen.self.parent, FileType::directory, 2, {}});
+      for (Found& child : seen.children) entries.push_back(entry_of(std::move(child), with));
+      if (entries.size() > most) entries.resize(most);
+      return entries;
     }
-    entries.clear();
-    PAIL_TRY(const auto turn, turns_.take(directory, stop));
-    PAIL_TRY(self, require(*index_.read(), directory));
-    if (tree_.fresh(self.listed)) continue;
-    if (self.listed == WallTime{}) {
-      PAIL_TRY(const Progress progress, list_page(directory, stop));
-      listed_now = progress == Progress::complete;
-    } else {
-      PAIL_CHECK(list_all(directory, stop));
-      listed_now = true;
-    }
+    PAIL_TRY(listed_now, list_on(directory, stop));
   }
+}
+
+bool Directories::may_be_shown(const Glimpse& seen, std::uint64_t offset, bool listed_now, std::size_t wanted) {
+  const WallTime listed = seen.self.listed;
+  // A stream that has begun goes on with the listing it began with, however old that is by now.
+  if (tree_.fresh(listed) || listed_now || (offset > kFirstChildOffset && listed != WallTime{})) return true;
+  // Without a complete listing: what a running listing found so far may be given out.
+  if (listed != WallTime{} || seen.children.empty()) return false;
+  if (seen.children.size() >= wanted) return true;
+  MutexLock lock(mutex_);
+  return listings_.contains(seen.self.number);
+}
+
+// Goes on with the listing of a directory whose names are not known or old. True: it is complete now.
+Result<bool> Directories::list_on(InodeNumber directory, const std::stop_token& stop) {
+  PAIL_TRY(const auto turn, listing_turns_.take(directory, stop));
+  PAIL_TRY(const InodeRecord self, require(*index_.read(), directory));
+  if (self.unlinked() || tree_.fresh(self.listed)) return false;  // by somebody who was faster
+  if (self.listed == WallTime{}) {
+    PAIL_TRY(const Progress progress, list_page(directory, stop));
+    return progress == Progress::complete;
+  }
+  PAIL_CHECK(list_all(directory, stop));
+  return true;
 }
 
 Result<bool> Directories::empty(InodeNumber directory, const std::stop_token& stop) {

@@ -13,6 +13,7 @@
 #include "base/executor.h"
 #include "base/mutex.h"
 #include "pailfs/cos/client.h"
+#include "vfs/attribute_view.h"
 #include "vfs/listing_merge.h"
 #include "vfs/tree.h"
 #include "vfs/turns.h"
@@ -22,8 +23,8 @@ namespace pail::vfs {
 // Thread-safe. Calls wait for the store; EINTR when `stop` is requested.
 class Directories {
  public:
-  Directories(cache::Index& index, const Tree& tree, OpenTable& opens, Turns& turns, cos::Client& store,
-              std::string bucket, Executor& helpers);
+  Directories(cache::Index& index, const Tree& tree, const AttributeView& view, OpenTable& opens, Turns& turns,
+              cos::Client& store, std::string bucket, Executor& helpers);
 
   struct Found {
     cache::InodeRecord record;
@@ -32,19 +33,28 @@ class Directories {
   // The inode a name leads to, with its attributes exact. Errors: ENOENT, ENOTDIR.
   Result<Found> resolve(InodeNumber parent, std::string_view name, const std::stop_token& stop);
   // The inode as it is now: confirmed by the store when what is known is old. Errors: ESTALE it is gone.
-  Result<Found> current(InodeNumber number, const std::stop_token& stop);
+  // A caller that has the inode's turn says so with it: what the store says then cannot be our own work under way.
+  Result<Found> current(InodeNumber number, const std::stop_token& stop, const Turns::Turn* turn = nullptr);
   // The same, asking the store however fresh what is known is. For files in the bucket.
-  Result<cache::InodeRecord> confirm(InodeNumber number, const std::stop_token& stop);
+  Result<cache::InodeRecord> confirm(InodeNumber number, const std::stop_token& stop,
+                                     const Turns::Turn* turn = nullptr);
 
   // Entries after `offset` as FileSystem::read_directory() gives them.
   Result<std::vector<DirectoryEntry>> read(InodeNumber directory, std::uint64_t offset, std::size_t most,
                                            WithAttributes with, const std::stop_token& stop);
   // Takes and releases its lock: returns for as long as nobody is stuck with it.
-  void pass_lock() PAIL_EXCLUDES(mutex_) { MutexLock lock(mutex_); }
+  void pass_lock() PAIL_EXCLUDES(mutex_) {
+    listing_turns_.pass_lock();
+    MutexLock lock(mutex_);
+  }
   // Whether nothing is in the directory, asked of the store now.
   Result<bool> empty(InodeNumber directory, const std::stop_token& stop);
 
  private:
+  struct Glimpse {
+    cache::InodeRecord self;
+    std::vector<Found> children;
+  };
   // A listing under way, one page after the other as readers ask for them; used in the directory's turn.
   struct Listing {
     ListingMerge merge;
@@ -55,20 +65,30 @@ class Directories {
 
   Result<Progress> list_page(InodeNumber directory, const std::stop_token& stop);
   Result<Unit> list_all(InodeNumber directory, const std::stop_token& stop);
+  Result<Glimpse> glimpse(InodeNumber directory, InodeNumber after, std::size_t most);
+  DirectoryEntry entry_of(Found child, WithAttributes with) const;
+  bool may_be_shown(const Glimpse& seen, std::uint64_t offset, bool listed_now, std::size_t wanted);
+  Result<bool> list_on(InodeNumber directory, const std::stop_token& stop);
   Result<std::optional<Found>> known(InodeNumber parent, std::string_view name, WallTime since);
   Result<Unit> list_if_small(InodeNumber parent, std::string_view name, WallTime asked, const std::stop_token& stop);
   Result<Unit> probe(InodeNumber parent, std::string_view name, const std::stop_token& stop);
   Result<Unit> bind_probed(InodeNumber parent, std::string_view name, const Result<cos::ObjectInfo>& object,
                            bool directory, std::uint64_t sequence);
-  Result<cache::InodeRecord> exact(cache::InodeRecord record, const std::stop_token& stop);
-  Result<cache::InodeRecord> accept(cache::InodeRecord record, const Result<cos::ObjectInfo>& info);
+  Result<cache::InodeRecord> exact(cache::InodeRecord record, const std::stop_token& stop,
+                                   const Turns::Turn* turn = nullptr);
+  Result<cache::InodeRecord> accept(cache::InodeRecord record, const Result<cos::ObjectInfo>& info,
+                                    const Turns::Turn* turn);
+  bool heal(InodeNumber parent, InodeNumber child);
+  WallTime latest(WallTime a, WallTime b) const;
   void head_siblings(const cache::InodeRecord& record);
   Result<std::string> object_key(const cache::InodeRecord& record);
 
   cache::Index& index_;
   const Tree& tree_;
+  const AttributeView& view_;
   OpenTable& opens_;
   Turns& turns_;
+  Turns listing_turns_;  // of directories: one page of a directory's listing at a time
   cos::Client& store_;
   const std::string bucket_;
   Executor& helpers_;

@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "vfs/own_write.h"
 
 namespace pail::vfs {
 
@@ -25,28 +26,37 @@ timespec to_timespec(WallTime time) {
   return {static_cast<time_t>(seconds.time_since_epoch().count()), static_cast<long>((time - seconds).count())};
 }
 
-WallTime from_timespec(const timespec& time) {
-  return WallTime(std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec));
-}
-
-WallTime modification_time(int fd) {
-  struct stat st {};
-  return fstat(fd, &st) == 0 ? from_timespec(st.st_mtim) : now();
-}
-
 Result<Unit> set_modification_time(int fd, WallTime time) {
   const timespec times[2] = {{0, UTIME_OMIT}, to_timespec(time)};
   if (futimens(fd, times) != 0) return errno_error(errno, "staging file");
   return Unit{};
 }
 
+// The store itself said that the version asked for is not there any more: it was replaced or removed.
+bool is_gone(const Error& error) {
+  return error.fault == Fault::precondition || error.fault == Fault::no_key || error.fault == Fault::no_version;
+}
+
+Error stale_if_gone(Error error) {
+  if (is_gone(error)) error.errnum = ESTALE;
+  return error;
+}
+
+// A handle of another content than the present one may neither read nor write.
+Result<Unit> check_epoch(const InodeRecord& record, Files::Epoch epoch) {
+  if (!epoch || *epoch == record.epoch) return Unit{};
+  return Error{ESTALE,
+               fmt::format("{}: was replaced or removed by another writer while it was open", quote(record.name))};
+}
+
 }  // namespace
 
-Files::Files(cache::Index& index, const Tree& tree, OpenTable& opens, Turns& turns, TreeGate& gate, cos::Client& store,
-             Directories& directories, cache::StagingArea& staging, cache::BlockCache& blocks, const Options& options,
-             Executor& helpers)
+Files::Files(cache::Index& index, const Tree& tree, const AttributeView& view, OpenTable& opens, Turns& turns,
+             TreeGate& gate, cos::Client& store, Directories& directories, cache::StagingArea& staging,
+             cache::BlockCache& blocks, const Options& options, Executor& helpers)
     : index_(index),
       tree_(tree),
+      view_(view),
       opens_(opens),
       turns_(turns),
       gate_(gate),
@@ -64,9 +74,7 @@ Files::Files(cache::Index& index, const Tree& tree, OpenTable& opens, Turns& tur
 void Files::read(InodeNumber number, std::uint64_t epoch, Extent want, const std::stop_token& stop, ReadReply reply) {
   auto record = require(*index_.read(), number);
   if (!record) return reply(record.error());
-  if (record->epoch != epoch)
-    return reply(
-        Error{ESTALE, fmt::format("{}: was replaced by another writer while it was open", quote(record->name))});
+  if (const auto current = check_epoch(*record, epoch); !current) return reply(current.error());
   if (record->content == Content::remote) return read_remote(std::move(*record), want, stop, std::move(reply));
   const auto file = staged(number);
   if (!file) {
@@ -80,28 +88,45 @@ void Files::read(InodeNumber number, std::uint64_t epoch, Extent want, const std
 
 void Files::read_staged(const InodeRecord& record, const Staged& file, Extent want, const std::stop_token& stop,
                         ReadReply reply) {
-  auto answer = [file, want, reply] {
-    auto bytes = std::make_shared<std::vector<std::byte>>(want.size().n);
-    const auto got = file->read(want.begin, *bytes);
-    if (!got) return reply(got.error());
-    ReadData data;
-    if (*got > 0) data.pieces.emplace_back(bytes->data(), *got);
-    data.owner = std::move(bytes);
-    reply(std::move(data));
-  };
-  if (file->missing(want).empty()) return answer();
-  helpers_.run([this, record, file, want, stop, reply, answer] {
-    const auto filled = hydrate(record, *file, want, stop);
-    filled ? answer() : reply(filled.error());
-  });
+  if (file->missing(want).empty()) return reply(compose(record, *file, want, stop));
+  helpers_.run([this, record, file, want, stop, reply] { reply(compose(record, *file, want, stop)); });
+}
+
+// The bytes that are staged, with those of the base that were not fetched in between. Nothing is written: a read works
+// on a full disk, too.
+Result<ReadData> Files::compose(const InodeRecord& record, const cache::StagedFile& file, Extent want,
+                                const std::stop_token& stop) {
+  const ByteOffset end{std::min(want.end.n, std::max(want.begin.n, file.size().n))};
+  auto bytes = std::make_shared<std::vector<std::byte>>((end - want.begin).n);
+  const auto out = [&](ByteOffset at) { return std::span(*bytes).subspan((at - want.begin).n); };
+  std::size_t filled = 0;
+  while (filled < bytes->size()) {
+    const ByteOffset at = want.begin + ByteCount{filled};
+    PAIL_TRY(const std::size_t got, file.read(at, out(at)));
+    filled += got;
+    if (got > 0) continue;
+    const auto gaps = file.missing({at, end});
+    if (gaps.empty() || gaps.front().begin != at) break;  // cut off in the meantime
+    PAIL_TRY(const auto version, tree_.version_of(*index_.read(), record));
+    auto fetched = reader_.read_now(version, record.number, gaps.front(), stop);
+    if (!fetched) return stale_if_gone(fetched.error());
+    for (const auto piece : fetched->pieces) {
+      std::ranges::copy(piece, out(want.begin + ByteCount{filled}).begin());
+      filled += piece.size();
+    }
+    if (fetched->pieces.empty()) break;
+  }
+  ReadData data;
+  if (filled > 0) data.pieces.emplace_back(bytes->data(), filled);
+  data.owner = std::move(bytes);
+  return data;
 }
 
 void Files::read_remote(InodeRecord record, Extent want, const std::stop_token& stop, ReadReply reply) {
   auto version = tree_.version_of(*index_.read(), record);
   if (!version) return reply(version.error());
   auto checked = [this, record, version = *version, want, stop, reply](Result<ReadData> data) {
-    const int errnum = errnum_of(data);
-    if (errnum != ESTALE && errnum != ENOENT) return reply(std::move(data));
+    if (data || !is_gone(data.error())) return reply(std::move(data));
     // Not this version any more: renamed or rewritten by ourselves, or changed by somebody else.
     helpers_.run([this, record, version, want, stop, reply, why = data.error()] {
       auto known = require(*index_.read(), record.number);
@@ -124,73 +149,78 @@ Result<Files::Staged> Files::staged(InodeNumber number) {
   return staging_.open(number);
 }
 
-// Makes the record one of a staged file that keeps the first `kept` bytes of its object. In its turn.
-Result<Files::Staged> Files::begin_staging(InodeRecord record, ByteCount kept) {
-  PAIL_TRY(Staged file, staging_.create(record.number, kept));
-  auto change = index_.write();
-  PAIL_TRY(record, require(*change, record.number));
-  record.content = Content::staged;
-  record.changed_seq = change->next_sequence();
-  change->put(record);
-  PAIL_CHECK(change->commit());
-  return file;
+// Makes the inode one of a staged file that keeps at most the first `most` bytes of its object. The disk space of all
+// it keeps is reserved, since all of it goes up again. In its turn.
+Result<Files::Staged> Files::begin_staging(InodeNumber number, Epoch epoch, ByteCount most) {
+  for (;;) {
+    PAIL_TRY(const InodeRecord base, require(*index_.read(), number));
+    PAIL_CHECK(check_epoch(base, epoch));
+    const ByteCount kept = std::min(base.size, most);
+    PAIL_TRY(Staged file, staging_.create(number, kept));
+    const auto reserved = kept.n > 0 ? file->reserve({{}, {kept.n}}) : Result<Unit>(Unit{});
+    if (!reserved) {
+      discard(number);
+      return reserved.error();
+    }
+    auto change = index_.write();
+    PAIL_TRY(InodeRecord record, require(*change, number));
+    // Size and version come from one reading: others may have replaced the object since.
+    if (record.etag != base.etag || record.size != base.size || record.epoch != base.epoch) continue;
+    record.content = Content::staged;
+    record.changed_seq = change->next_sequence();
+    change->put(record);
+    PAIL_CHECK(change->commit());
+    return file;
+  }
 }
 
-// The staging file to write to. In its turn.
-Result<Files::Staged> Files::writable(InodeNumber number, const std::stop_token& stop) {
+// The staging file to write to, with at most the first `most` bytes of what the file has now.
+Result<Files::Staged> Files::writable(const Turns::Turn& turn, Epoch epoch, ByteCount most,
+                                      const std::stop_token& stop) {
+  const InodeNumber number = turn.number();
   bool uploading = false;
   InodeRecord record;
   {
     const auto view = index_.read();
     PAIL_TRY(record, require(*view, number));
+    PAIL_CHECK(check_epoch(record, epoch));
     uploading = record.content == Content::staged && view->upload(number).has_value();
   }
   if (uploading) uploader_.abandon(number);  // its parts would mix old and new bytes
   if (record.content == Content::staged) return staged(number);
-  if (record.knowledge != Knowledge::exact) {
-    PAIL_TRY(auto found, directories_.current(number, stop));
-    record = std::move(found.record);
-  }
-  return begin_staging(record, record.size);
+  if (record.knowledge != Knowledge::exact) PAIL_CHECK(directories_.current(number, stop, &turn));
+  return begin_staging(number, epoch, most);
 }
 
-Result<Unit> Files::write(InodeNumber number, ByteOffset at, std::span<const std::byte> data,
+Result<Unit> Files::write(InodeNumber number, Epoch epoch, ByteOffset at, std::span<const std::byte> data,
                           const std::stop_token& stop) {
   if (at.n + data.size() > cos::kMaxObjectSize.n) return Error{EFBIG, "an object has at most 10 TB"};
   PAIL_TRY(const auto turn, turns_.take(number, stop));
-  PAIL_TRY(const Staged file, writable(number, stop));
+  PAIL_TRY(const Staged file, writable(turn, epoch, cos::kMaxObjectSize, stop));
   return file->write(at, data);
 }
 
-Result<Unit> Files::truncate(InodeNumber number, ByteCount size, const std::stop_token& stop) {
+Result<Unit> Files::truncate(InodeNumber number, Epoch epoch, ByteCount size, const std::stop_token& stop) {
   if (size > cos::kMaxObjectSize) return Error{EFBIG, "an object has at most 10 TB"};
   PAIL_TRY(const auto turn, turns_.take(number, stop));
-  InodeRecord record;
-  {
-    const auto view = index_.read();
-    PAIL_TRY(record, require(*view, number));
-  }
+  PAIL_TRY(const InodeRecord record, require(*index_.read(), number));
+  PAIL_CHECK(check_epoch(record, epoch));
   if (record.content == Content::remote && record.size == size) return Unit{};
-  if (size.n == 0 && record.content == Content::remote) {
-    PAIL_TRY(const Staged file, begin_staging(std::move(record), {}));
-    return Unit{};
-  }
-  PAIL_TRY(const Staged file, writable(number, stop));
+  PAIL_TRY(const Staged file, writable(turn, epoch, size, stop));
   return file->truncate(size);
 }
 
-Result<Unit> Files::reserve(InodeNumber number, Extent extent, const std::stop_token& stop) {
+Result<Unit> Files::reserve(InodeNumber number, Epoch epoch, Extent extent, const std::stop_token& stop) {
   PAIL_TRY(const auto turn, turns_.take(number, stop));
-  PAIL_TRY(const Staged file, writable(number, stop));
+  PAIL_TRY(const Staged file, writable(turn, epoch, cos::kMaxObjectSize, stop));
   PAIL_CHECK(file->reserve(extent));
   if (file->size() < ByteCount{extent.end.n}) return file->truncate({extent.end.n});
   return Unit{};
 }
 
-// Fetches what is missing of `extent` from the version the staging file is based on.
-Result<Unit> Files::hydrate(const InodeRecord& record, cache::StagedFile& file, Extent extent,
-                            const std::stop_token& stop) {
-  const auto missing = file.missing(extent);
+// Fetches what is missing from the version the staging file is based on.
+Result<Unit> Files::hydrate(const InodeRecord& record, cache::StagedFile& file, const std::stop_token& stop) {
+  const auto missing = file.missing({{}, {file.size().n}});
   if (missing.empty()) return Unit{};
   PAIL_TRY(const auto version, tree_.version_of(*index_.read(), record));
   const WallTime modified = modification_time(file.descriptor());
@@ -209,53 +239,66 @@ Result<Unit> Files::hydrate(const InodeRecord& record, cache::StagedFile& file, 
 
 // ---- into the bucket ------------------------------------------------------------------------------------------------
 
-Result<Unit> Files::store(InodeNumber number, const std::stop_token& stop) {
+Result<Unit> Files::store(InodeNumber number, Epoch epoch, const std::stop_token& stop) {
   PAIL_TRY(const auto turn, turns_.take(number, stop));
-  return store_in_turn(number, stop);
+  return store_in_turn(number, epoch, stop);
 }
 
-Result<Unit> Files::store_in_turn(InodeNumber number, const std::stop_token& stop) {
+bool Files::is_unwritten(InodeNumber number) {
+  if (!is_staged(number)) return false;
+  const auto file = staged(number);
+  return file && (*file)->size().n == 0;
+}
+
+Result<Unit> Files::store_in_turn(InodeNumber number, Epoch epoch, const std::stop_token& stop) {
   PAIL_TRY(const auto pass, gate_.enter({number}, stop));
   InodeRecord record;
   std::string key;
   {
     const auto view = index_.read();
     PAIL_TRY(record, require(*view, number));
-    if (record.content == Content::remote || record.unlinked()) return Unit{};
+    PAIL_CHECK(check_epoch(record, epoch));
+    if (record.content == Content::remote || record.binding == cache::Binding::removed) return Unit{};
     PAIL_TRY(key, tree_.key_of(*view, number));
   }
   PAIL_TRY(const Staged file, staged(number));
-  const auto whole = hydrate(record, *file, {{}, {file->size().n}}, stop);
-  const int missing = errnum_of(whole);  // the version it is based on is gone: replaced or removed
-  if (missing == ESTALE || missing == ENOENT) return keep_conflict(record, {ESTALE, whole.error().context});
+  const auto whole = hydrate(record, *file, stop);
+  if (!whole && is_gone(whole.error())) return keep_conflict(record, stale_if_gone(whole.error()));
   if (!whole) return whole.error();
-  InodeRecord current = record;
-  refresh(current);
+  const InodeRecord current = view_.shown(record);
   const UploadJob job{.number = number,
                       .key = key,
                       .descriptor = file->descriptor(),
                       .size = file->size(),
                       .headers = to_headers(current),
-                      .replaces = {record.etag}};
+                      .replaces = {record.etag},
+                      .attempted = {record.attempted}};
   const auto outcome = uploader_.upload(job, stop);
-  if (!outcome && outcome.error().errnum == ESTALE) return keep_conflict(record, outcome.error());
+  if (!outcome && is_gone(outcome.error())) return keep_conflict(record, stale_if_gone(outcome.error()));
   if (!outcome) return outcome.error();
-  return uploaded(std::move(current), key, *outcome, *file);
+  return uploaded(current, key, *outcome, *file);
 }
 
-Result<Unit> Files::uploaded(InodeRecord record, const std::string& key, const Uploaded& outcome,
+Result<Unit> Files::uploaded(const InodeRecord& sent, const std::string& key, const Uploaded& outcome,
                              const cache::StagedFile& file) {
-  record.content = Content::remote;
-  record.etag = outcome.etag.text;
-  record.checked = now();
-  record.knowledge = Knowledge::exact;
   auto change = index_.write();
-  record.changed_seq = change->next_sequence();
-  change->put(record);
+  PAIL_CHECK(change->update(sent.number, [&](InodeRecord& record) {
+    record.content = Content::remote;
+    record.size = sent.size;
+    record.modified = sent.modified;
+    record.changed = sent.changed;
+    record.etag = outcome.etag.text;
+    record.stored = {};
+    record.written = outcome.window;
+    record.attempted.clear();
+    record.checked = tree_.moment();
+    record.knowledge = Knowledge::exact;
+    record.changed_seq = change->next_sequence();
+  }));
   PAIL_CHECK(change->commit());
   // From here on the bucket has it; the local copy serves as cache where there is room.
-  if (record.size.n > 0) blocks_.adopt({key, record.etag, record.size}, file.path(), outcome.checksums);
-  const auto removed = staging_.remove(record.number);
+  if (sent.size.n > 0) blocks_.adopt({key, outcome.etag.text, sent.size}, file.path(), outcome.checksums);
+  const auto removed = staging_.remove(sent.number);
   if (!removed) spdlog::warn("{}", removed.error().context);
   return Unit{};
 }
@@ -263,10 +306,9 @@ Result<Unit> Files::uploaded(InodeRecord record, const std::string& key, const U
 // Nothing is known of the name any more: nor does a listing that is still trusted say that it is absent.
 void Files::forget_name(cache::WriteTransaction& change, const InodeRecord& record) {
   change.forget(record.parent, record.name);
-  auto parent = change.inode(record.parent);
-  if (!parent) return;
-  parent->listed = {};
-  change.put(*parent);
+  // A parent that is gone as well needs no mark.
+  const auto marked = change.update(record.parent, [](InodeRecord& parent) { parent.listed = {}; });
+  if (!marked) spdlog::debug("{}", marked.error().context);
 }
 
 // Somebody else wrote the object first. Their version stays; ours is kept for people to find.
@@ -274,69 +316,101 @@ Result<Unit> Files::keep_conflict(const InodeRecord& record, const Error& why) {
   PAIL_TRY(const auto path, staging_.set_aside(record.number, record.name));
   spdlog::error("{}: changed by another writer since it was read here; what was written here is kept in {}",
                 quote(record.name), path.string());
-  auto change = index_.write();
-  PAIL_TRY(InodeRecord changed, require(*change, record.number));
-  changed.content = Content::remote;
-  changed.knowledge = Knowledge::listed;
-  changed.checked = {};
-  ++changed.epoch;
-  change->put(changed);
-  if (changed.etag.empty()) {  // it never was in the bucket: the name now leads to somebody else's object
-    forget_name(*change, changed);
-    remove_tree(*change, opens_, std::move(changed));
-  }
-  PAIL_CHECK(change->commit());
+  leave_base(record.number);
   return why;
 }
 
-// ---- attributes -----------------------------------------------------------------------------------------------------
-
-void Files::refresh(InodeRecord& record) {
-  if (record.content != Content::staged) return;
-  const auto file = staged(record.number);
-  if (!file) return;
-  record.size = (*file)->size();
-  record.modified = modification_time((*file)->descriptor());
-  record.changed = std::max(record.changed, record.modified);
+// The staged bytes of an inode are elsewhere now. What its name leads to is the bucket's business again, and handles
+// that were opened on the lost content are stale for ever.
+void Files::leave_base(InodeNumber number) {
+  if (index_.read()->upload(number)) uploader_.abandon(number);
+  auto change = index_.write();
+  const auto changed = change->update(number, [](InodeRecord& record) {
+    record.content = Content::remote;
+    record.knowledge = Knowledge::listed;
+    record.checked = {};
+    record.attempted.clear();
+    ++record.epoch;
+  });
+  if (!changed) return;
+  forget_name_of_lost(*change, *changed);
+  if (const auto committed = change->commit(); !committed) spdlog::warn("{}", committed.error().context);
 }
+
+// A file that never was in the bucket has nothing to fall back to: the name may lead to somebody else's object.
+void Files::forget_name_of_lost(cache::WriteTransaction& change, const InodeRecord& record) {
+  if (record.unlinked()) return change.erase(record.number);
+  if (!record.etag.empty()) return;
+  forget_name(change, record);
+  if (!vanish(change, opens_, record)) spdlog::warn("{}: cannot be forgotten", quote(record.name));
+}
+
+// ---- attributes -----------------------------------------------------------------------------------------------------
 
 Result<Unit> Files::set_staged_time(InodeNumber number, WallTime modified) {
   PAIL_TRY(const Staged file, staged(number));
   return set_modification_time(file->descriptor(), modified);
 }
 
-Result<Unit> Files::store_attributes(InodeRecord record, const std::stop_token& stop) {
-  PAIL_TRY(const auto pass, gate_.enter({record.number}, stop));
+Result<Unit> Files::store_attributes(InodeNumber number, const Edit& edit, const std::stop_token& stop) {
+  PAIL_TRY(const auto pass, gate_.enter({number}, stop));
+  InodeRecord draft;
   std::string key;
+  bool uploading = false;
   {
     const auto view = index_.read();
-    PAIL_TRY(key, record.type == FileType::directory ? tree_.prefix_of(*view, record.number)
-                                                     : tree_.key_of(*view, record.number));
+    PAIL_TRY(draft, require(*view, number));
+    PAIL_TRY(key, draft.type == FileType::directory ? tree_.prefix_of(*view, number) : tree_.key_of(*view, number));
+    uploading = draft.content == Content::staged && view->upload(number).has_value();
   }
+  draft = view_.shown(std::move(draft));
+  draft.changed = now();
+  PAIL_CHECK(edit(draft));
+  if (uploading) uploader_.abandon(number);  // a recorded upload was begun with the headers of before
   const bool in_bucket =
-      record.content == Content::remote && !record.unlinked() && !key.empty() && record.number != cache::kRootInode;
-  // A recorded upload was begun with the headers of before.
-  if (record.content == Content::staged && index_.read()->upload(record.number)) uploader_.abandon(record.number);
-  if (in_bucket && record.type == FileType::directory) {
-    if (record.form != cache::DirectoryForm::plain_marker) record.form = cache::DirectoryForm::slash_marker;
+      draft.content == Content::remote && !draft.unlinked() && !key.empty() && number != cache::kRootInode;
+  if (in_bucket) PAIL_CHECK(put_attributes(draft, key, stop));
+  auto change = index_.write();
+  PAIL_CHECK(change->update(number, [&](InodeRecord& record) {
+    record.permissions = draft.permissions;
+    record.uid = draft.uid;
+    record.gid = draft.gid;
+    record.accessed = draft.accessed;
+    record.modified = draft.modified;
+    record.changed = draft.changed;
+    record.headers = draft.headers;
+    record.checked = tree_.moment();
+    record.knowledge = Knowledge::exact;
+    record.changed_seq = change->next_sequence();
+    if (!in_bucket) return;
+    record.form = draft.form;
+    record.etag = draft.etag;
+    record.stored = draft.stored;
+    record.written = draft.written;
+  }));
+  return change->commit();
+}
+
+// Writes the attributes of a draft to its object: a marker anew, a file by a copy onto itself. What the store answers
+// is noted in the draft.
+Result<Unit> Files::put_attributes(InodeRecord& draft, const std::string& key, const std::stop_token& stop) {
+  const WallTime sent = now();
+  draft.stored = {};
+  if (draft.type == FileType::directory) {
+    if (draft.form != cache::DirectoryForm::plain_marker) draft.form = cache::DirectoryForm::slash_marker;
     PAIL_TRY(const auto put,
              store_.put_object(options_.bucket,
-                               {.key = Tree::marker_key(key, record.form), .headers = to_headers(record)}, stop));
-  } else if (in_bucket) {
-    PAIL_TRY(const auto copied,
-             copy(key, key, {record.etag}, record.size, cos::MetadataDirective::replace, to_headers(record), stop));
-    record.etag = copied.etag.text;
+                               {.key = Tree::marker_key(key, draft.form), .headers = to_headers(draft)}, stop));
+    draft.written = write_window(sent, put.date);
+    return Unit{};
   }
-  auto change = index_.write();
-  PAIL_TRY(const InodeRecord known, require(*change, record.number));
-  record.listed = known.listed;  // a listing may have ended in the meantime
-  if (record.content == Content::staged) record.size = known.size;
-  if (in_bucket) record.stored = {};
-  record.checked = now();
-  record.knowledge = Knowledge::exact;
-  record.changed_seq = change->next_sequence();
-  change->put(record);
-  return change->commit();
+  PAIL_TRY(const auto copied,
+           copy(key, key, {draft.etag}, draft.size, cos::MetadataDirective::replace, to_headers(draft), stop));
+  draft.etag = copied.etag.text;
+  draft.stored = copied.last_modified;
+  draft.written.reset();
+  if (draft.stored == WallTime{}) draft.written = cache::WriteWindow{sent, now()};
+  return Unit{};
 }
 
 Result<cos::CopyResult> Files::copy(const std::string& from, const std::string& to, const cos::ETag& etag,
@@ -380,7 +454,7 @@ Result<cos::CopyResult> Files::copy(const std::string& from, const std::string& 
     if (!aborted) spdlog::warn("an unfinished copy stays in the bucket: {}", aborted.error().context);
     return outcome.error();
   }
-  return cos::CopyResult{outcome->etag, now()};
+  return cos::CopyResult{outcome->etag, {}};
 }
 
 // For stores such as versitygw that copy no directory markers. A marker is nothing but its headers.
@@ -388,7 +462,7 @@ Result<cos::CopyResult> Files::copy_marker(const std::string& from, const std::s
                                            const std::stop_token& stop) {
   PAIL_TRY(const cos::ObjectInfo info, store_.head_object(options_.bucket, from, stop));
   PAIL_TRY(const auto put, store_.put_object(options_.bucket, {.key = to, .headers = info.headers}, stop));
-  return cos::CopyResult{put.etag, now()};
+  return cos::CopyResult{put.etag, {}};
 }
 
 // ---- beginnings and ends --------------------------------------------------------------------------------------------
@@ -405,8 +479,12 @@ Result<Unit> Files::preserve(const InodeRecord& record, const std::stop_token& s
     spdlog::warn("{}: removed while it is open; too large to keep a copy for whoever reads it", quote(record.name));
     return Unit{};
   }
-  PAIL_TRY(const Staged file, begin_staging(record, record.size));
-  return hydrate(record, *file, {{}, {record.size.n}}, stop);
+  const auto file = begin_staging(record.number, record.epoch, record.size);
+  const auto whole = file ? hydrate(record, **file, stop) : Result<Unit>(file.error());
+  if (errnum_of(whole) != ENOSPC) return whole;
+  if (file) release_preserved(record.number);
+  spdlog::warn("{}: removed while it is open; no disk space to keep a copy for whoever reads it", quote(record.name));
+  return Unit{};
 }
 
 bool Files::is_staged(InodeNumber number) {
@@ -416,10 +494,8 @@ bool Files::is_staged(InodeNumber number) {
 
 void Files::release_preserved(InodeNumber number) {
   auto change = index_.write();
-  auto record = change->inode(number);
-  if (!record) return;
-  record->content = Content::remote;
-  change->put(*record);
+  const auto changed = change->update(number, [](InodeRecord& record) { record.content = Content::remote; });
+  if (!changed) return;
   if (const auto committed = change->commit(); !committed) return spdlog::warn("{}", committed.error().context);
   change.reset();
   discard(number);
@@ -441,19 +517,7 @@ void Files::set_aside_leftovers() {
         spdlog::warn("{}: was being written when the last mount ended and was never closed; its bytes are kept in {}",
                      quote(record->name), path->string());
     }
-    if (index_.read()->upload(number)) uploader_.abandon(number);
-    auto change = index_.write();
-    if (record->etag.empty() || record->unlinked()) {
-      if (!record->unlinked()) forget_name(*change, *record);
-      change->erase(number);
-    } else {  // the object it was based on is what the name leads to
-      record->content = Content::remote;
-      record->knowledge = Knowledge::listed;
-      record->checked = {};
-      ++record->epoch;
-      change->put(*record);
-    }
-    if (const auto committed = change->commit(); !committed) spdlog::warn("{}", committed.error().context);
+    leave_base(number);
   }
 }
 

@@ -1,6 +1,9 @@
 // Regular files: reading a version from the bucket, writing into a staging file, bringing that into the bucket.
 //
 // Changes to one file take turns (Turns); reads do not wait for them. Thread-safe.
+//
+// A handle says which content of the inode it was opened on (its epoch). When others replaced or removed that content,
+// or won against ours, everything through the handle that reads or writes is ESTALE from then on.
 #pragma once
 
 #include <string>
@@ -21,29 +24,33 @@ namespace pail::vfs {
 
 class Files {
  public:
-  Files(cache::Index& index, const Tree& tree, OpenTable& opens, Turns& turns, TreeGate& gate, cos::Client& store,
-        Directories& directories, cache::StagingArea& staging, cache::BlockCache& blocks, const Options& options,
-        Executor& helpers);
+  Files(cache::Index& index, const Tree& tree, const AttributeView& view, OpenTable& opens, Turns& turns,
+        TreeGate& gate, cos::Client& store, Directories& directories, cache::StagingArea& staging,
+        cache::BlockCache& blocks, const Options& options, Executor& helpers);
 
-  // ---- of an open file ----
+  // ---- of an open file; `epoch` is that of the handle, none where there is no handle ----
+  using Epoch = std::optional<std::uint64_t>;
   void read(InodeNumber number, std::uint64_t epoch, Extent want, const std::stop_token& stop, ReadReply reply);
-  Result<Unit> write(InodeNumber number, ByteOffset at, std::span<const std::byte> data, const std::stop_token& stop);
-  Result<Unit> truncate(InodeNumber number, ByteCount size, const std::stop_token& stop);
-  Result<Unit> reserve(InodeNumber number, Extent extent, const std::stop_token& stop);
+  Result<Unit> write(InodeNumber number, Epoch epoch, ByteOffset at, std::span<const std::byte> data,
+                     const std::stop_token& stop);
+  Result<Unit> truncate(InodeNumber number, Epoch epoch, ByteCount size, const std::stop_token& stop);
+  Result<Unit> reserve(InodeNumber number, Epoch epoch, Extent extent, const std::stop_token& stop);
   // What was written is in the bucket when it returns without error; nothing to do for a file that was not.
-  Result<Unit> store(InodeNumber number, const std::stop_token& stop);
+  Result<Unit> store(InodeNumber number, Epoch epoch, const std::stop_token& stop);
+  // A file that was made or emptied and has no bytes yet.
+  bool is_unwritten(InodeNumber number);
 
   // ---- for other parts; the caller has the inode's turn ----
-  Result<Unit> store_in_turn(InodeNumber number, const std::stop_token& stop);
-  // Stores changed attributes: with the staged content later, or by copying the object onto itself now.
-  Result<Unit> store_attributes(cache::InodeRecord record, const std::stop_token& stop);
+  Result<Unit> store_in_turn(InodeNumber number, Epoch epoch, const std::stop_token& stop);
+  // Changes attributes and stores them: with the staged content later, or by copying the object onto itself now.
+  // `edit` is given the inode as it is and may refuse.
+  using Edit = std::function<Result<Unit>(cache::InodeRecord&)>;
+  Result<Unit> store_attributes(InodeNumber number, const Edit& edit, const std::stop_token& stop);
   // Keeps the content of an open file that is about to lose its object.
   Result<Unit> preserve(const cache::InodeRecord& record, const std::stop_token& stop);
   bool is_staged(InodeNumber number);
   // It kept its object after all.
   void release_preserved(InodeNumber number);
-  // The staged size and time of a record, which it has only in its staging file.
-  void refresh(cache::InodeRecord& record);
   Result<Unit> set_staged_time(InodeNumber number, WallTime modified);
   // A new, empty, staged file that replaces nothing.
   Result<Unit> stage_empty(InodeNumber number);
@@ -57,8 +64,8 @@ class Files {
   void forget_reader(InodeNumber number) { reader_.forget(number); }
 
   // Stores a small object under a key that must be free. Errors: EEXIST it is not.
-  Result<cos::ETag> create_object(const std::string& key, const std::string& body, const cos::ObjectHeaders& headers,
-                                  const std::stop_token& stop) {
+  Result<Uploaded> create_object(const std::string& key, const std::string& body, const cos::ObjectHeaders& headers,
+                                 const std::stop_token& stop) {
     return uploader_.create(key, body, headers, stop);
   }
   Result<cos::CopyResult> copy(const std::string& from, const std::string& to, const cos::ETag& etag, ByteCount size,
@@ -73,20 +80,25 @@ class Files {
 
   Result<cos::CopyResult> copy_marker(const std::string& from, const std::string& to, const std::stop_token& stop);
   Result<Staged> staged(InodeNumber number);
-  Result<Staged> begin_staging(cache::InodeRecord record, ByteCount kept);
-  Result<Staged> writable(InodeNumber number, const std::stop_token& stop);
-  Result<Unit> hydrate(const cache::InodeRecord& record, cache::StagedFile& file, Extent extent,
-                       const std::stop_token& stop);
+  Result<Staged> begin_staging(InodeNumber number, Epoch epoch, ByteCount most);
+  Result<Staged> writable(const Turns::Turn& turn, Epoch epoch, ByteCount most, const std::stop_token& stop);
+  Result<Unit> hydrate(const cache::InodeRecord& record, cache::StagedFile& file, const std::stop_token& stop);
+  Result<ReadData> compose(const cache::InodeRecord& record, const cache::StagedFile& file, Extent want,
+                           const std::stop_token& stop);
   void read_staged(const cache::InodeRecord& record, const Staged& file, Extent want, const std::stop_token& stop,
                    ReadReply reply);
   void read_remote(cache::InodeRecord record, Extent want, const std::stop_token& stop, ReadReply reply);
-  Result<Unit> uploaded(cache::InodeRecord record, const std::string& key, const Uploaded& outcome,
+  Result<Unit> uploaded(const cache::InodeRecord& sent, const std::string& key, const Uploaded& outcome,
                         const cache::StagedFile& file);
   static void forget_name(cache::WriteTransaction& change, const cache::InodeRecord& record);
   Result<Unit> keep_conflict(const cache::InodeRecord& record, const Error& why);
+  void leave_base(InodeNumber number);
+  void forget_name_of_lost(cache::WriteTransaction& change, const cache::InodeRecord& record);
+  Result<Unit> put_attributes(cache::InodeRecord& draft, const std::string& key, const std::stop_token& stop);
 
   cache::Index& index_;
   const Tree& tree_;
+  const AttributeView& view_;
   OpenTable& opens_;
   Turns& turns_;
   TreeGate& gate_;

@@ -5,7 +5,10 @@
 // once and answered as the first time. Errors are errno values as POSIX names them for the call; what comes from the
 // store is mapped by cos (EACCES, EPERM, EREMOTEIO, ENOSPC, ESTALE, ETIMEDOUT, EIO ...).
 //
-// Durability: when flush() or fsync() returns without error, the file's content and attributes are in the bucket.
+// Durability: when flush() or fsync() returns without error, the file's content and attributes are in the bucket; see
+// flush() for the exception.
+// A handle stands for the content that was opened. When others replaced or removed it, or won against what was written
+// here, everything that reads or writes through the handle is ESTALE from then on.
 #pragma once
 
 #include <filesystem>
@@ -39,6 +42,7 @@ struct Options {
   std::uint32_t file_permissions = 0644, directory_permissions = 0755;  // of objects that store none
   ByteCount part_size{16ull << 20};
   unsigned parallel = 16;  // requests of one job at a time
+  const Clock* clock = &system_clock();
 };
 
 // Whether a mount begins, or a new process goes on with one that applications use.
@@ -80,7 +84,10 @@ class FileSystem {
   // All of `data`, or an error and none of it.
   virtual Result<Unit> write(const Request& request, InodeNumber number, std::uint64_t handle, ByteOffset at,
                              std::span<const std::byte> data) = 0;
-  virtual Result<Unit> allocate(const Request& request, InodeNumber number, int mode, Extent extent) = 0;
+  virtual Result<Unit> allocate(const Request& request, InodeNumber number, std::uint64_t handle, int mode,
+                                Extent extent) = 0;
+  // A file that was made or emptied and has no bytes yet is not stored while the caller has another descriptor of it
+  // (a shell's redirection closes one before it writes to the other), but within 100 ms.
   virtual Result<Unit> flush(const Request& request, InodeNumber number, std::uint64_t handle) = 0;
   virtual Result<Unit> fsync(const Request& request, InodeNumber number, std::uint64_t handle) = 0;
   virtual void release(const Request& request, InodeNumber number, std::uint64_t handle) = 0;

@@ -5,6 +5,7 @@
 #include "base/checksum.h"
 #include "base/encoding.h"
 #include "base/log.h"
+#include "vfs/own_write.h"
 
 namespace pail::vfs {
 
@@ -22,15 +23,6 @@ std::uint64_t hash(std::string_view name) {
   return xxh3(bytes_of(name));
 }
 
-bool holds_staged(cache::WriteTransaction& change, InodeNumber directory) {
-  for (InodeNumber number : change.staged()) {
-    auto record = change.inode(number);
-    while (record && record->number != kRootInode && record->number != directory) record = change.inode(record->parent);
-    if (record && record->number == directory) return true;
-  }
-  return false;
-}
-
 }  // namespace
 
 struct ListingMerge::Seen {
@@ -39,28 +31,39 @@ struct ListingMerge::Seen {
   DirectoryForm form = DirectoryForm::implicit;
 };
 
-void remove_tree(cache::WriteTransaction& change, OpenTable& opens, InodeRecord record) {
+bool vanish(cache::WriteTransaction& change, OpenTable& opens, InodeRecord record) {
+  if (record.content == Content::staged) return false;
   std::vector<InodeNumber> children;
   change.children(record.number, 0, [&](InodeNumber child) {
     children.push_back(child);
     return true;
   });
+  bool all_gone = true;
   for (const InodeNumber number : children)
-    if (auto child = change.inode(number)) {
-      change.forget(record.number, child->name);
-      remove_tree(change, opens, std::move(*child));
-    }
-  if (!opens.maybe_open(record.number)) return change.erase(record.number);
+    if (auto child = change.inode(number)) all_gone &= vanish(change, opens, std::move(*child));
+  if (!all_gone) return false;
+  if (leads_to(change, record)) change.forget(record.parent, record.name);
+  if (!opens.maybe_open(record.number)) {
+    change.erase(record.number);
+    return true;
+  }
   record.binding = cache::Binding::vanished;
+  ++record.epoch;  // whoever has it open must not write to it any more
   change.put(record);
+  return true;
 }
 
-ListingMerge::ListingMerge(cache::Index& index, const Tree& tree, OpenTable& opens, InodeNumber directory)
-    : index_(&index), tree_(&tree), opens_(&opens), directory_(directory), begun_(now()) {}
+bool leads_to(cache::ReadTransaction& view, const InodeRecord& record) {
+  const auto dirent = view.dirent(record.parent, record.name);
+  return dirent && dirent->number == record.number;
+}
 
-Result<ListingMerge> ListingMerge::begin(cache::Index& index, const Tree& tree, OpenTable& opens,
+ListingMerge::ListingMerge(cache::Index& index, const Tree& tree, OpenTable& opens, Turns& turns, InodeNumber directory)
+    : index_(&index), tree_(&tree), opens_(&opens), turns_(&turns), directory_(directory), begun_(tree.moment()) {}
+
+Result<ListingMerge> ListingMerge::begin(cache::Index& index, const Tree& tree, OpenTable& opens, Turns& turns,
                                          InodeNumber directory) {
-  ListingMerge merge(index, tree, opens, directory);
+  ListingMerge merge(index, tree, opens, turns, directory);
   auto change = index.write();
   PAIL_TRY(merge.prefix_, tree.prefix_of(*change, directory));
   merge.sequence_ = change->next_sequence();
@@ -98,6 +101,7 @@ Result<Unit> ListingMerge::add(const cos::ListPage& page) {
     }
   }
   auto change = index_->write();
+  busy_ = turns_->taken();
   if (directory_ != kRootInode && !change->inode(directory_)) return Error{ESTALE, prefix_ + ": no longer exists"};
   if (marker != nullptr) PAIL_CHECK(note_marker(*change, *marker));
   for (const auto& [name, seen] : names) {
@@ -114,29 +118,40 @@ Result<Unit> ListingMerge::add(const cos::ListPage& page) {
 // The directory's own marker: when somebody else wrote it, its attributes are read anew.
 Result<Unit> ListingMerge::note_marker(cache::WriteTransaction& change, const cos::ListedObject& marker) {
   PAIL_TRY(InodeRecord record, require(change, directory_));
-  // HEAD tells whole seconds only.
-  const bool same = std::chrono::floor<std::chrono::seconds>(record.stored) ==
-                    std::chrono::floor<std::chrono::seconds>(marker.last_modified);
-  if (directory_ == kRootInode || record.changed_seq > sequence_ || same) return Unit{};
-  // One that we wrote and whose time is not known yet: this is its time.
-  const bool ours = record.form == DirectoryForm::slash_marker && record.stored == WallTime{};
+  const bool known = record.stored != WallTime{} && is_known(record, marker.last_modified);
+  if (directory_ == kRootInode || record.changed_seq > sequence_ || busy_.contains(directory_) || known) return Unit{};
+  if (record.form != DirectoryForm::slash_marker) record.knowledge = Knowledge::listed;
   record.form = DirectoryForm::slash_marker;
-  record.stored = marker.last_modified;
-  if (!ours) record.knowledge = Knowledge::listed;
+  note_time(record, marker.last_modified);
   change.put(record);
   return Unit{};
+}
+
+// What a listing must not touch: it may tell of a time before our own last change.
+bool ListingMerge::is_kept(const InodeRecord& record) const {
+  return record.content == Content::staged || record.changed_seq > sequence_ || busy_.contains(record.number);
+}
+
+// The content is the one we know. Its attributes may have been changed by another mount, which a copy onto itself shows
+// by the object's time alone.
+void ListingMerge::note_same_content(cache::WriteTransaction& change, InodeRecord record,
+                                     const cos::ListedObject& object) {
+  if (record.stored != WallTime{} && is_known(record, object.last_modified)) return;
+  note_time(record, object.last_modified);
+  change.put(record);
 }
 
 void ListingMerge::merge(cache::WriteTransaction& change, const std::string& name, const Seen& seen) {
   const auto dirent = change.dirent(directory_, name);
   if (dirent && dirent->changed_seq > sequence_) return;
   auto known = dirent && dirent->number != 0 ? change.inode(dirent->number) : std::nullopt;
-  if (known && (known->content == Content::staged || known->changed_seq > sequence_)) return;
+  if (known && is_kept(*known)) return;
   const bool known_directory = known && known->type == FileType::directory;
   if (known_directory && seen.directory) return;
-  if (known && !seen.directory && known->etag == seen.object->etag.text && !known->etag.empty()) return;
+  if (known && !seen.directory && known->etag == seen.object->etag.text && !known->etag.empty())
+    return note_same_content(change, std::move(*known), *seen.object);
   if (known && (known_directory || seen.directory)) {  // a file became a directory or the other way round
-    remove_tree(change, *opens_, std::move(*known));
+    if (!vanish(change, *opens_, std::move(*known))) return;
     known.reset();
   }
   InodeRecord record;
@@ -158,6 +173,7 @@ void ListingMerge::merge(cache::WriteTransaction& change, const std::string& nam
     record.etag = seen.object->etag.text;
   }
   record.stored = seen.object != nullptr ? seen.object->last_modified : WallTime{};
+  record.written.reset();
   record.accessed = record.modified = record.changed = seen.object != nullptr ? seen.object->last_modified : begun_;
   change.put(record);
   change.bind(directory_, name, {record.number, begun_, dirent ? dirent->changed_seq : 0});
@@ -168,6 +184,7 @@ Result<Unit> ListingMerge::finish() {
   std::string after;
   for (bool more = had_names_; more;) {
     auto change = index_->write();
+    busy_ = turns_->taken();
     std::vector<std::pair<std::string, Dirent>> gone;
     std::size_t visited = 0;
     more = false;
@@ -179,17 +196,14 @@ Result<Unit> ListingMerge::finish() {
     });
     for (const auto& [name, dirent] : gone) {
       auto record = dirent.number != 0 ? change->inode(dirent.number) : std::nullopt;
-      if (record && (record->content == Content::staged || record->changed_seq > sequence_)) continue;
-      if (record && record->type == FileType::directory && holds_staged(*change, record->number)) continue;
+      if (record && is_kept(*record)) continue;
+      if (record && !vanish(*change, *opens_, std::move(*record))) continue;
       change->forget(directory_, name);
-      if (record) remove_tree(*change, *opens_, std::move(*record));
     }
     PAIL_CHECK(change->commit());
   }
   auto change = index_->write();
-  PAIL_TRY(InodeRecord record, require(*change, directory_));
-  record.listed = begun_;
-  change->put(record);
+  PAIL_CHECK(change->update(directory_, [&](InodeRecord& record) { record.listed = begun_; }));
   return change->commit();
 }
 

@@ -4,12 +4,14 @@
 #pragma once
 
 #include <cstdint>
+#include <set>
 #include <string>
 #include <unordered_set>
 
 #include "cache/index.h"
 #include "pailfs/cos/types.h"
 #include "vfs/tree.h"
+#include "vfs/turns.h"
 
 namespace pail::vfs {
 
@@ -17,7 +19,9 @@ namespace pail::vfs {
 class ListingMerge {
  public:
   // Begins: everything our side changes from now on wins over what the pages say.
-  static Result<ListingMerge> begin(cache::Index& index, const Tree& tree, OpenTable& opens, InodeNumber directory);
+  // Inodes in whose turn somebody works are left alone, too.
+  static Result<ListingMerge> begin(cache::Index& index, const Tree& tree, OpenTable& opens, Turns& turns,
+                                    InodeNumber directory);
 
   const std::string& prefix() const { return prefix_; }
   WallTime begun() const { return begun_; }
@@ -31,14 +35,18 @@ class ListingMerge {
 
  private:
   struct Seen;
-  ListingMerge(cache::Index& index, const Tree& tree, OpenTable& opens, InodeNumber directory);
+  ListingMerge(cache::Index& index, const Tree& tree, OpenTable& opens, Turns& turns, InodeNumber directory);
 
   Result<Unit> note_marker(cache::WriteTransaction& change, const cos::ListedObject& marker);
+  bool is_kept(const cache::InodeRecord& record) const;
+  void note_same_content(cache::WriteTransaction& change, cache::InodeRecord record, const cos::ListedObject& object);
   void merge(cache::WriteTransaction& change, const std::string& name, const Seen& seen);
 
   cache::Index* index_;
   const Tree* tree_;
   OpenTable* opens_;
+  Turns* turns_;
+  std::set<InodeNumber> busy_;  // whose turn was taken when the present batch began
   InodeNumber directory_;
   std::string prefix_;
   WallTime begun_;
@@ -47,7 +55,11 @@ class ListingMerge {
   std::unordered_set<std::uint64_t> seen_;  // hashes of the names of all pages, when had_names_
 };
 
-// The inode and everything below it leave the index; what is open stays readable until it is closed.
-void remove_tree(cache::WriteTransaction& change, OpenTable& opens, cache::InodeRecord record);
+// Others removed the inode, or put something else under its name: it and everything below it leave the index. What is
+// open lives on as vanished. What has staged bytes is never taken away, nor are the directories above it: false.
+[[nodiscard]] bool vanish(cache::WriteTransaction& change, OpenTable& opens, cache::InodeRecord record);
+
+// Whether the name in the record leads to it.
+bool leads_to(cache::ReadTransaction& view, const cache::InodeRecord& record);
 
 }  // namespace pail::vfs

@@ -77,15 +77,16 @@ Result<std::string> Names::key_for(Place place) {
 Result<std::optional<InodeRecord>> Names::find(Place place, const std::stop_token& stop) {
   auto found = directories_.resolve(place.parent, place.name, stop);
   if (found) return std::optional(std::move(found->record));
-  if (found.error().errnum == ENOENT) return std::optional<InodeRecord>{};
+  if (found.error().fault == Fault::no_key) return std::optional<InodeRecord>{};
   return found.error();
 }
 
 // A record for a new inode, bound to its name; the parent's times change. The caller puts it.
 Result<InodeRecord> Names::new_record(cache::WriteTransaction& change, const Request& request, Place place,
                                       FileType type, std::uint32_t permissions) {
-  PAIL_TRY(InodeRecord parent, require(change, place.parent));
+  PAIL_TRY(const InodeRecord parent, require(change, place.parent));
   if (parent.unlinked()) return Error{ENOENT, fmt::format("{}: was removed", quote(parent.name))};
+  PAIL_CHECK(displace(change, place));
   InodeRecord record;
   record.number = change.next_inode_number();
   record.parent = place.parent;
@@ -98,20 +99,36 @@ Result<InodeRecord> Names::new_record(cache::WriteTransaction& change, const Req
     record.gid = parent.gid;
     if (type == FileType::directory) record.permissions |= S_ISGID;
   }
-  record.accessed = record.modified = record.changed = record.checked = now();
+  record.accessed = record.modified = record.changed = now();
   record.knowledge = Knowledge::exact;
   record.changed_seq = change.next_sequence();
+  record.checked = tree_.moment();
   change.bind(place.parent, place.name, {record.number, record.checked, record.changed_seq});
-  parent.modified = parent.changed = record.changed;
-  change.put(parent);
+  PAIL_CHECK(touch(change, place.parent));
   return record;
 }
 
-// The inode lost its name: it stays for as long as it is open.
-void Names::detach(cache::WriteTransaction& change, InodeRecord record) {
-  record.binding = cache::Binding::removed;
-  record.changed = now();
-  change.put(record);
+// A listing that ran beside an operation of ours may have found its result under the name already.
+Result<Unit> Names::displace(cache::WriteTransaction& change, Place place) {
+  const auto dirent = change.dirent(place.parent, place.name);
+  auto found = dirent && dirent->number != 0 ? change.inode(dirent->number) : std::nullopt;
+  if (!found || vanish(change, opens_, std::move(*found))) return Unit{};
+  return Error{EEXIST, fmt::format("{}: is being written", quote(place.name))};
+}
+
+// The names in a directory changed.
+Result<Unit> Names::touch(cache::WriteTransaction& change, InodeNumber directory) {
+  PAIL_CHECK(change.update(directory, [](InodeRecord& record) { record.modified = record.changed = now(); }));
+  return Unit{};
+}
+
+// We took the name of an inode away: it stays for as long as it is open.
+Result<Unit> Names::detach(cache::WriteTransaction& change, InodeNumber number) {
+  PAIL_CHECK(change.update(number, [](InodeRecord& record) {
+    record.binding = cache::Binding::removed;
+    record.changed = now();
+  }));
+  return Unit{};
 }
 
 void Names::clean_up(InodeNumber number) {
@@ -125,10 +142,9 @@ void Names::clean_up(InodeNumber number) {
 // A directory that existed only through what was in it does not vanish with its last entry.
 void Names::keep_directory(InodeNumber directory, const std::stop_token& stop) {
   if (directory == kRootInode) return;
-  InodeRecord record;
   {
     const auto view = index_.read();
-    auto known = view->inode(directory);
+    const auto known = view->inode(directory);
     if (!known || known->form != DirectoryForm::implicit || known->unlinked()) return;
     bool occupied = false;
     view->children(directory, 0, [&](InodeNumber) {
@@ -136,9 +152,10 @@ void Names::keep_directory(InodeNumber directory, const std::stop_token& stop) {
       return false;
     });
     if (occupied) return;
-    record = std::move(*known);
   }
-  const auto kept = files_.store_attributes(std::move(record), stop);
+  const auto turn = turns_.take(directory, stop);
+  const auto unchanged = [](InodeRecord&) { return Result<Unit>(Unit{}); };
+  const auto kept = turn ? files_.store_attributes(directory, unchanged, stop) : Result<Unit>(turn.error());
   if (!kept) spdlog::warn("an emptied directory may vanish: {}", kept.error().context);
 }
 
@@ -195,13 +212,14 @@ Result<InodeRecord> Names::make(const Request& request, InodeNumber parent, std:
   PAIL_TRY(InodeRecord made, new_record(*change, request, place, type, permissions));
   made.accessed = made.modified = record.modified;
   made.size = {target.size()};
+  if (stored) made.written = stored->window;
   made.link_target = target;
   if (type == FileType::directory) {
     made.form = DirectoryForm::slash_marker;
     made.listed = made.checked;  // nothing is in it
     made.size = {};
   } else if (stored) {
-    made.etag = stored->text;
+    made.etag = stored->etag.text;
   } else {
     made.knowledge = Knowledge::listed;
   }
@@ -228,21 +246,18 @@ Result<Unit> Names::unlink(const Request& request, InodeNumber parent, std::stri
   PAIL_CHECK(files_.preserve(record, request.stop));
   PAIL_CHECK(begin(request, earlier, record.number));
   const bool preserved = record.content == Content::remote && files_.is_staged(record.number);
-  const auto deleted =
-      record.etag.empty() ? Result<Unit>(Unit{}) : store_.delete_object(options_.bucket, key, request.stop);
+  // An upload that ended with an error may have made an object all the same.
+  const bool stored = !record.etag.empty() || !record.attempted.empty();
+  const auto deleted = stored ? store_.delete_object(options_.bucket, key, request.stop) : Result<Unit>(Unit{});
   if (!deleted) {
     if (preserved) files_.release_preserved(record.number);
     return deleted;
   }
   {
     auto change = index_.write();
-    PAIL_TRY(record, require(*change, record.number));
-    change->unbind(parent, name, {0, now(), change->next_sequence()});
-    detach(*change, record);
-    if (auto directory = change->inode(parent)) {
-      directory->modified = directory->changed = now();
-      change->put(*directory);
-    }
+    change->unbind(parent, name, {0, tree_.moment(), change->next_sequence()});
+    PAIL_CHECK(detach(*change, record.number));
+    PAIL_CHECK(touch(*change, parent));
     done(*change, request, record.number);
     PAIL_CHECK(change->commit());
   }
@@ -271,13 +286,9 @@ Result<Unit> Names::rmdir(const Request& request, InodeNumber parent, std::strin
   if (found->form == DirectoryForm::plain_marker) PAIL_CHECK(store_.delete_object(options_.bucket, key, request.stop));
   {
     auto change = index_.write();
-    PAIL_TRY(InodeRecord record, require(*change, found->number));
-    change->unbind(parent, name, {0, now(), change->next_sequence()});
-    detach(*change, std::move(record));
-    if (auto directory = change->inode(parent)) {
-      directory->modified = directory->changed = now();
-      change->put(*directory);
-    }
+    change->unbind(parent, name, {0, tree_.moment(), change->next_sequence()});
+    PAIL_CHECK(detach(*change, found->number));
+    PAIL_CHECK(touch(*change, parent));
     done(*change, request, found->number);
     PAIL_CHECK(change->commit());
   }

@@ -61,7 +61,9 @@ class Names {
                                         FileType type, std::uint32_t permissions);
   Result<std::string> key_for(Place place);
   Result<std::optional<cache::InodeRecord>> find(Place place, const std::stop_token& stop);
-  void detach(cache::WriteTransaction& change, cache::InodeRecord record);
+  Result<Unit> displace(cache::WriteTransaction& change, Place place);
+  static Result<Unit> touch(cache::WriteTransaction& change, InodeNumber directory);
+  static Result<Unit> detach(cache::WriteTransaction& change, InodeNumber number);
   void keep_directory(InodeNumber directory, const std::stop_token& stop);
 
   Result<Unit> check_rename(const cache::InodeRecord& source, const std::optional<cache::InodeRecord>& target,

@@ -70,8 +70,9 @@ Result<Unit> Names::rename_file(const Request& request, const Intent& earlier, I
   }
   PAIL_TRY(source, require(*index_.read(), source.number));
   // A new file that is still open has no object yet: its upload goes to the new key. Anything else is stored first.
-  const bool local = source.content == Content::staged && source.etag.empty() && opens_.maybe_open(source.number);
-  if (!local) PAIL_CHECK(files_.store_in_turn(source.number, request.stop));
+  const bool local = source.content == Content::staged && source.etag.empty() && source.attempted.empty() &&
+                     opens_.maybe_open(source.number);
+  if (!local) PAIL_CHECK(files_.store_in_turn(source.number, std::nullopt, request.stop));
   if (target) PAIL_CHECK(files_.preserve(*target, request.stop));
 
   PAIL_TRY(auto pass, gate_.enter({from.parent, to.parent}, request.stop));
@@ -101,7 +102,7 @@ Result<cos::ETag> Names::move_object(const InodeRecord& source, const std::strin
   cos::ETag etag;
   if (copied) {
     etag = copied->etag;
-  } else if (earlier && copied.error().errnum == ENOENT) {
+  } else if (earlier && copied.error().fault == Fault::no_key) {
     // Asked again: the copy was made and the old object deleted before the process ended.
     PAIL_TRY(const cos::ObjectInfo info, store_.head_object(options_.bucket, to, stop));
     return info.etag;
@@ -123,8 +124,7 @@ Result<Unit> Names::rebind(const Request& request, InodeRecord source, const std
   const std::uint64_t sequence = change->next_sequence();
   change->unbind(from.parent, from.name, {0, now(), sequence});
   if (target) {
-    PAIL_TRY(InodeRecord replaced, require(*change, target->number));
-    detach(*change, std::move(replaced));
+    PAIL_CHECK(detach(*change, target->number));
   }
   change->bind(to.parent, to.name, {source.number, now(), sequence});
   source.parent = to.parent;

@@ -27,7 +27,12 @@ Result<InodeRecord> require(cache::ReadTransaction& view, InodeNumber number) {
   return std::move(*record);
 }
 
-Tree::Tree(const Options& options, std::uint64_t generation) : options_(options), generation_(generation) {}
+Tree::Tree(const Options& options, std::uint64_t generation)
+    : options_(options), generation_(generation), opened_(options.clock->wall()), opened_boot_(options.clock->boot()) {}
+
+WallTime Tree::moment() const {
+  return opened_ + (options_.clock->boot() - opened_boot_);
+}
 
 Result<std::string> Tree::key_of(cache::ReadTransaction& view, InodeNumber number) const {
   std::string key;
@@ -91,17 +96,30 @@ Attributes Tree::attributes(const InodeRecord& record) const {
 }
 
 Entry Tree::entry(const InodeRecord& record, WallTime confirmed) const {
-  const auto age = now() - confirmed;
-  const auto left = std::clamp(options_.metadata_ttl - age, std::chrono::nanoseconds(0), options_.metadata_ttl);
-  return {attributes(record), generation_, left, left};
+  auto left = [&](WallTime since) {
+    if (!fresh(since)) return std::chrono::nanoseconds(0);
+    return std::chrono::nanoseconds(options_.metadata_ttl - (moment() - since));
+  };
+  return {attributes(record), generation_, left(confirmed), left(attributes_confirmed(record, confirmed))};
 }
 
 bool Tree::fresh(WallTime confirmed) const {
-  return now() - confirmed < options_.metadata_ttl;
+  const auto age = moment() - confirmed;
+  return age >= std::chrono::nanoseconds(0) && age < options_.metadata_ttl;
+}
+
+// A listing of the parent shows when a file was changed; of a directory it shows no more than that it is there.
+WallTime Tree::attributes_confirmed(const InodeRecord& record, WallTime confirmed) const {
+  const bool stored = record.type == FileType::directory && record.number != kRootInode && !record.unlinked();
+  return stored ? std::max(record.checked, record.listed) : confirmed;
+}
+
+bool Tree::attributes_fresh(const InodeRecord& record, WallTime confirmed) const {
+  return record.knowledge == cache::Knowledge::exact && fresh(attributes_confirmed(record, confirmed));
 }
 
 WallTime Tree::confirmed(cache::ReadTransaction& view, const InodeRecord& record) const {
-  if (record.content == cache::Content::staged || record.unlinked() || record.number == kRootInode) return now();
+  if (record.content == cache::Content::staged || record.unlinked() || record.number == kRootInode) return moment();
   const auto parent = view.inode(record.parent);
   return parent ? std::max(record.checked, parent->listed) : record.checked;
 }

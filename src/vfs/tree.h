@@ -25,17 +25,27 @@ class Tree {
   static std::string marker_key(const std::string& prefix, cache::DirectoryForm form);
   Result<cache::ObjectVersion> version_of(cache::ReadTransaction& view, const cache::InodeRecord& record) const;
 
+  // The time for saying when something was confirmed: the wall clock when the file system was opened, and what has
+  // passed since. It goes on evenly when the wall clock is set.
+  WallTime moment() const;
   AttributeDefaults defaults() const;
   Attributes attributes(const cache::InodeRecord& record) const;
   // With what is left of the time for which `confirmed` is good.
   Entry entry(const cache::InodeRecord& record, WallTime confirmed) const;
+  // A time to come is not fresh: the clock was set back since.
   bool fresh(WallTime confirmed) const;
+  // Whether the attributes of the record may be shown without asking, when its name was confirmed then.
+  bool attributes_fresh(const cache::InodeRecord& record, WallTime confirmed) const;
   // When the record was last confirmed: by itself or by a complete listing of its parent.
   WallTime confirmed(cache::ReadTransaction& view, const cache::InodeRecord& record) const;
 
  private:
+  WallTime attributes_confirmed(const cache::InodeRecord& record, WallTime confirmed) const;
+
   const Options& options_;
   std::uint64_t generation_;
+  const WallTime opened_;
+  const SteadyTime opened_boot_;
 };
 
 // Errors: ENOENT "" "." ".." or NUL; ENAMETOOLONG over 255 bytes; EINVAL holds '/'.

@@ -1,12 +1,14 @@
 // Turns: at most one operation at a time on one inode, for operations that wait for the store in between.
 //
-// Not a lock: nobody waits for it without being able to give up, and no mutex is held while a turn lasts.
-// Order: who needs turns of several inodes takes them by rising number. A turn of a directory (its listing) is taken
-// after those of files.
+// Not a lock: nobody waits for it without being able to give up, and no mutex is held while a turn lasts. Whoever waits
+// is served in order. Who needs turns of several inodes takes them by rising number.
 #pragma once
 
+#include <cstdint>
+#include <map>
 #include <set>
 #include <stop_token>
+#include <utility>
 
 #include "base/mutex.h"
 #include "cache/records.h"
@@ -31,6 +33,8 @@ class Turns {
     }
     ~Turn() { end(); }
 
+    cache::InodeNumber number() const { return number_; }
+
    private:
     void end() {
       if (turns_ != nullptr) turns_->end(number_);
@@ -44,13 +48,21 @@ class Turns {
   void pass_lock() PAIL_EXCLUDES(mutex_) { MutexLock lock(mutex_); }
   // Waits for the turn. Errors: EINTR `stop` was requested.
   Result<Turn> take(cache::InodeNumber number, const std::stop_token& stop) PAIL_EXCLUDES(mutex_);
+  // The inodes in whose turn somebody works.
+  std::set<cache::InodeNumber> taken() PAIL_EXCLUDES(mutex_);
 
  private:
+  using Ticket = std::uint64_t;
+  // The first ticket of an inode has the turn, the others wait in order.
+  using Queues = std::map<cache::InodeNumber, std::set<Ticket>>;
+
   void end(cache::InodeNumber number) PAIL_EXCLUDES(mutex_);
+  void leave(Queues::iterator queue, Ticket ticket) PAIL_REQUIRES(mutex_);
 
   Mutex mutex_;
   CondVar changed_;
-  std::set<cache::InodeNumber> taken_ PAIL_GUARDED_BY(mutex_);
+  Ticket last_ PAIL_GUARDED_BY(mutex_) = 0;
+  Queues queues_ PAIL_GUARDED_BY(mutex_);
 };
 
 }  // namespace pail::vfs

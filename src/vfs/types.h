@@ -33,6 +33,8 @@ struct Request {
   std::uint64_t unique = 0;  // of the request, the same when it is asked again
   bool resent = false;       // asked before, of a process that ended before its answer was taken
   std::stop_token stop;      // the caller was interrupted
+  // At flush(): whether the caller has another descriptor of the inode; empty: that cannot be told.
+  std::function<bool(InodeNumber)> has_another_descriptor;
 };
 
 struct Attributes {
@@ -56,6 +58,7 @@ struct Entry {
 
 // Attributes to change; empty members stay.
 struct AttributeChange {
+  std::optional<std::uint64_t> handle;  // through which it is changed, as ftruncate(2) does; none: by name
   std::optional<std::uint32_t> permissions;
   std::optional<uid_t> uid;
   std::optional<gid_t> gid;

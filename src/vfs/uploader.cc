@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/mutex.h"
 #include "cache/block_cache.h"
+#include "vfs/own_write.h"
 
 namespace pail::vfs {
 
@@ -110,9 +111,11 @@ Result<cos::Preconditions> Uploader::conditions(const UploadJob& job, const std:
     return cos::Preconditions{.if_match = job.replaces, .if_none_match = {}, .if_absent = job.replaces.empty()};
   // Without conditional writes a look before the write is the best there is; docs/semantics.md names the gap.
   const auto info = store_.head_object(bucket_, job.key, stop);
-  if (!info && info.error().errnum != ENOENT) return info.error();
+  if (!info && info.error().fault != Fault::no_key) return info.error();
   const bool expected = info ? info->etag == job.replaces : job.replaces.empty();
-  if (!expected) return Error{ESTALE, fmt::format("PUT {}: the object was changed by somebody else", quote(job.key))};
+  if (!expected)
+    return Error{ESTALE, fmt::format("PUT {}: the object was changed by somebody else", quote(job.key)),
+                 Fault::precondition};
   return cos::Preconditions{};
 }
 
@@ -121,57 +124,78 @@ void Uploader::go_without_conditions() {
     spdlog::info("the store has no conditional writes: overwriting another writer's change cannot be ruled out");
 }
 
-Result<cos::ETag> Uploader::ours_after_all(const UploadJob& job, const std::string& etag, Error refused,
-                                           const std::stop_token& stop) {
+Result<Unit> Uploader::announce(const UploadJob& job, const std::string& etag) {
+  if (job.attempted.find(etag) != std::string::npos) return Unit{};
+  auto change = index_.write();
+  PAIL_CHECK(change->update(job.number, [&](cache::InodeRecord& record) {
+    constexpr std::size_t kMost = 8 * 64;  // the last few; quotes keep the tags apart
+    if (record.attempted.size() > kMost) record.attempted.erase(0, record.attempted.size() - kMost / 2);
+    record.attempted += etag;
+  }));
+  return change->commit();
+}
+
+Result<Uploader::Verdict> Uploader::judge(UploadJob& job, const std::string& etag, const Error& refused,
+                                          const std::stop_token& stop) {
   const auto info = store_.head_object(bucket_, job.key, stop);
-  if (info && info->etag.text == etag && info->size == job.size) return info->etag;
-  return refused;
+  if (!info) return refused;
+  if (info->etag.text == etag && info->size == job.size) return Verdict::done;
+  const bool earlier = !info->etag.empty() && job.attempted.find(info->etag.text) != std::string::npos;
+  if (!earlier || info->etag == job.replaces) return refused;
+  job.replaces = info->etag;
+  return Verdict::again;
 }
 
-Result<Uploaded> Uploader::put(const UploadJob& job, const std::stop_token& stop) {
-  const Extent whole{{}, {job.size.n}};
-  PAIL_TRY(Digests digests, digest(job.descriptor, whole));
-  auto preconditions = conditions(job, stop);
-  if (!preconditions && preconditions.error().errnum == ESTALE) {  // it may be there by an attempt of ours
-    PAIL_TRY(cos::ETag etag, ours_after_all(job, quoted_hex(digests.md5), preconditions.error(), stop));
-    return Uploaded{std::move(etag), std::move(digests.blocks)};
+Result<Uploaded> Uploader::put(UploadJob job, const std::stop_token& stop) {
+  PAIL_TRY(Digests digests, digest(job.descriptor, {{}, {job.size.n}}));
+  const std::string etag = quoted_hex(digests.md5);
+  PAIL_CHECK(announce(job, etag));
+  for (;;) {
+    const WallTime sent = system_clock().wall();
+    auto result = put_conditionally(job, digests.md5, stop);
+    if (result) {
+      uploaded_ += job.size.n;
+      return Uploaded{result->etag, std::move(digests.blocks), write_window(sent, result->date)};
+    }
+    if (result.error().fault != Fault::precondition) return result.error();
+    PAIL_TRY(const Verdict verdict, judge(job, etag, result.error(), stop));
+    // By an attempt of ours, at a time that is not known.
+    if (verdict == Verdict::done) return Uploaded{{etag}, std::move(digests.blocks), {}};
   }
-  if (!preconditions) return preconditions.error();
-  const bool conditional = preconditions->if_absent || !preconditions->if_match.text.empty();
+}
+
+Result<cos::PutResult> Uploader::put_conditionally(const UploadJob& job, const std::string& md5,
+                                                   const std::stop_token& stop) {
+  PAIL_TRY(cos::Preconditions preconditions, conditions(job, stop));
+  const bool conditional = preconditions.if_absent || !preconditions.if_match.text.empty();
   const cos::PutRequest request{.key = job.key,
-                                .body = http::body_from_file(job.descriptor, whole),
-                                .content_md5 = to_base64(bytes_of(digests.md5)),
+                                .body = http::body_from_file(job.descriptor, {{}, {job.size.n}}),
+                                .content_md5 = to_base64(bytes_of(md5)),
                                 .headers = job.headers,
-                                .conditions = std::move(*preconditions)};
+                                .conditions = std::move(preconditions)};
   auto result = store_.put_object(bucket_, request, stop);
-  if (!result && result.error().errnum == EOPNOTSUPP && conditional) {
-    go_without_conditions();
-    return put(job, stop);
-  }
-  if (!result && result.error().errnum == ESTALE) {
-    PAIL_TRY(cos::ETag etag, ours_after_all(job, quoted_hex(digests.md5), result.error(), stop));
-    return Uploaded{std::move(etag), std::move(digests.blocks)};
-  }
-  if (!result) return result.error();
-  uploaded_ += job.size.n;
-  return Uploaded{result->etag, std::move(digests.blocks)};
+  if (result || result.error().fault != Fault::unsupported || !conditional) return result;
+  go_without_conditions();
+  return put_conditionally(job, md5, stop);
 }
 
-Result<cos::ETag> Uploader::create(const std::string& key, const std::string& body, const cos::ObjectHeaders& headers,
-                                   const std::stop_token& stop) {
+Result<Uploaded> Uploader::create(const std::string& key, const std::string& body, const cos::ObjectHeaders& headers,
+                                  const std::stop_token& stop) {
   auto preconditions = conditions({.key = key}, stop);
-  if (!preconditions && preconditions.error().errnum == ESTALE) return Error{EEXIST, preconditions.error().context};
+  if (!preconditions && preconditions.error().fault == Fault::precondition)
+    return Error{EEXIST, preconditions.error().context};
   if (!preconditions) return preconditions.error();
   const bool conditional = preconditions->if_absent;
   const cos::PutRequest request{
       .key = key, .body = http::body_from_string(body), .headers = headers, .conditions = std::move(*preconditions)};
+  const WallTime sent = system_clock().wall();
   auto result = store_.put_object(bucket_, request, stop);
-  if (result) return result->etag;
-  if (result.error().errnum == EOPNOTSUPP && conditional) {
+  if (result) return Uploaded{result->etag, {}, write_window(sent, result->date)};
+  if (result.error().fault == Fault::unsupported && conditional) {
     go_without_conditions();
     return create(key, body, headers, stop);
   }
-  if (result.error().errnum == ESTALE) return Error{EEXIST, result.error().context};
+  if (result.error().fault == Fault::precondition) return Error{EEXIST, result.error().context};
   return result.error();
 }
 
@@ -183,7 +207,7 @@ Result<cache::UploadRecord> Uploader::begin(const UploadJob& job, const std::sto
   PAIL_TRY(cos::Preconditions preconditions, conditions(job, stop));
   const bool conditional = preconditions.if_absent || !preconditions.if_match.text.empty();
   auto id = store_.create_upload(bucket_, job.key, job.headers, preconditions, stop);
-  if (!id && id.error().errnum == EOPNOTSUPP && conditional) {
+  if (!id && id.error().fault == Fault::unsupported && conditional) {
     go_without_conditions();
     return begin(job, stop);
   }
@@ -195,8 +219,9 @@ Result<cache::UploadRecord> Uploader::begin(const UploadJob& job, const std::sto
   return record;
 }
 
-Result<Uploaded> Uploader::multipart(const UploadJob& job, const std::stop_token& stop) {
-  PAIL_TRY(const cache::UploadRecord upload, begin(job, stop));
+Result<Uploaded> Uploader::multipart(UploadJob job, const std::stop_token& stop) {
+  const WallTime sent = system_clock().wall();
+  PAIL_TRY(const cache::UploadRecord upload, begin_replacing(job, stop));
   const cos::UploadId id{upload.upload_id};
   PAIL_TRY(const std::vector<Part> parts, send_parts(job, upload, stop));
 
@@ -209,33 +234,43 @@ Result<Uploaded> Uploader::multipart(const UploadJob& job, const std::stop_token
     uploaded.checksums.insert(uploaded.checksums.end(), part.digests.blocks.begin(), part.digests.blocks.end());
   }
   const std::string expected = fmt::format("\"{}-{}\"", to_hex(bytes_of(of_parts.result())), parts.size());
-  auto complete = [&]() -> Result<cos::PutResult> {
-    PAIL_TRY(const cos::Preconditions preconditions, conditions(job, stop));
-    return store_.complete_upload(bucket_, job.key, id, list, preconditions, stop);
-  };
-  const bool conditional = conditional_;
-  auto result = complete();
-  if (!result && result.error().errnum == EOPNOTSUPP && conditional) {
-    go_without_conditions();
-    result = complete();
-  }
+  PAIL_CHECK(announce(job, expected));
+  auto result = complete(job, id, list, stop);
   if (result) {
     uploaded.etag = result->etag;
+    uploaded.window = write_window(sent, result->date);
   } else {
-    // ENOENT: no such upload. Either our completion arrived and its answer did not, or somebody aborted it.
-    const int errnum = result.error().errnum;
-    if (errnum != ESTALE && errnum != ENOENT) return result.error();
-    auto etag = ours_after_all(job, expected, result.error(), stop);
-    if (!etag) {
-      abandon(job.number);
-      return errnum == ENOENT ? Error{EIO, etag.error().context} : etag.error();
-    }
-    uploaded.etag = std::move(*etag);
+    // no_upload: either our completion arrived and its answer did not, or somebody aborted it.
+    const Fault fault = result.error().fault;
+    if (fault != Fault::precondition && fault != Fault::no_upload) return result.error();
+    const auto verdict = judge(job, expected, result.error(), stop);
+    if (!verdict || *verdict == Verdict::again) abandon(job.number);
+    if (!verdict) return verdict.error();
+    if (*verdict == Verdict::again) return multipart(std::move(job), stop);
+    uploaded.etag = {expected};
   }
   auto change = index_.write();
   change->erase_upload(job.number);
   PAIL_CHECK(change->commit());
   return uploaded;
+}
+
+// Begins an upload; where an earlier one of ours was stored although its answer was lost, that is what it replaces.
+Result<cache::UploadRecord> Uploader::begin_replacing(UploadJob& job, const std::stop_token& stop) {
+  auto begun = begin(job, stop);
+  if (begun || begun.error().fault != Fault::precondition) return begun;
+  PAIL_CHECK(judge(job, {}, begun.error(), stop));
+  return begin(job, stop);
+}
+
+Result<cos::PutResult> Uploader::complete(const UploadJob& job, const cos::UploadId& id,
+                                          const std::vector<cos::CompletedPart>& parts, const std::stop_token& stop) {
+  const bool conditional = conditional_;
+  PAIL_TRY(const cos::Preconditions preconditions, conditions(job, stop));
+  auto result = store_.complete_upload(bucket_, job.key, id, parts, preconditions, stop);
+  if (result || result.error().fault != Fault::unsupported || !conditional) return result;
+  go_without_conditions();
+  return complete(job, id, parts, stop);
 }
 
 Result<std::vector<Uploader::Part>> Uploader::send_parts(const UploadJob& job, const cache::UploadRecord& upload,
@@ -282,8 +317,7 @@ void Uploader::abandon(InodeNumber number) {
   const auto record = index_.read()->upload(number);
   if (!record) return;
   const auto aborted = store_.abort_upload(bucket_, record->key, {record->upload_id});
-  if (!aborted && aborted.error().errnum != ENOENT)
-    spdlog::warn("an unfinished upload stays in the bucket: {}", aborted.error().context);
+  if (!aborted) spdlog::warn("an unfinished upload stays in the bucket: {}", aborted.error().context);
   auto change = index_.write();
   change->erase_upload(number);
   if (const auto committed = change->commit(); !committed) spdlog::warn("{}", committed.error().context);

@@ -21,11 +21,15 @@ struct UploadJob {
   ByteCount size;
   cos::ObjectHeaders headers;
   cos::ETag replaces;  // the version it was based on; empty: the key must be free
+  // ETags of earlier uploads of ours to this key whose outcome is not known, as announced(): replacing one of those is
+  // replacing our own.
+  std::string attempted;
 };
 
 struct Uploaded {
   cos::ETag etag;
   std::vector<std::uint64_t> checksums;  // XXH3 of the file's blocks, for the block cache
+  cache::WriteWindow window;             // when the store wrote it
 };
 
 // Thread-safe; jobs of one inode one after the other.
@@ -34,12 +38,14 @@ class Uploader {
   Uploader(cache::Index& index, cos::Client& store, std::string bucket, ByteCount part_size, unsigned parallel);
 
   // When it returns a value the object is in the bucket, with this content.
+  // Before an object may come into being its ETag is recorded as attempted with the inode, since an error does not say
+  // that nothing was stored.
   // Errors: ESTALE somebody else wrote the key in the meantime; EFBIG; EINTR; what the store says. A multipart upload
   // that failed stays recorded, and a later call for the same content goes on with it.
   Result<Uploaded> upload(const UploadJob& job, const std::stop_token& stop);
   // Stores a small object under a key that must be free. Errors: EEXIST it is not.
-  Result<cos::ETag> create(const std::string& key, const std::string& body, const cos::ObjectHeaders& headers,
-                           const std::stop_token& stop);
+  Result<Uploaded> create(const std::string& key, const std::string& body, const cos::ObjectHeaders& headers,
+                          const std::stop_token& stop);
   // Aborts the recorded upload of the inode, if there is one.
   void abandon(InodeNumber number);
 
@@ -49,16 +55,22 @@ class Uploader {
   struct Part;
   class Parts;
 
-  Result<Uploaded> put(const UploadJob& job, const std::stop_token& stop);
-  Result<Uploaded> multipart(const UploadJob& job, const std::stop_token& stop);
+  Result<Uploaded> put(UploadJob job, const std::stop_token& stop);
+  Result<Uploaded> multipart(UploadJob job, const std::stop_token& stop);
+  Result<cos::PutResult> put_conditionally(const UploadJob& job, const std::string& md5, const std::stop_token& stop);
   Result<cache::UploadRecord> begin(const UploadJob& job, const std::stop_token& stop);
+  Result<cache::UploadRecord> begin_replacing(UploadJob& job, const std::stop_token& stop);
+  Result<cos::PutResult> complete(const UploadJob& job, const cos::UploadId& id,
+                                  const std::vector<cos::CompletedPart>& parts, const std::stop_token& stop);
   Result<std::vector<Part>> send_parts(const UploadJob& job, const cache::UploadRecord& upload,
                                        const std::stop_token& stop);
   void send_part(const UploadJob& job, const cache::UploadRecord& upload, Part part, Parts& parts,
                  const std::stop_token& stop);
-  // A refused precondition may be our own earlier success: `etag` is what the object then has.
-  Result<cos::ETag> ours_after_all(const UploadJob& job, const std::string& etag, Error refused,
-                                   const std::stop_token& stop);
+  Result<Unit> announce(const UploadJob& job, const std::string& etag);
+  // A refused precondition may be our own earlier success. Done: the object is what was sent, as `etag` tells. Again:
+  // it is what an earlier upload of ours sent, and may be replaced.
+  enum class Verdict { done, again };
+  Result<Verdict> judge(UploadJob& job, const std::string& etag, const Error& refused, const std::stop_token& stop);
   void go_without_conditions();
   Result<cos::Preconditions> conditions(const UploadJob& job, const std::stop_token& stop);
 

@@ -14,6 +14,8 @@ class Clock {
   virtual ~Clock() = default;
   virtual WallTime wall() const = 0;      // what a calendar says; may jump
   virtual SteadyTime steady() const = 0;  // for durations; never jumps
+  // For how long ago something was: never jumps, and counts the time for which the machine was suspended.
+  virtual SteadyTime boot() const { return steady(); }
 };
 
 // The machine's own clocks; lives for ever.

@@ -2,15 +2,22 @@
 #pragma once
 
 #include <cassert>
+#include <cstdint>
 #include <string>
 #include <utility>
 #include <variant>
 
 namespace pail {
 
+// What a failure means to a program. The kinds are named by the layer that tells them apart.
+enum class Fault : std::uint8_t;
+
+// The errno is for the kernel, the text for people. What a program decides, it decides on the fault.
 struct Error {
-  int errnum;           // > 0: what the kernel or the caller will see
-  std::string context;  // one line for people: operation, object, server's code and request id; never a secret
+  int errnum;                      // > 0: what the kernel or the caller will see
+  std::string context;             // one line for people: operation, object, server's code, request id; no secret
+  Fault fault{};                   // Fault{}: no more is known than the errno says
+  bool may_have_happened = false;  // what failed may have been carried out, by an attempt without answer
 };
 
 // What a function returns that has nothing to return but may fail.
@@ -50,6 +57,12 @@ class [[nodiscard]] Result {
 template <class T>
 int errnum_of(const Result<T>& result) {
   return result ? 0 : result.error().errnum;
+}
+
+// The fault of a result, Fault{} when it has a value or no fault is known.
+template <class T>
+Fault fault_of(const Result<T>& result) {
+  return result ? Fault{} : result.error().fault;
 }
 
 }  // namespace pail

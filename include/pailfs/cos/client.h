@@ -9,7 +9,8 @@
 //
 // Thread-safe. Calls block until answered, except get_object_async; a stop token ends the wait with EINTR.
 //
-// Errors of all calls, as errno: ENOENT no such bucket, key or upload; EACCES refused; EPERM protected by retention or
+// Error::fault says what happened (pailfs/cos/fault.h), the errno says it to programs: ENOENT the store has no such
+// key, proven by its own answer; ENODEV no such bucket; EACCES refused; EPERM protected by retention or
 // legal hold; ESTALE a precondition failed; EEXIST bucket exists; ENOTEMPTY; EREMOTEIO archived, restore it first;
 // EINVAL bad argument; ENAMETOOLONG key; EFBIG too large; ENOSPC quota; ETIMEDOUT; ECONNREFUSED, EHOSTUNREACH,
 // EPROTO (TLS); EBADMSG an answer that is not what the protocol says; EOPNOTSUPP the store lacks the operation; EIO.
@@ -23,6 +24,7 @@
 #include <string_view>
 
 #include "pailfs/auth/authorizer.h"
+#include "pailfs/cos/fault.h"
 #include "pailfs/cos/types.h"
 #include "pailfs/http/client.h"
 
@@ -115,8 +117,8 @@ class Client {
                                            std::stop_token stop = {}) = 0;
 };
 
-// Where a bucket is, as a provisioning code, looked up among all buckets of the service instance: explains ENOENT from
-// an endpoint of another location. None when the instance has no such bucket or the store does not tell locations.
+// Where a bucket is, as a provisioning code, looked up among all buckets of the service instance: explains no_bucket
+// from an endpoint of another location. None when the instance has no such bucket or the store does not tell locations.
 Result<std::optional<std::string>> find_bucket_location(Client& client, std::string_view bucket,
                                                         std::stop_token stop = {});
 

@@ -88,6 +88,7 @@ struct PutRequest {
 struct PutResult {
   ETag etag;
   std::string version_id;
+  WallTime date{};  // of the answer, by the store's clock in whole seconds; epoch: not said
 };
 
 enum class MetadataDirective { copy, replace };

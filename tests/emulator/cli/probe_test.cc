@@ -83,12 +83,12 @@ TEST_F(Probe, PassesAPrefixThatHoldsNothing) {
   EXPECT_TRUE(probe("demo", "nothing/here/"));
 }
 TEST_F(Probe, SaysThatTheBucketIsMissingAndWhichIsNear) {
-  expect_refusal(probe("demp"), ENOENT, "no such bucket: demp");
+  expect_refusal(probe("demp"), ENODEV, "no such bucket: demp");
   EXPECT_THAT(probe("demp").error().context, HasSubstr("did you mean \"demo\"?"));
 }
 TEST_F(Probe, SaysThatTheBucketIsInAnotherRegion) {
   refuse_listing(404, "NoSuchBucket");
-  expect_refusal(probe(), ENOENT, "mount it with -o region=eu-de");
+  expect_refusal(probe(), ENODEV, "mount it with -o region=eu-de");
 }
 TEST_F(Probe, SaysThatTheAccessKeyIsUnknown) {
   use_keys("nobody", server_->credentials().secret_access_key.reveal());

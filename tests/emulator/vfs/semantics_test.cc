@@ -109,9 +109,9 @@ TEST_F(SemanticsTest, TruncateByNameOfAFileNobodyHasOpenIsInTheBucketWhenItRetur
 
 TEST_F(SemanticsTest, FallocateReservesAndGrowsWithZerosAndOffersNothingElse) {
   const auto [number, handle] = create("file");
-  ASSERT_TRUE(fs_->allocate(request(), number, 0, {{0}, {4}}));
+  ASSERT_TRUE(fs_->allocate(request(), number, handle, 0, {{0}, {4}}));
   constexpr int kPunchHole = 3;  // FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE
-  EXPECT_EQ(errnum_of(fs_->allocate(request(), number, kPunchHole, {{0}, {4}})), EOPNOTSUPP);
+  EXPECT_EQ(errnum_of(fs_->allocate(request(), number, handle, kPunchHole, {{0}, {4}})), EOPNOTSUPP);
   ASSERT_TRUE(fs_->flush(request(), number, handle));
   EXPECT_EQ(object("file"), std::string(4, '\0'));
 }

@@ -2,6 +2,7 @@
 """Programs that know nothing of buckets, on a mount, and what they wrote after it ended in every way it can."""
 import contextlib
 import hashlib
+import json
 import os
 import pathlib
 import shutil
@@ -24,6 +25,24 @@ def a_git_clone_of_1000_files_is_whole(place):
     run("git", "clone", "-q", place.folder / "source", mount.path / "clone")
     run("git", "-C", mount.path / "clone", "fsck", "--full")
     assert run("git", "-C", mount.path / "clone", "status", "--porcelain") == ""
+
+
+def a_redirection_of_a_shell_and_a_touch_are_one_put_each(place):
+    log = place.folder / "requests.json"
+    place.serve("--access-log", log)
+    mount = place.mount()
+
+    def stored(command):
+        before = log.read_text().count("\n")
+        run("sh", "-c", command, cwd=mount.path)
+        asked = [json.loads(line)["operation"] for line in log.read_text().splitlines()[before:]]
+        return [name for name in asked if name in ("PutObject", "CopyObject")]
+
+    assert stored("echo x > f") == ["PutObject"]
+    assert stored("echo longer > f") == ["PutObject"]
+    assert stored("cat f > g") == ["PutObject"]
+    assert stored("touch h") == ["PutObject"]
+    assert (mount.path / "f").read_text() == "longer\n"
 
 
 def tar_extracts_byte_for_byte(place):
@@ -219,7 +238,8 @@ def locks_and_shared_mappings_work_between_processes(place):
 
 
 if __name__ == "__main__":
-    harness.main([a_git_clone_of_1000_files_is_whole, tar_extracts_byte_for_byte, a_second_rsync_transfers_nothing,
+    harness.main([a_git_clone_of_1000_files_is_whole, a_redirection_of_a_shell_and_a_touch_are_one_put_each,
+                  tar_extracts_byte_for_byte, a_second_rsync_transfers_nothing,
                   an_sqlite_database_is_filled_and_checked, an_editor_saves_over_the_old_file,
                   a_3_gib_file_comes_back_the_same, a_renamed_directory_takes_everything_along,
                   everything_closed_survives_every_end, an_open_file_is_stored_when_the_mount_is_told_to_end,

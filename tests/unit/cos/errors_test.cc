@@ -9,8 +9,17 @@ constexpr std::string_view kDenied = R"(<?xml version="1.0" encoding="UTF-8" sta
 <Error><Code>AccessDenied</Code><Message>Access denied.</Message><Resource>/apiary/</Resource>
 <RequestId>1234</RequestId><httpStatusCode>403</httpStatusCode></Error>)";
 
+ServerError said(int status, std::string_view code) {
+  return {
+      .status = status, .code = std::string(code), .message = "", .request_id = "", .has_store_code = !code.empty()};
+}
+
 int errnum(int status, std::string_view code) {
-  return errnum_of(ServerError{status, std::string(code), "", ""});
+  return errnum_of(said(status, code));
+}
+
+Fault fault(int status, std::string_view code) {
+  return fault_of(said(status, code));
 }
 
 TEST(ServerError, TellsOperationStatusCodeMessageAndRequestId) {
@@ -40,7 +49,7 @@ TEST(ServerError, SurvivesAnyBody) {
 }
 
 TEST(ServerError, CannotForgeLinesOfALog) {
-  const ServerError error{500, "X\nINFO all is well", "\x1b[31m", "\r\n"};
+  const ServerError error{.status = 500, .code = "X\nINFO all is well", .message = "\x1b[31m", .request_id = "\r\n"};
   const std::string context = to_error("GET b/k", error).context;
   EXPECT_EQ(context.find('\n'), context.npos);
   EXPECT_EQ(context.find('\x1b'), context.npos);
@@ -63,7 +72,8 @@ TEST(EmbeddedError, OfAnUnknownCodeIsTheServersTrouble) {
 
 TEST(Errno, FollowsTheCode) {
   EXPECT_EQ(errnum(404, "NoSuchKey"), ENOENT);
-  EXPECT_EQ(errnum(404, "NoSuchBucket"), ENOENT);
+  EXPECT_EQ(errnum(404, "NoSuchBucket"), ENODEV);
+  EXPECT_EQ(errnum(404, "NoSuchUpload"), EIO);
   EXPECT_EQ(errnum(403, "InvalidObjectState"), EREMOTEIO);
   EXPECT_EQ(errnum(409, "BucketAlreadyExists"), EEXIST);
   EXPECT_EQ(errnum(409, "BucketAlreadyOwnedByYou"), EEXIST);
@@ -76,7 +86,7 @@ TEST(Errno, FollowsTheCode) {
 }
 
 TEST(Errno, FollowsTheStatusWhereTheCodeIsMissingOrUnknown) {
-  EXPECT_EQ(errnum(404, ""), ENOENT);
+  EXPECT_EQ(errnum(404, ""), EIO);
   EXPECT_EQ(errnum(403, "Whatever"), EACCES);
   EXPECT_EQ(errnum(401, ""), EACCES);
   EXPECT_EQ(errnum(412, ""), ESTALE);
@@ -85,18 +95,63 @@ TEST(Errno, FollowsTheStatusWhereTheCodeIsMissingOrUnknown) {
   EXPECT_EQ(errnum(0, ""), EIO);
 }
 
+TEST(StoreFault, OfAMissingKeyNeedsTheStoresOwnCode) {
+  EXPECT_EQ(fault_of(parse_server_error(404, {}, "<Error><Code>NoSuchKey</Code></Error>")), Fault::no_key);
+  for (const std::string_view body :
+       {"", "<html><body>404 Not Found</body></html>", "{\"code\":\"NoSuchKey\"}", "NoSuchKey",
+        "<html><Error><Code>NoSuchKey</Code></Error></html>", "<Error/>", "<Error><Code></Code></Error>"}) {
+    const Error error = to_error("GET b/k", parse_server_error(404, {}, body));
+    EXPECT_EQ(error.fault, Fault::not_a_store) << body;
+    EXPECT_EQ(error.errnum, EIO) << body;
+  }
+}
+
+TEST(StoreFault, TellsWhatIsMissing) {
+  EXPECT_EQ(fault(404, "NoSuchKey"), Fault::no_key);
+  EXPECT_EQ(fault(404, "NoSuchBucket"), Fault::no_bucket);
+  EXPECT_EQ(fault(404, "NoSuchUpload"), Fault::no_upload);
+  EXPECT_EQ(fault(404, "NoSuchVersion"), Fault::no_version);
+  EXPECT_EQ(fault(404, "NoSuchTagSet"), Fault::refused);
+  EXPECT_EQ(fault(500, "NoSuchKey"), Fault::trouble);
+}
+
+TEST(StoreFault, UnsupportedIsTheStoresOwnWord) {
+  EXPECT_EQ(fault(501, "NotImplemented"), Fault::unsupported);
+  EXPECT_EQ(fault(405, "MethodNotAllowed"), Fault::unsupported);
+  EXPECT_EQ(fault(501, ""), Fault::not_a_store);
+  EXPECT_EQ(fault(405, ""), Fault::not_a_store);
+}
+
+TEST(StoreFault, OfARedirectIsNeverAMissingKeyWhateverItsCode) {
+  for (const int status : {301, 302, 303, 307, 308})
+    for (const auto* code : {"", "NoSuchKey", "PermanentRedirect"}) {
+      EXPECT_EQ(fault(status, code), Fault::redirect) << status << code;
+      EXPECT_EQ(errnum(status, code), EIO) << status << code;
+    }
+}
+
+TEST(StoreFault, OfARedirectNamesWhereItLeadsWithoutTheQuery) {
+  const http::Headers headers{{"Location", "https://other.example/b/k?X-Amz-Signature=abc"},
+                              {"x-amz-bucket-region", "eu-west-1"}};
+  const std::string context = to_error("GET b/k", parse_server_error(307, headers, "")).context;
+  EXPECT_NE(context.find("https://other.example/b/k"), context.npos) << context;
+  EXPECT_NE(context.find("eu-west-1"), context.npos) << context;
+  EXPECT_NE(context.find("region="), context.npos) << context;
+  EXPECT_EQ(context.find("abc"), context.npos) << context;
+}
+
 TEST(Errno, OfARetainedObjectIsEpermWhateverTheCode) {
   EXPECT_EQ(errnum(451, ""), EPERM);
   EXPECT_EQ(errnum(451, "AccessDenied"), EPERM);
 }
 
 TEST(Retry, IsForTroubleOfTheMoment) {
-  for (const int status : {429, 500, 502, 503, 504, 509}) EXPECT_TRUE(may_pass({status, "", "", ""})) << status;
-  EXPECT_TRUE(may_pass({400, "RequestTimeout", "", ""}));
-  EXPECT_TRUE(may_pass({400, "BadDigest", "", ""}));
-  EXPECT_TRUE(may_pass({409, "OperationAborted", "", ""}));
+  for (const int status : {429, 500, 502, 503, 504, 509}) EXPECT_TRUE(may_pass(said(status, ""))) << status;
+  EXPECT_TRUE(may_pass(said(400, "RequestTimeout")));
+  EXPECT_TRUE(may_pass(said(400, "BadDigest")));
+  EXPECT_TRUE(may_pass(said(409, "OperationAborted")));
   for (const int status : {400, 403, 404, 409, 411, 412, 416, 451, 501, 507})
-    EXPECT_FALSE(may_pass({status, "", "", ""})) << status;
+    EXPECT_FALSE(may_pass(said(status, ""))) << status;
 }
 
 }  // namespace

@@ -1,0 +1,31 @@
+#include "vfs/attribute_view.h"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+
+namespace pail::vfs {
+
+WallTime modification_time(int descriptor) {
+  struct stat st {};
+  if (fstat(descriptor, &st) != 0) return system_clock().wall();
+  return WallTime(std::chrono::seconds(st.st_mtim.tv_sec) + std::chrono::nanoseconds(st.st_mtim.tv_nsec));
+}
+
+cache::InodeRecord AttributeView::shown(cache::InodeRecord record) const {
+  constexpr int kTries = 100;  // it would have to be stored and changed again between two steps, each time
+  for (int i = 0; record.content == cache::Content::staged && i < kTries; ++i) {
+    if (const auto file = staging_.open(record.number)) {
+      record.size = (*file)->size();
+      record.modified = modification_time((*file)->descriptor());
+      record.changed = std::max(record.changed, record.modified);
+      return record;
+    }
+    auto now = index_.read()->inode(record.number);
+    if (!now) return record;
+    record = std::move(*now);
+  }
+  return record;
+}
+
+}  // namespace pail::vfs

@@ -1,0 +1,29 @@
+#include "vfs/own_write.h"
+
+namespace pail::vfs {
+
+using std::chrono::floor;
+using std::chrono::seconds;
+
+cache::WriteWindow write_window(WallTime sent, WallTime date) {
+  const WallTime answered = system_clock().wall();
+  if (date == WallTime{} || answered < sent) return {sent, answered};
+  // Dates are cut to whole seconds.
+  return {date - (answered - sent), date + seconds(1)};
+}
+
+bool is_known(const cache::InodeRecord& record, WallTime stored) {
+  // The times of a listing may be exact, those of headers are whole seconds.
+  const auto second = floor<seconds>(stored);
+  if (record.stored != WallTime{}) return floor<seconds>(record.stored) == second;
+  return record.written && second >= floor<seconds>(record.written->sent) &&
+         second <= floor<seconds>(record.written->answered);
+}
+
+void note_time(cache::InodeRecord& record, WallTime stored) {
+  if (!is_known(record, stored)) record.knowledge = cache::Knowledge::listed;
+  record.stored = stored;
+  record.written.reset();
+}
+
+}  // namespace pail::vfs

@@ -1,0 +1,513 @@
+// Orders of events in which 0.1.0 lost data or showed what was not so, each at the seam that callers use.
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <sys/mount.h>
+
+#include <atomic>
+#include <fstream>
+#include <future>
+#include <thread>
+
+#include "cache/index.h"
+#include "manual_clock.h"
+#include "vfs_fixture.h"
+
+namespace pail::vfs {
+namespace {
+
+using namespace std::chrono_literals;
+using emulator::FaultKind;
+using emulator::FaultTime;
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::UnorderedElementsAre;
+
+std::span<const std::byte> bytes(std::string_view text) {
+  return std::as_bytes(std::span(text));
+}
+
+class TruthTest : public VfsTest {
+ protected:
+  struct Handle {
+    InodeNumber number = 0;
+    std::uint64_t handle = 0;
+  };
+
+  Handle open(std::string_view path, int flags = O_RDWR) {
+    const InodeNumber number = look(path);
+    const auto opened = fs_->open_file(request(), number, flags);
+    EXPECT_TRUE(opened) << opened.error().context;
+    opens_->add(number);
+    return {number, opened ? opened->handle : 0};
+  }
+  int write_to(Handle file, std::string_view text, std::uint64_t at = 0) {
+    return errnum_of(fs_->write(request(), file.number, file.handle, {at}, bytes(text)));
+  }
+  int fsync(Handle file) { return errnum_of(fs_->fsync(request(), file.number, file.handle)); }
+  int flush(Handle file) { return errnum_of(fs_->flush(request(), file.number, file.handle)); }
+  void close(Handle file) {
+    opens_->remove(file.number);
+    fs_->release(request(), file.number, file.handle);
+  }
+  void remove_object(const std::string& key) { ASSERT_TRUE(store_->delete_object(kBucket, key)); }
+  void stall(const std::string& operation, std::chrono::milliseconds time) {
+    server_->add_fault({.operations = {operation}, .kind = FaultKind::stall, .stall_time = time});
+  }
+  // The size that a listing with attributes shows; none where it shows none.
+  std::optional<std::uint64_t> listed_size(std::string_view name) {
+    const auto entries = fs_->read_directory(request(), kRootInode, 0, 100, WithAttributes::yes);
+    EXPECT_TRUE(entries) << entries.error().context;
+    if (!entries) return std::nullopt;
+    for (const auto& entry : *entries)
+      if (entry.name == name && entry.entry) return entry.entry->attributes.size.n;
+    return std::nullopt;
+  }
+  std::vector<std::string> kept() {
+    std::vector<std::string> contents;
+    std::error_code none;
+    for (const auto& entry : std::filesystem::directory_iterator(options_.cache_directory / "kept", none))
+      if (entry.path().extension() != ".json") contents.push_back(*read_text(entry.path()));
+    return contents;
+  }
+  static std::optional<std::string> read_text(const std::filesystem::path& path) {
+    std::ifstream in(path, std::ios::binary);
+    return std::string(std::istreambuf_iterator<char>(in), {});
+  }
+  // As chmod on another mount does: a copy of the object onto itself.
+  void change_permissions_elsewhere(const std::string& key, const std::string& mode) {
+    const cos::CopyRequest request{.source_bucket = {},
+                                   .source_key = key,
+                                   .key = key,
+                                   .directive = cos::MetadataDirective::replace,
+                                   .headers = {{}, {{"mode", mode}}},
+                                   .source_if_match = {},
+                                   .conditions = {}};
+    ASSERT_TRUE(store_->copy_object(kBucket, request));
+  }
+
+  ManualClock clock_;
+};
+
+// ---- one way to show an inode ----
+
+TEST_F(TruthTest, AListingDuringACloseShowsTheSizeThatWasWritten) {
+  stall("PutObject", 300ms);
+  const auto [number, handle] = create("report");
+  ASSERT_EQ(write_to({number, handle}, "five!"), 0);
+  auto closing = std::async(std::launch::async, [&, file = Handle{number, handle}] { return flush(file); });
+  int shown = 0;
+  while (closing.wait_for(1ms) != std::future_status::ready)
+    if (const auto size = listed_size("report")) {
+      EXPECT_EQ(*size, 5u);
+      ++shown;
+    }
+  EXPECT_EQ(closing.get(), 0);
+  EXPECT_GT(shown, 0);
+}
+
+TEST_F(TruthTest, AListingAfterAFailedUploadShowsTheSizeThatWasWritten) {
+  ASSERT_EQ(write("report", "old one"), 0);
+  server_->add_fault({.operations = {"PutObject"}, .status = 403, .code = "AccessDenied"});
+  EXPECT_EQ(write("report", "new"), EACCES);
+  EXPECT_EQ(listed_size("report"), 3u);
+}
+
+TEST_F(TruthTest, TheSizeOfAFileThatIsAppendedToAndStoredNeverShrinks) {
+  const auto [number, handle] = create("log");
+  const Handle file{number, handle};
+  std::atomic<bool> done{false};
+  auto ask = [&, number = number](bool listing) {
+    std::uint64_t last = 0, shrunk = 0;
+    while (!done) {
+      const Request asked;
+      std::uint64_t size = last;
+      if (listing) {
+        const auto entries = fs_->read_directory(asked, kRootInode, 2, 10, WithAttributes::yes);
+        if (entries && !entries->empty() && entries->front().entry) size = entries->front().entry->attributes.size.n;
+      } else if (const auto entry = fs_->getattr(asked, number)) {
+        size = entry->attributes.size.n;
+      }
+      shrunk += size < last;
+      last = size;
+    }
+    return shrunk;
+  };
+  std::vector<std::future<std::uint64_t>> askers;
+  for (int i = 0; i < 4; ++i) askers.push_back(std::async(std::launch::async, ask, i % 2 == 0));
+  for (std::uint64_t at = 0; at < 300; ++at) {
+    ASSERT_EQ(write_to(file, "x", at), 0);
+    ASSERT_EQ(fsync(file), 0);
+  }
+  done = true;
+  for (auto& asker : askers) EXPECT_EQ(asker.get(), 0u);
+}
+
+// ---- what seems gone ----
+
+TEST_F(TruthTest, AFileMadeHereIsStoredAlthoughOthersEmptiedItsDirectory) {
+  options_.metadata_ttl = 0s;
+  start();
+  put("d/other", "theirs");
+  const auto [number, handle] = create("d/new");
+  ASSERT_EQ(write_to({number, handle}, "ours"), 0);
+  remove_object("d/other");
+  EXPECT_THAT(names(""), ElementsAre("d"));
+  EXPECT_THAT(names("d"), ElementsAre("new"));
+  EXPECT_EQ(flush({number, handle}), 0);
+  EXPECT_EQ(object("d/new"), "ours");
+}
+
+TEST_F(TruthTest, AFileMadeHereIsStoredAlthoughALookUpFindsItsDirectoryGone) {
+  options_.metadata_ttl = 0s;
+  start();
+  for (int i = 0; i < 1001; ++i) put("a" + std::to_string(i), "");  // so that names are asked for one by one
+  put("d/other", "theirs");
+  const auto [number, handle] = create("d/new");
+  ASSERT_EQ(write_to({number, handle}, "ours"), 0);
+  remove_object("d/other");
+  EXPECT_NE(look("d"), 0u);
+  EXPECT_NE(look("d/new"), 0u);
+  EXPECT_EQ(flush({number, handle}), 0);
+  EXPECT_EQ(object("d/new"), "ours");
+}
+
+TEST_F(TruthTest, AFileThatOthersRemovedWhileItWasChangedIsEstaleForEverAndItsBytesAreKept) {
+  options_.metadata_ttl = 0s;
+  start();
+  put("f", "base");
+  const Handle file = open("f");
+  ASSERT_EQ(write_to(file, "OURS"), 0);
+  remove_object("f");
+  names("");
+  EXPECT_TRUE(fs_->getattr(request(), file.number));
+  EXPECT_EQ(flush(file), ESTALE);
+  EXPECT_EQ(flush(file), ESTALE);
+  EXPECT_EQ(fsync(file), ESTALE);
+  EXPECT_EQ(write_to(file, "more"), ESTALE);
+  EXPECT_THAT(keys(), IsEmpty());
+  EXPECT_THAT(kept(), ElementsAre("OURS"));
+  close(file);
+  EXPECT_THAT(names(""), IsEmpty());
+}
+
+TEST_F(TruthTest, AFileThatOthersRemovedBeforeItWasChangedRefusesWrites) {
+  options_.metadata_ttl = 0s;
+  start();
+  put("f", "base");
+  const Handle file = open("f");
+  remove_object("f");
+  EXPECT_THAT(names(""), IsEmpty());
+  EXPECT_EQ(write_to(file, "OURS"), ESTALE);
+  EXPECT_EQ(fsync(file), ESTALE);
+  EXPECT_EQ(flush(file), ESTALE);
+  EXPECT_THAT(keys(), IsEmpty());
+}
+
+TEST_F(TruthTest, UnstagedBytesOfAFileThatOthersRemovedAreEstale) {
+  options_.metadata_ttl = 0s;
+  start();
+  put("f", ramp(3'000'000));
+  start_cold();
+  const Handle file = open("f");
+  ASSERT_EQ(write_to(file, "OURS"), 0);
+  remove_object("f");
+  int errnum = 0;
+  EXPECT_EQ(read_open(file.number, file.handle, 4, &errnum), "OURS");
+  read_open(file.number, file.handle, 3'000'000, &errnum);
+  EXPECT_EQ(errnum, ESTALE);
+}
+
+TEST_F(TruthTest, OneAnswerOfAProxyDoesNotTakeAFileAway) {
+  options_.metadata_ttl = 0s;
+  start();
+  put("f", "base");
+  const Handle file = open("f");
+  for (const int status : {301, 307, 308}) {
+    server_->add_fault({.operations = {"HeadObject"}, .kind = FaultKind::status, .times = 1, .status = status});
+    const auto shown = fs_->getattr(request(), file.number);
+    EXPECT_NE(errnum_of(shown), ENOENT) << status;
+  }
+  server_->clear_faults();
+  EXPECT_EQ(write_to(file, "OURS"), 0);
+  EXPECT_EQ(flush(file), 0);
+  EXPECT_EQ(object("f"), "OURS");
+}
+
+// ---- a lost conflict is not forgotten ----
+
+TEST_F(TruthTest, AfterAConflictNothingIsWrittenThroughTheHandleAnyMore) {
+  put("shared", "base");
+  const Handle file = open("shared");
+  ASSERT_EQ(write_to(file, "ours"), 0);
+  put("shared", "theirs");
+  EXPECT_EQ(fsync(file), ESTALE);
+  EXPECT_EQ(write_to(file, "again", 2), ESTALE);
+  EXPECT_EQ(errnum_of(fs_->setattr(request(), file.number, {.handle = file.handle, .size = ByteCount{1}})), ESTALE);
+  EXPECT_EQ(errnum_of(fs_->allocate(request(), file.number, file.handle, 0, {{0}, {100}})), ESTALE);
+  EXPECT_EQ(fsync(file), ESTALE);
+  EXPECT_EQ(flush(file), ESTALE);
+  resume();
+  EXPECT_EQ(flush(file), ESTALE);
+  close(file);
+  EXPECT_EQ(object("shared"), "theirs");
+  EXPECT_THAT(kept(), ElementsAre("ours"));
+  const Handle anew = open("shared");  // who opens it now sees theirs, and may change it
+  EXPECT_EQ(write_to(anew, "OURS"), 0);
+  EXPECT_EQ(flush(anew), 0);
+  EXPECT_EQ(object("shared"), "OURSrs");
+}
+
+TEST_F(TruthTest, AHandleOfAnOlderVersionDoesNotPatchANewerOne) {
+  options_.metadata_ttl = 0s;
+  start();
+  put("shared", "base");
+  const Handle file = open("shared");
+  put("shared", "theirs");
+  names("");
+  ASSERT_TRUE(fs_->getattr(request(), file.number));
+  EXPECT_EQ(write_to(file, "ours"), ESTALE);
+  EXPECT_EQ(flush(file), ESTALE);
+  EXPECT_EQ(object("shared"), "theirs");
+}
+
+// ---- nothing read before a wait is written after it ----
+
+TEST_F(TruthTest, AttributesThatChangeDuringARenameOfTheirDirectoryDoNotBringTheOldNameBack) {
+  for (int i = 0; i < 4; ++i) put("d/" + std::to_string(i), "x");
+  const InodeNumber directory = look("d");
+  names("d");
+  stall("CopyObject", 200ms);
+  auto renaming = std::async(std::launch::async, [&] { return rename("d", "e"); });
+  std::this_thread::sleep_for(50ms);
+  const Request asked;
+  EXPECT_TRUE(fs_->setattr(asked, directory, {.permissions = 0700}));
+  EXPECT_TRUE(fs_->setattr(asked, directory, {.modified = WallTime(1'000'000s)}));
+  EXPECT_TRUE(fs_->setxattr(asked, directory, "user.note", bytes("hello"), XattrMode::any));
+  EXPECT_EQ(renaming.get(), 0);
+  server_->clear_faults();
+  EXPECT_THAT(names(""), ElementsAre("e"));
+  EXPECT_EQ(look("e"), directory);
+  EXPECT_EQ(attributes("e").permissions, 0700u);
+  EXPECT_EQ(read("e/2"), "x");
+  EXPECT_EQ(write("e/new", "n"), 0);
+  EXPECT_EQ(object("e/new"), "n");
+  start_cold();
+  EXPECT_THAT(names("e"), UnorderedElementsAre("0", "1", "2", "3", "new"));
+  EXPECT_THAT(names(""), ElementsAre("e"));
+}
+
+TEST_F(TruthTest, AnInodeThatDoesNotHaveTheNameThatLeadsToItIsListedAgain) {
+  put("a/one", "1");
+  put("b/two", "2");
+  names("a");
+  names("b");
+  const InodeNumber one = look("a/one"), a = look("a");
+  fs_.reset();
+  {
+    auto index = cache::Index::open(options_.cache_directory / "index", std::string(kBucket) + "/");
+    ASSERT_TRUE(index) << index.error().context;
+    auto change = (*index)->write();
+    ASSERT_TRUE(change->update(one, [](cache::InodeRecord& record) { record.name = "other"; }));
+    ASSERT_TRUE(change->update(a, [](cache::InodeRecord& record) { record.parent = 77; }));
+    ASSERT_TRUE(change->commit());
+  }
+  resume();
+  EXPECT_THAT(names(""), UnorderedElementsAre("a", "b"));
+  EXPECT_THAT(names("a"), ElementsAre("one"));
+  EXPECT_EQ(read("a/one"), "1");
+}
+
+// ---- deletes and lost answers ----
+
+TEST_F(TruthTest, AFileWhoseUploadFailedAfterTheStoreTookItStaysDeleted) {
+  server_->add_fault({.operations = {"PutObject"}, .time = FaultTime::after, .status = 403, .code = "AccessDenied"});
+  EXPECT_EQ(write("f", "taken"), EACCES);
+  EXPECT_EQ(unlink("f"), 0);
+  EXPECT_THAT(keys(), IsEmpty());
+}
+
+TEST_F(TruthTest, AFileWhoseUploadFailedAfterTheStoreTookItIsRenamedWithoutALeftover) {
+  server_->add_fault(
+      {.operations = {"PutObject"}, .time = FaultTime::after, .times = 1, .status = 403, .code = "AccessDenied"});
+  const auto [number, handle] = create("f");
+  ASSERT_EQ(write_to({number, handle}, "taken"), 0);
+  EXPECT_EQ(flush({number, handle}), EACCES);
+  EXPECT_EQ(rename("f", "g"), 0);
+  EXPECT_EQ(flush({number, handle}), 0);
+  EXPECT_THAT(keys(), ElementsAre("g"));
+}
+
+TEST_F(TruthTest, AnUploadAfterOneWhoseAnswerWasLostReplacesItsOwnObject) {
+  server_->add_fault(
+      {.operations = {"PutObject"}, .time = FaultTime::after, .times = 1, .status = 403, .code = "AccessDenied"});
+  const auto [number, handle] = create("f");
+  ASSERT_EQ(write_to({number, handle}, "first"), 0);
+  EXPECT_EQ(flush({number, handle}), EACCES);
+  ASSERT_EQ(write_to({number, handle}, " and more", 5), 0);
+  EXPECT_EQ(flush({number, handle}), 0);
+  EXPECT_EQ(object("f"), "first and more");
+  EXPECT_THAT(kept(), IsEmpty());
+}
+
+// ---- attributes of others, and clocks ----
+
+TEST_F(TruthTest, PermissionsThatAnotherMountChangesAreSeen) {
+  options_.clock = &clock_;
+  start();
+  ASSERT_EQ(write("secret", "s"), 0);
+  ASSERT_EQ(mkdir("d"), 0);
+  names("");
+  names("d");
+  ASSERT_NE(attributes("secret").permissions, 0600u);
+  server_->advance_clock(5s);
+  change_permissions_elsewhere("secret", "33152");  // 0100600
+  change_permissions_elsewhere("d/", "16832");      // 0040700
+  clock_.pass(31s);
+  names("");
+  EXPECT_EQ(attributes("secret").permissions, 0600u);
+  EXPECT_EQ(attributes("d").permissions, 0700u);
+}
+
+TEST_F(TruthTest, WhatWasWrittenHereIsNotAskedForAfterAListing) {
+  options_.clock = &clock_;
+  start();
+  for (int i = 0; i < 5; ++i) ASSERT_EQ(write("f" + std::to_string(i), "x"), 0);
+  clock_.pass(31s);
+  names("");
+  const auto before = requests("HeadObject");
+  for (int i = 0; i < 5; ++i) attributes("f" + std::to_string(i));
+  EXPECT_EQ(requests("HeadObject"), before);
+}
+
+TEST_F(TruthTest, AClockThatStepsBackDoesNotFreezeTheView) {
+  options_.clock = &clock_;
+  start();
+  put("old", "1");
+  EXPECT_THAT(names(""), ElementsAre("old"));
+  clock_.set_calendar(-1h);
+  put("new", "2");
+  clock_.pass(31s);
+  EXPECT_THAT(names(""), UnorderedElementsAre("old", "new"));
+  EXPECT_NE(look("new"), 0u);
+}
+
+TEST_F(TruthTest, AClockThatStepsBackBetweenTwoMountsDoesNotFreezeTheView) {
+  options_.clock = &clock_;
+  start();
+  put("f", "1");
+  EXPECT_THAT(names(""), ElementsAre("f"));
+  EXPECT_EQ(look("none"), 0u);
+  EXPECT_EQ(attributes("f").size.n, 1u);
+  clock_.set_calendar(-1h);
+  put("none", "2");
+  put("f", "longer");
+  start();
+  EXPECT_NE(look("none"), 0u);
+  EXPECT_EQ(attributes("f").size.n, 6u);
+  EXPECT_THAT(names(""), UnorderedElementsAre("f", "none"));
+}
+
+// ---- space ----
+
+class SmallDiskTest : public TruthTest {
+ protected:
+  void SetUp() override {
+    TruthTest::SetUp();
+    disk_ = directory_ / "disk";
+    std::filesystem::create_directory(disk_);
+    // 256 MiB are left to others, so 34 MiB may be used.
+    if (mount("none", disk_.c_str(), "tmpfs", 0, "size=290m") != 0) GTEST_SKIP() << "only root may mount a small disk";
+    mounted_ = true;
+    options_.cache_directory = disk_ / "cache";
+    start();
+  }
+  void TearDown() override {
+    fs_.reset();
+    if (mounted_) umount2(disk_.c_str(), MNT_DETACH);
+    TruthTest::TearDown();
+  }
+  std::filesystem::path disk_;
+  bool mounted_ = false;
+};
+
+TEST_F(SmallDiskTest, APatchOfAFileLargerThanTheDiskIsRefusedAtTheWriteAndTheFileStaysReadable) {
+  const std::string content = ramp(60'000'000);
+  put("large", content);
+  const Handle file = open("large");
+  EXPECT_EQ(write_to(file, "patch", 30'000'000), ENOSPC);
+  EXPECT_EQ(flush(file), 0);
+  EXPECT_TRUE(read_open(file.number, file.handle, content.size()) == content);
+  close(file);
+  EXPECT_TRUE(read("large") == content);
+  EXPECT_EQ(write("small", "fits"), 0);
+}
+
+TEST_F(SmallDiskTest, APatchedFileIsReadableWhenTheDiskIsFull) {
+  const std::string content = ramp(20'000'000);
+  put("large", content);
+  const Handle file = open("large");
+  ASSERT_EQ(write_to(file, "patch", 10'000'000), 0);
+  const auto space = std::filesystem::space(disk_);
+  std::ofstream(disk_ / "filler") << std::string(space.available - 64 * 1024, 'f');
+  std::string expected = content;
+  expected.replace(10'000'000, 5, "patch");
+  EXPECT_TRUE(read_open(file.number, file.handle, content.size()) == expected);
+  EXPECT_EQ(flush(file), 0);
+  EXPECT_TRUE(object("large") == expected);
+}
+
+TEST_F(SmallDiskTest, AFileThatIsOpenCanBeRemovedWhenThereIsNoSpaceToKeepIt) {
+  put("large", ramp(60'000'000));
+  const Handle file = open("large", O_RDONLY);
+  EXPECT_EQ(unlink("large"), 0);
+  EXPECT_THAT(keys(), IsEmpty());
+  close(file);
+}
+
+// ---- one PUT for one file ----
+
+TEST_F(TruthTest, AFileThatIsMadeThroughADuplicatedDescriptorIsStoredOnce) {
+  const auto [number, handle] = create("f");
+  Request closing = request();
+  closing.has_another_descriptor = [](InodeNumber) { return true; };
+  EXPECT_TRUE(fs_->flush(closing, number, handle));
+  EXPECT_EQ(requests("PutObject"), 0u);
+  ASSERT_EQ(write_to({number, handle}, "x\n"), 0);
+  EXPECT_EQ(flush({number, handle}), 0);
+  close({number, handle});
+  EXPECT_EQ(requests("PutObject"), 1u);
+  EXPECT_EQ(object("f"), "x\n");
+}
+
+TEST_F(TruthTest, AnOverwriteThatFailsAfterAnEarlyCloseLeavesTheOldContent) {
+  ASSERT_EQ(write("f", "old"), 0);
+  const auto [number, handle] = create("f");
+  Request closing = request();
+  closing.has_another_descriptor = [](InodeNumber) { return true; };
+  EXPECT_TRUE(fs_->flush(closing, number, handle));
+  ASSERT_EQ(write_to({number, handle}, "new"), 0);
+  server_->add_fault({.operations = {"PutObject"}, .status = 403, .code = "AccessDenied"});
+  EXPECT_EQ(flush({number, handle}), EACCES);
+  EXPECT_EQ(object("f"), "old");
+}
+
+TEST_F(TruthTest, AFileThatStaysEmptyIsInTheBucketSoonAfterAnEarlyClose) {
+  const auto [number, handle] = create("f");
+  Request closing = request();
+  closing.has_another_descriptor = [](InodeNumber) { return true; };
+  EXPECT_TRUE(fs_->flush(closing, number, handle));
+  for (int i = 0; i < 1000 && object("f") == "<none>"; ++i) std::this_thread::sleep_for(10ms);
+  EXPECT_EQ(object("f"), "");
+}
+
+TEST_F(TruthTest, AFileThatStaysEmptyIsInTheBucketWhenItsLastDescriptorIsClosed) {
+  const auto [number, handle] = create("f");
+  Request closing = request();
+  closing.has_another_descriptor = [](InodeNumber) { return true; };
+  EXPECT_TRUE(fs_->flush(closing, number, handle));
+  close({number, handle});
+  EXPECT_EQ(object("f"), "");
+}
+
+}  // namespace
+}  // namespace pail::vfs
