@@ -46,6 +46,11 @@ Result<Digests> digest(int fd, Extent extent) {
   return digests;
 }
 
+// What is being stored lies here alone: it gets its whole time, also while the store counts as down.
+cos::CallContext in_full(const std::stop_token& stop) {
+  return {stop, cos::Effort::full};
+}
+
 std::string quoted_hex(std::string_view raw) {
   return '"' + to_hex(bytes_of(raw)) + '"';
 }
@@ -105,25 +110,36 @@ Result<Uploaded> Uploader::upload(const UploadJob& job, const std::stop_token& s
   return job.size <= part_size_ ? put(job, stop) : multipart(job, stop);
 }
 
-Result<cos::Preconditions> Uploader::conditions(const UploadJob& job, const std::stop_token& stop) {
-  if (conditional_)
+Result<cos::Preconditions> Uploader::conditions(const UploadJob& job, bool conditional,
+                                                const cos::CallContext& context) {
+  if (conditional)
     return cos::Preconditions{.if_match = job.replaces, .if_none_match = {}, .if_absent = job.replaces.empty()};
   // Without conditional writes a look before the write is the best there is; docs/semantics.md names the gap.
-  const auto info = store_.head_object(bucket_, job.key, stop);
+  const auto info = store_.head_object(bucket_, job.key, context);
   if (!info && info.error().fault != Fault::no_key) return info.error();
   const bool expected = info ? info->etag == job.replaces : job.replaces.empty();
   if (!expected) return Error{ESTALE, fmt::format("PUT {}: the object was changed by somebody else", quote(job.key))};
   return cos::Preconditions{};
 }
 
-void Uploader::go_without_conditions() {
-  if (conditional_.exchange(false))
-    spdlog::info("the store has no conditional writes: overwriting another writer's change cannot be ruled out");
+template <class Write>
+auto Uploader::with_conditions(cos::ConditionalWrites& kind, const UploadJob& job, const cos::CallContext& context,
+                               const Write& write) {
+  const auto attempt = [&](bool conditional) -> decltype(write(cos::Preconditions{})) {
+    PAIL_TRY(cos::Preconditions preconditions, conditions(job, conditional, context));
+    return write(std::move(preconditions));
+  };
+  const bool conditional = kind.in_use();
+  auto result = attempt(conditional);
+  if (result || !conditional || !cos::ConditionalWrites::in_doubt(result.error())) return result;
+  result = attempt(false);
+  if (result) kind.proven_missing();
+  return result;
 }
 
 Result<cos::ETag> Uploader::ours_after_all(const UploadJob& job, const std::string& etag, Error refused,
-                                           const std::stop_token& stop) {
-  const auto info = store_.head_object(bucket_, job.key, stop);
+                                           const cos::CallContext& context) {
+  const auto info = store_.head_object(bucket_, job.key, context);
   if (info && info->etag.text == etag && info->size == job.size) return info->etag;
   return refused;
 }
@@ -131,25 +147,17 @@ Result<cos::ETag> Uploader::ours_after_all(const UploadJob& job, const std::stri
 Result<Uploaded> Uploader::put(const UploadJob& job, const std::stop_token& stop) {
   const Extent whole{{}, {job.size.n}};
   PAIL_TRY(Digests digests, digest(job.descriptor, whole));
-  auto preconditions = conditions(job, stop);
-  if (!preconditions && preconditions.error().errnum == ESTALE) {  // it may be there by an attempt of ours
-    PAIL_TRY(cos::ETag etag, ours_after_all(job, quoted_hex(digests.md5), preconditions.error(), stop));
-    return Uploaded{std::move(etag), std::move(digests.blocks)};
-  }
-  if (!preconditions) return preconditions.error();
-  const bool conditional = preconditions->if_absent || !preconditions->if_match.text.empty();
-  const cos::PutRequest request{.key = job.key,
-                                .body = http::body_from_file(job.descriptor, whole),
-                                .content_md5 = to_base64(bytes_of(digests.md5)),
-                                .headers = job.headers,
-                                .conditions = std::move(*preconditions)};
-  auto result = store_.put_object(bucket_, request, stop);
-  if (!result && result.error().errnum == EOPNOTSUPP && conditional) {
-    go_without_conditions();
-    return put(job, stop);
-  }
-  if (!result && result.error().errnum == ESTALE) {
-    PAIL_TRY(cos::ETag etag, ours_after_all(job, quoted_hex(digests.md5), result.error(), stop));
+  const auto context = in_full(stop);
+  const auto result = with_conditions(puts_, job, context, [&](cos::Preconditions preconditions) {
+    const cos::PutRequest request{.key = job.key,
+                                  .body = http::body_from_file(job.descriptor, whole),
+                                  .content_md5 = to_base64(bytes_of(digests.md5)),
+                                  .headers = job.headers,
+                                  .conditions = std::move(preconditions)};
+    return store_.put_object(bucket_, request, context);
+  });
+  if (!result && result.error().errnum == ESTALE) {  // it may be there by an attempt of ours
+    PAIL_TRY(cos::ETag etag, ours_after_all(job, quoted_hex(digests.md5), result.error(), context));
     return Uploaded{std::move(etag), std::move(digests.blocks)};
   }
   if (!result) return result.error();
@@ -159,18 +167,12 @@ Result<Uploaded> Uploader::put(const UploadJob& job, const std::stop_token& stop
 
 Result<cos::ETag> Uploader::create(const std::string& key, const std::string& body, const cos::ObjectHeaders& headers,
                                    const std::stop_token& stop) {
-  auto preconditions = conditions({.key = key}, stop);
-  if (!preconditions && preconditions.error().errnum == ESTALE) return Error{EEXIST, preconditions.error().context};
-  if (!preconditions) return preconditions.error();
-  const bool conditional = preconditions->if_absent;
-  const cos::PutRequest request{
-      .key = key, .body = http::body_from_string(body), .headers = headers, .conditions = std::move(*preconditions)};
-  auto result = store_.put_object(bucket_, request, stop);
+  const auto result = with_conditions(puts_, {.key = key}, stop, [&](cos::Preconditions preconditions) {
+    const cos::PutRequest request{
+        .key = key, .body = http::body_from_string(body), .headers = headers, .conditions = std::move(preconditions)};
+    return store_.put_object(bucket_, request, stop);
+  });
   if (result) return result->etag;
-  if (result.error().errnum == EOPNOTSUPP && conditional) {
-    go_without_conditions();
-    return create(key, body, headers, stop);
-  }
   if (result.error().errnum == ESTALE) return Error{EEXIST, result.error().context};
   return result.error();
 }
@@ -180,13 +182,10 @@ Result<cache::UploadRecord> Uploader::begin(const UploadJob& job, const std::sto
   auto known = index_.read()->upload(job.number);
   if (known && known->key == job.key && known->size == job.size) return std::move(*known);
   if (known) abandon(job.number);
-  PAIL_TRY(cos::Preconditions preconditions, conditions(job, stop));
-  const bool conditional = preconditions.if_absent || !preconditions.if_match.text.empty();
-  auto id = store_.create_upload(bucket_, job.key, job.headers, preconditions, stop);
-  if (!id && id.error().errnum == EOPNOTSUPP && conditional) {
-    go_without_conditions();
-    return begin(job, stop);
-  }
+  const auto context = in_full(stop);
+  const auto id = with_conditions(begins_, job, context, [&](const cos::Preconditions& preconditions) {
+    return store_.create_upload(bucket_, job.key, job.headers, preconditions, context);
+  });
   if (!id) return id.error();
   cache::UploadRecord record{job.key, id->text, part_size_for(job.size, part_size_), job.size};
   auto change = index_.write();
@@ -209,23 +208,17 @@ Result<Uploaded> Uploader::multipart(const UploadJob& job, const std::stop_token
     uploaded.checksums.insert(uploaded.checksums.end(), part.digests.blocks.begin(), part.digests.blocks.end());
   }
   const std::string expected = fmt::format("\"{}-{}\"", to_hex(bytes_of(of_parts.result())), parts.size());
-  auto complete = [&]() -> Result<cos::PutResult> {
-    PAIL_TRY(const cos::Preconditions preconditions, conditions(job, stop));
-    return store_.complete_upload(bucket_, job.key, id, list, preconditions, stop);
-  };
-  const bool conditional = conditional_;
-  auto result = complete();
-  if (!result && result.error().errnum == EOPNOTSUPP && conditional) {
-    go_without_conditions();
-    result = complete();
-  }
+  const auto context = in_full(stop);
+  const auto result = with_conditions(completes_, job, context, [&](const cos::Preconditions& preconditions) {
+    return store_.complete_upload(bucket_, job.key, id, list, preconditions, context);
+  });
   if (result) {
     uploaded.etag = result->etag;
   } else {
     // no_upload: either our completion arrived and its answer did not, or somebody aborted it.
     const Fault fault = result.error().fault;
     if (result.error().errnum != ESTALE && fault != Fault::no_upload) return result.error();
-    auto etag = ours_after_all(job, expected, result.error(), stop);
+    auto etag = ours_after_all(job, expected, result.error(), context);
     if (!etag) {
       abandon(job.number);
       return etag.error();
@@ -268,7 +261,7 @@ void Uploader::send_part(const UploadJob& job, const cache::UploadRecord& upload
   }
   auto sent = store_.upload_part(bucket_, job.key, {upload.upload_id}, part.number,
                                  http::body_from_file(job.descriptor, part.extent),
-                                 to_base64(bytes_of(part.digests.md5)), stop);
+                                 to_base64(bytes_of(part.digests.md5)), in_full(stop));
   if (!sent) return parts.done(sent.error());
   part.etag = sent->etag.text;
   uploaded_ += part.extent.size().n;

@@ -9,6 +9,7 @@
 
 #include "base/executor.h"
 #include "cache/index.h"
+#include "cos/conditional_writes.h"
 #include "pailfs/cos/client.h"
 #include "vfs/types.h"
 
@@ -58,16 +59,20 @@ class Uploader {
                  const std::stop_token& stop);
   // A refused precondition may be our own earlier success: `etag` is what the object then has.
   Result<cos::ETag> ours_after_all(const UploadJob& job, const std::string& etag, Error refused,
-                                   const std::stop_token& stop);
-  void go_without_conditions();
-  Result<cos::Preconditions> conditions(const UploadJob& job, const std::stop_token& stop);
+                                   const cos::CallContext& context);
+  // What `write` is to be sent with. Without conditions a look comes first: ESTALE it shows another version.
+  Result<cos::Preconditions> conditions(const UploadJob& job, bool conditional, const cos::CallContext& context);
+  // Runs `write` with its conditions, and once more without them when the store may not know them.
+  template <class Write>
+  auto with_conditions(cos::ConditionalWrites& kind, const UploadJob& job, const cos::CallContext& context,
+                       const Write& write);
 
   cache::Index& index_;
   cos::Client& store_;
   const std::string bucket_;
   const ByteCount part_size_;
   std::atomic<std::uint64_t> uploaded_{0};
-  std::atomic<bool> conditional_{true};  // false once the store turned out to have no conditional writes
+  cos::ConditionalWrites puts_{"PUT"}, begins_{"the begin of an upload"}, completes_{"the end of an upload"};
   Executor senders_;
 };
 
