@@ -4,6 +4,7 @@
 #include <pwd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <utility>
@@ -41,6 +42,9 @@ cos::ClientOptions client_options(const MountOptions& options, std::string url, 
   client.url = std::move(url);
   client.addressing = options.path_style ? cos::Addressing::path : cos::Addressing::virtual_host;
   client.list_version = options.list_version == "1" ? cos::ListVersion::v1 : cos::ListVersion::v2;
+  client.deadline = std::chrono::duration_cast<std::chrono::milliseconds>(options.timeout);
+  client.first_byte = std::min(client.first_byte, client.deadline);
+  client.retries = options.retries;
   if (patience == Patience::probing) {
     client.deadline = std::chrono::seconds(6);
     client.first_byte = std::chrono::seconds(6);

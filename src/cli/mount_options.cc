@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <charconv>
 
 #include "base/log.h"
 #include "base/nearest.h"
@@ -43,6 +44,14 @@ constexpr auto kStoreRows = std::to_array<OptionRow>({
      Word{&M::list_version, kListVersions}},
     {"ca_bundle", "FILE", "the system's", "PEM file of the authorities that may sign the server's certificate.",
      File{&M::ca_bundle}},
+    {"timeout", "SECONDS", "60",
+     "How long one request to the store may go on without progress, all its attempts together; an upload or download "
+     "that moves lasts as long as it must. Server-side copies and the completion of large uploads get twice the time. "
+     "After a request has used it up, others fail after one attempt of at most 5 seconds until the store answers "
+     "again; fsync and close always get the whole time.",
+     Duration{&M::timeout, std::chrono::seconds(1)}},
+    {"retries", "COUNT", "9", "How often a request that failed is sent again, within timeout=.",
+     Count{&M::retries, 1000}},
 });
 
 constexpr auto kCredentialRows = std::to_array<OptionRow>({
@@ -251,6 +260,24 @@ Result<Unit> assign_size(const Size& field, MountOptions& options, std::string_v
   return Unit{};
 }
 
+Result<Unit> assign_duration(const Duration& field, MountOptions& options, std::string_view value) {
+  PAIL_TRY(const std::chrono::nanoseconds duration, parse_duration(value));
+  if (duration < field.least)
+    return Error{EINVAL,
+                 fmt::format("{} is too little; expected at least {} s", quote(value), render_duration(field.least))};
+  options.*field.field = duration;
+  return Unit{};
+}
+
+Result<Unit> assign_count(const Count& field, MountOptions& options, std::string_view value) {
+  unsigned count = 0;
+  const auto [end, code] = std::from_chars(value.data(), value.data() + value.size(), count);
+  if (code != std::errc() || end != value.data() + value.size() || count > field.most)
+    return Error{EINVAL, fmt::format("{} is not a number from 0 to {}", quote(value), field.most)};
+  options.*field.field = count;
+  return Unit{};
+}
+
 // Puts `value` where the row says. The errors tell what is expected; the caller adds the option's name.
 Result<Unit> apply_value(const OptionRow& row, MountOptions& options, const std::string& value) {
   return std::visit(
@@ -266,7 +293,8 @@ Result<Unit> apply_value(const OptionRow& row, MountOptions& options, const std:
           },
           [&](const File& f) -> Result<Unit> { return options.*f.field = std::filesystem::absolute(value), Unit{}; },
           [&](const Size& f) -> Result<Unit> { return assign_size(f, options, value); },
-          [&](const Duration& f) -> Result<Unit> { return assign(parse_duration(value), options.*f.field); },
+          [&](const Duration& f) -> Result<Unit> { return assign_duration(f, options, value); },
+          [&](const Count& f) -> Result<Unit> { return assign_count(f, options, value); },
           [&](const Id& f) -> Result<Unit> {
             return assign(f.kind == IdKind::user ? parse_user(value) : parse_group(value), options.*f.field);
           },
@@ -320,6 +348,7 @@ std::optional<std::string> value_text(const OptionRow& row, const MountOptions& 
           [&](const File& f) { return changed(f.field, [](const auto& path) { return path.string(); }); },
           [&](const Size& f) { return changed(f.field, render_size); },
           [&](const Duration& f) { return changed(f.field, render_duration); },
+          [&](const Count& f) { return changed(f.field, [](unsigned count) { return fmt::format("{}", count); }); },
           [&](const Id& f) { return changed(f.field, [](const auto& id) { return fmt::format("{}", *id); }); },
           [&](const Permissions& f) {
             return std::visit(Overloaded{[&](std::uint32_t M::*member) { return changed(member, octal); },

@@ -26,6 +26,8 @@ struct MountOptions {
   bool path_style = true;
   std::string list_version = "2";
   std::filesystem::path ca_bundle;  // empty: the system's authorities
+  std::chrono::nanoseconds timeout = std::chrono::seconds(60);
+  unsigned retries = 9;
 
   std::filesystem::path credentials, passwd_file;  // absolute; empty: none
   std::string profile;
@@ -73,6 +75,11 @@ struct Size {  // bytes, or a number with a unit
 };
 struct Duration {  // seconds, or a number with a unit
   std::chrono::nanoseconds MountOptions::*field;
+  std::chrono::nanoseconds least{0};
+};
+struct Count {  // a plain number
+  unsigned MountOptions::*field;
+  unsigned most;
 };
 enum class IdKind { user, group };
 struct Id {  // a number, or a name of this machine
@@ -85,7 +92,7 @@ struct Permissions {  // octal
 struct Kernel {};   // handed on to the kernel or the mount(2) flags
 struct Ignored {};  // accepted because it stands in fstabs, without effect on the mount
 
-using Field = std::variant<Flag, Text, UrlText, Word, File, Size, Duration, Id, Permissions, Kernel, Ignored>;
+using Field = std::variant<Flag, Text, UrlText, Word, File, Size, Duration, Count, Id, Permissions, Kernel, Ignored>;
 
 struct OptionRow {
   std::string_view name;      // a trailing '*' stands for any ending: "x-*"

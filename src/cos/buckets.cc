@@ -6,67 +6,69 @@
 
 namespace pail::cos {
 
-Result<BucketsPage> Store::list_buckets(std::stop_token stop) {
+Result<BucketsPage> Store::list_buckets(CallContext context) {
   Call call = service_call("GET", {});
   add_instance_id(call);
   const std::string what = call.what;
-  PAIL_TRY(const http::Response response, response_of(send(std::move(call), std::move(stop))));
+  PAIL_TRY(const http::Response response, response_of(send(std::move(call), std::move(context))));
   return in_call(what, parse_buckets(response.body));
 }
 
 Result<BucketsPage> Store::list_buckets_extended(std::string_view prefix, std::string_view marker,
-                                                 std::stop_token stop) {
+                                                 CallContext context) {
   Query query{{"extended", ""}};
   if (!prefix.empty()) query.emplace_back("prefix", prefix);
   if (!marker.empty()) query.emplace_back("marker", marker);
   Call call = service_call("GET", query);
   add_instance_id(call);
   const std::string what = call.what;
-  PAIL_TRY(const http::Response response, response_of(send(std::move(call), std::move(stop))));
+  PAIL_TRY(const http::Response response, response_of(send(std::move(call), std::move(context))));
   return in_call(what, parse_buckets(response.body));
 }
 
-Result<Unit> Store::create_bucket(std::string_view bucket, std::string_view location, std::stop_token stop) {
+Result<Unit> Store::create_bucket(std::string_view bucket, std::string_view location, CallContext context) {
   PAIL_CHECK(check_bucket(bucket));
+  context = as_one_operation(link_, std::move(context));
   Call call = bucket_call("PUT", bucket, {});
   add_instance_id(call);
   if (!location.empty()) set_xml_body(call, create_bucket_body(location));
   call.repetition = Repetition::matters;
-  Answer answer = send(std::move(call), stop);
+  Answer answer = send(std::move(call), context);
   if (!answer.failure) return Unit{};
   // The first attempt may have made it; the store says "exists" also to its owner.
   const Error& failure = *answer.failure;
-  if (failure.may_have_happened && failure.fault == Fault::exists && head_bucket(bucket, std::move(stop)))
+  if (failure.may_have_happened && failure.fault == Fault::exists && head_bucket(bucket, std::move(context)))
     return Unit{};
   return *std::move(answer.failure);
 }
 
-Result<Unit> Store::head_bucket(std::string_view bucket, std::stop_token stop) {
+Result<Unit> Store::head_bucket(std::string_view bucket, CallContext context) {
   PAIL_CHECK(check_bucket(bucket));
-  Answer answer = send(bucket_call("HEAD", bucket, {}), stop);
+  context = as_one_operation(link_, std::move(context));
+  Answer answer = send(bucket_call("HEAD", bucket, {}), context);
   // A HEAD has no body to say that it is the bucket that is missing, and not the store.
   if (answer.refusal && answer.refusal->status == 404)
-    PAIL_CHECK(list_objects(bucket, {.max_keys = 1}, std::move(stop)));
+    PAIL_CHECK(list_objects(bucket, {.max_keys = 1}, std::move(context)));
   else
     PAIL_CHECK(response_of(std::move(answer)));
   return Unit{};
 }
 
-Result<Unit> Store::delete_bucket(std::string_view bucket, std::stop_token stop) {
+Result<Unit> Store::delete_bucket(std::string_view bucket, CallContext context) {
   PAIL_CHECK(check_bucket(bucket));
   Call call = bucket_call("DELETE", bucket, {});
   call.repetition = Repetition::matters;
-  Answer answer = send(std::move(call), std::move(stop));
+  Answer answer = send(std::move(call), std::move(context));
   if (!answer.failure) return Unit{};
   if (answer.failure->may_have_happened && answer.failure->fault == Fault::no_bucket) return Unit{};
   return *std::move(answer.failure);
 }
 
-Result<std::string> Store::bucket_location(std::string_view bucket, std::stop_token stop) {
+Result<std::string> Store::bucket_location(std::string_view bucket, CallContext context) {
   PAIL_CHECK(check_bucket(bucket));
   Call call = bucket_call("GET", bucket, {{"location", ""}});
   const std::string what = call.what;
-  PAIL_TRY(const http::Response response, response_of(send(std::move(call), std::move(stop))));
+  PAIL_TRY(const http::Response response, response_of(send(std::move(call), std::move(context))));
   return in_call(what, parse_location(response.body));
 }
 
@@ -100,14 +102,14 @@ bool may_mean_no_v2(const Answer& answer) {
 }  // namespace
 
 Result<ListPage> Store::list_by(ListVersion version, std::string_view bucket, const ListRequest& request,
-                                std::string_view continuation, std::stop_token stop) {
+                                std::string_view continuation, CallContext context) {
   Call call = bucket_call("GET", bucket, list_query(version, request, continuation));
   call.what = fmt::format("LIST {}", target_text(bucket, request.prefix));
   call.request.max_response_body = kMaxListing;
   const std::string what = call.what;
-  Answer answer = send(std::move(call), stop);
+  Answer answer = send(std::move(call), context);
   if (version == ListVersion::v2 && continuation.empty() && may_mean_no_v2(answer)) {
-    auto page = list_by(ListVersion::v1, bucket, request, "", std::move(stop));
+    auto page = list_by(ListVersion::v1, bucket, request, "", std::move(context));
     if (page) knows_list_v2_ = false;
     return page;
   }
@@ -117,15 +119,16 @@ Result<ListPage> Store::list_by(ListVersion version, std::string_view bucket, co
   return std::move(listing.page);
 }
 
-Result<ListPage> Store::list_objects(std::string_view bucket, const ListRequest& request, std::stop_token stop) {
+Result<ListPage> Store::list_objects(std::string_view bucket, const ListRequest& request, CallContext context) {
   PAIL_CHECK(check_bucket(bucket));
   if (request.max_keys < 1 || request.max_keys > 1000) return Error{EINVAL, "a page of a listing has 1 to 1000 keys"};
   if (!request.continuation.empty()) {
     PAIL_TRY(const Continuation from, read_continuation(request.continuation));
-    return list_by(from.version, bucket, request, from.text, std::move(stop));
+    return list_by(from.version, bucket, request, from.text, std::move(context));
   }
+  context = as_one_operation(link_, std::move(context));
   const bool v2 = link_.options.list_version == ListVersion::v2 && knows_list_v2_;
-  return list_by(v2 ? ListVersion::v2 : ListVersion::v1, bucket, request, "", std::move(stop));
+  return list_by(v2 ? ListVersion::v2 : ListVersion::v1, bucket, request, "", std::move(context));
 }
 
 Result<std::optional<std::string>> find_bucket_location(Client& client, std::string_view bucket, std::stop_token stop) {

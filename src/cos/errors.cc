@@ -241,7 +241,8 @@ std::string advice(const ServerError& error) {
     if (!error.region.empty()) story += fmt::format(", where region {} serves the bucket", readable(error.region));
     return story + ": name the endpoint that serves the bucket with url= or region=";
   }
-  if (fault_of(error) == Fault::not_a_store && (error.status == 404 || error.status == 410))
+  const bool missing = error.status == 404 || error.status == 410;
+  if (missing && fault_of(error) == Fault::not_a_store && !error.has_store_header)
     return "; this is not the answer of an object store, so it does not show that anything is missing: check url= and "
            "the proxy on the way";
   return "";

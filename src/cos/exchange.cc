@@ -7,6 +7,8 @@
 #include <condition_variable>
 #include <mutex>
 
+#include "cos/redirect.h"
+
 namespace pail::cos {
 namespace {
 
@@ -25,25 +27,65 @@ bool wait_for(milliseconds pause, std::stop_token stop) {
   return !stop.stop_requested();
 }
 
-milliseconds elapsed(SteadyTime since, const Clock& clock) {
-  return std::chrono::duration_cast<milliseconds>(clock.steady() - since);
+// A call that only finds out whether the store is back.
+bool is_probe(const Link& link, const CallContext& context) {
+  return context.effort == Effort::probe && link.health->down();
 }
 
 }  // namespace
 
-RetryDecider::RetryDecider(const Link& link) : link_(link) {
+CallContext as_one_operation(const Link& link, CallContext context, milliseconds bound) {
+  if (context.budget != nullptr) return context;
+  if (bound == milliseconds(0)) bound = link.options.deadline;
+  if (is_probe(link, context)) bound = std::min(bound, kProbeTime);
+  context.budget = std::make_shared<http::Budget>(bound);
+  return context;
+}
+
+milliseconds server_work_bound(const Link& link) {
+  return 2 * link.options.deadline;
+}
+
+RetryDecider::RetryDecider(const Link& link, const CallContext& context)
+    : link_(link),
+      budget_(context.budget),
+      started_(system_clock().steady()),
+      attempts_(is_probe(link, context) ? 1 : link.options.retries + 1) {
   start_anew();
 }
 
 void RetryDecider::start_anew() {
-  started_ = clock_.steady();
   http::RetryPolicy policy;
-  policy.budget = link_.options.deadline;
-  backoff_.emplace(policy, clock_);
+  policy.attempts = attempts_;
+  policy.budget = std::chrono::hours(24);  // budget_ is what counts
+  backoff_.emplace(policy);
+}
+
+std::optional<milliseconds> RetryDecider::pause(const http::Outcome& outcome) {
+  const auto pause = backoff_->next(outcome);
+  exhausted_ = outcome.kind == http::Outcome::Kind::try_again && (!pause || *pause >= budget_->left());
+  return exhausted_ ? std::nullopt : pause;
 }
 
 std::optional<milliseconds> RetryDecider::after_loss(const Error& loss) {
-  return backoff_->next(http::Outcome::of(loss));
+  return pause(http::Outcome::of(loss));
+}
+
+void RetryDecider::failed(const Error& failure) {
+  if (!exhausted_) {
+    const bool answered = failure.fault != Fault::none && failure.fault != Fault::lost;
+    if (answered && failure.fault != Fault::not_a_store) link_.health->answered();
+    return;
+  }
+  // What ended early, by a connection that broke or an answer that asks for hours, says little of the store.
+  const bool waited = system_clock().steady() - started_ >= budget_->bound() / 2;
+  if (waited || (failure.fault == Fault::lost && attempts_made() > 1)) link_.health->used_up(started_, failure.context);
+}
+
+std::optional<std::string> RetryDecider::redirected(const http::Request& request, const ServerError& refusal) {
+  if (!is_redirect(refusal.status) || refusal.status == 303 || redirects_ >= kMostRedirects) return std::nullopt;
+  ++redirects_;
+  return redirect_target(request.url, refusal.redirect_to, link_.options.url);
 }
 
 std::optional<milliseconds> RetryDecider::after_refusal(const ServerError& refusal, const http::Headers& headers) {
@@ -56,7 +98,7 @@ std::optional<milliseconds> RetryDecider::after_refusal(const ServerError& refus
   constexpr unsigned kDamagedBodies = 3;
   const bool damaged = refusal.code == "BadDigest" || refusal.code == "IncompleteBody";
   if (damaged && ++damaged_bodies_ >= kDamagedBodies) return std::nullopt;
-  return backoff_->next({http::Outcome::Kind::try_again, http::retry_after(headers, clock_.wall())});
+  return pause({http::Outcome::Kind::try_again, http::retry_after(headers, system_clock().wall())});
 }
 
 bool RetryDecider::may_be_credentials(const ServerError& refusal) const {
@@ -79,14 +121,12 @@ bool RetryDecider::credentials_changed(const http::Request& request, const Serve
   return link_.authorizer->refresh_after_refusal(request, std::move(stop)) || changed;
 }
 
-http::Deadlines RetryDecider::deadlines() const {
-  constexpr milliseconds kLeast{1000};
-  http::Deadlines deadlines;
-  const milliseconds left = std::max(kLeast, link_.options.deadline - elapsed(started_, clock_));
-  deadlines.connect = std::min(deadlines.connect, left);
-  deadlines.first_byte = std::min(link_.options.first_byte, left);
-  deadlines.stall = std::min(deadlines.stall, link_.options.first_byte);
-  return deadlines;
+void RetryDecider::limit(http::Request& request, milliseconds first_byte) const {
+  const milliseconds left = std::max(milliseconds(1), budget_->left());
+  request.budget = budget_;
+  request.deadlines.connect = std::min(request.deadlines.connect, left);
+  request.deadlines.first_byte = first_byte;
+  request.deadlines.stall = std::min(request.deadlines.stall, link_.options.first_byte);
 }
 
 namespace {
@@ -118,8 +158,8 @@ bool leaves_doubt(const ServerError& refusal) {
 // The state of one blocking operation.
 class Exchange {
  public:
-  Exchange(const Link& link, Call call, std::stop_token stop)
-      : link_(link), call_(std::move(call)), stop_(std::move(stop)), decider_(link) {}
+  Exchange(const Link& link, Call call, const CallContext& context)
+      : link_(link), call_(std::move(call)), stop_(context.stop), decider_(link, context) {}
 
   Answer run() {
     for (;;) {
@@ -133,6 +173,7 @@ class Exchange {
     if (answer_.failure && decider_.attempts_made() > 1)
       answer_.failure->context += fmt::format(", after {} attempts", decider_.attempts_made());
     if (answer_.failure) answer_.failure->may_have_happened = uncertain_;
+    answer_.failure ? decider_.failed(*answer_.failure) : decider_.succeeded();
     return std::move(answer_);
   }
 
@@ -142,25 +183,16 @@ class Exchange {
     answer_.failure.reset();
     answer_.refusal.reset();
     http::Request request = call_.request;
-    request.deadlines = decider_.deadlines();
+    decider_.limit(request, std::max(call_.bound, link_.options.first_byte));
     if (call_.repetition == Repetition::matters) request.dead_connection = http::DeadConnection::tell;
-    if (call_.first_byte > milliseconds(0)) request.deadlines.first_byte = call_.first_byte;
     if (auto authorized = link_.authorizer->authorize(request, call_.payload, stop_); !authorized) {
       answer_.failure = loss_error(call_.what, authorized.error());
       return std::nullopt;
     }
-    const SteadyTime sent = system_clock().steady();
     auto response = link_.http->send(request, stop_);
-    excuse_moving_body(request, sent);
     if (!response) return lost(response.error());
     answer_.response = *std::move(response);
     return judge(request);
-  }
-
-  // An attempt that outlasted the stall limit was moving its body.
-  void excuse_moving_body(const http::Request& request, SteadyTime sent) {
-    const auto spent = system_clock().steady() - sent;
-    if (request.body != nullptr && spent > request.deadlines.stall) decider_.clock().excuse(spent);
   }
 
   std::optional<milliseconds> lost(const Error& loss) {
@@ -182,6 +214,10 @@ class Exchange {
     }
     answer_.refusal = refusal;
     answer_.failure = to_error(call_.what, refusal);
+    if (auto target = decider_.redirected(request, refusal)) {
+      call_.request.url = *std::move(target);
+      return milliseconds(0);
+    }
     if (decider_.credentials_changed(request, refusal, response.headers, stop_)) return milliseconds(0);
     if (leaves_doubt(refusal)) uncertain_ = true;
     // The answer to a HEAD never holds a code: head_object() looks closer.
@@ -199,8 +235,9 @@ class Exchange {
 
 }  // namespace
 
-Answer exchange(const Link& link, Call call, std::stop_token stop) {
-  return Exchange(link, std::move(call), std::move(stop)).run();
+Answer exchange(const Link& link, Call call, CallContext context) {
+  const std::chrono::milliseconds bound = call.bound;
+  return Exchange(link, std::move(call), as_one_operation(link, std::move(context), bound)).run();
 }
 
 Result<http::Response> response_of(Answer answer) {

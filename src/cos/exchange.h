@@ -9,6 +9,7 @@
 #include <string>
 
 #include "cos/errors.h"
+#include "cos/store_health.h"
 #include "pailfs/cos/client.h"
 #include "pailfs/http/retry.h"
 
@@ -19,23 +20,21 @@ struct Link {
   std::shared_ptr<http::Client> http;
   std::shared_ptr<auth::Authorizer> authorizer;
   ClientOptions options;
+  std::shared_ptr<StoreHealth> health;
 };
 
-// A clock that stands still while bytes move: a budget counts waiting, not a long upload.
-class PatientClock final : public Clock {
- public:
-  WallTime wall() const override { return system_clock().wall(); }
-  SteadyTime steady() const override { return system_clock().steady() - excused_; }
-  void excuse(std::chrono::nanoseconds spent) { excused_ += spent; }
+// The context of all calls of one operation: they share its time, `bound`, or ClientOptions::deadline where that is 0.
+// While the store is down and the context says no more than that, it is the time of a probe.
+CallContext as_one_operation(const Link& link, CallContext context,
+                             std::chrono::milliseconds bound = std::chrono::milliseconds(0));
+// How long an operation may last over which the store itself is busy, and silent: copies and completed uploads.
+std::chrono::milliseconds server_work_bound(const Link& link);
 
- private:
-  std::chrono::nanoseconds excused_{0};
-};
-
-// Decides what follows each attempt of one operation. One thread at a time.
+// Decides what follows each attempt of one operation, and tells the store's health how it ended. One thread at a time.
 class RetryDecider {
  public:
-  explicit RetryDecider(const Link& link);
+  // `context` has a budget.
+  RetryDecider(const Link& link, const CallContext& context);
 
   // How long to wait before the next attempt, none when this failure is the outcome.
   std::optional<std::chrono::milliseconds> after_loss(const Error& loss);
@@ -48,18 +47,30 @@ class RetryDecider {
   // True when this refusal could be about credentials at all and was not yet tried to lift.
   bool may_be_credentials(const ServerError& refusal) const;
 
-  // Forgets what was spent: the operation has moved on.
+  // The URL to go on with at once after this refusal, when it is a redirect that may be followed.
+  std::optional<std::string> redirected(const http::Request& request, const ServerError& refusal);
+
+  // Forgets the attempts that were made: the operation has moved on.
   void start_anew();
-  PatientClock& clock() { return clock_; }
-  // For the next attempt, within what is left of the operation's deadline.
-  http::Deadlines deadlines() const;
+  http::Budget& budget() { return *budget_; }
+  // Gives an attempt its budget and deadlines. `first_byte`: silence that ends it.
+  void limit(http::Request& request, std::chrono::milliseconds first_byte) const;
   unsigned attempts_made() const { return backoff_->attempts_made(); }
 
+  // Once, at the end.
+  void succeeded() { link_.health->answered(); }
+  void failed(const Error& failure);
+
  private:
+  std::optional<std::chrono::milliseconds> pause(const http::Outcome& outcome);
+
   const Link& link_;
-  PatientClock clock_;
-  SteadyTime started_;
+  const std::shared_ptr<http::Budget> budget_;
+  const SteadyTime started_;
+  const unsigned attempts_;  // at most
   std::optional<http::Backoff> backoff_;
+  bool exhausted_ = false;  // the last failure was final for want of time or attempts alone
+  unsigned redirects_ = 0;
   bool credentials_tried_ = false;
   unsigned damaged_bodies_ = 0;
   unsigned strange_answers_ = 0;
@@ -78,7 +89,7 @@ struct Call {
   auth::PayloadHash payload = auth::PayloadHash::empty();
   AnswerKind kind = AnswerKind::plain;
   Repetition repetition = Repetition::harmless;
-  std::chrono::milliseconds first_byte{0};  // 0: as ClientOptions says
+  std::chrono::milliseconds bound{0};  // and silence that is endured; 0: as ClientOptions says
 };
 
 // How an operation ended. With `failure`, `refusal` tells the server's words when there were any.
@@ -89,7 +100,7 @@ struct Answer {
 };
 
 // Blocks until the operation has ended.
-Answer exchange(const Link& link, Call call, std::stop_token stop);
+Answer exchange(const Link& link, Call call, CallContext context);
 
 // The response, or the error of an operation that has nothing to add to it.
 Result<http::Response> response_of(Answer answer);

@@ -48,16 +48,17 @@ Result<ObjectInfo> info_of_head(const std::string& what, Answer answer) {
 
 }  // namespace
 
-Result<ObjectInfo> Store::head_object(std::string_view bucket, std::string_view key, std::stop_token stop) {
+Result<ObjectInfo> Store::head_object(std::string_view bucket, std::string_view key, CallContext context) {
   PAIL_CHECK(check_bucket(bucket));
   PAIL_CHECK(check_key(key));
+  context = as_one_operation(link_, std::move(context));
   const Call call = object_call("HEAD", bucket, key, {});
   // The second look is for an object that came between HEAD and GET.
   constexpr unsigned kLooks = 2;
   for (unsigned look = 1; look <= kLooks; ++look) {
-    Answer answer = send(call, stop);
+    Answer answer = send(call, context);
     if (!is_bare_404(answer)) return info_of_head(call.what, std::move(answer));
-    PAIL_CHECK(prove_absence(call.what, bucket, key, *answer.refusal, stop));
+    PAIL_CHECK(prove_absence(call.what, bucket, key, *answer.refusal, context));
   }
   return Error{EIO,
                call.what +
@@ -68,13 +69,13 @@ Result<ObjectInfo> Store::head_object(std::string_view bucket, std::string_view 
 
 // The answer to a HEAD has no body to say what is missing: the key, the bucket, or the store.
 Result<Unit> Store::prove_absence(const std::string& what, std::string_view bucket, std::string_view key,
-                                  const ServerError& refusal, std::stop_token stop) {
+                                  const ServerError& refusal, CallContext context) {
   if (refusal.has_store_header && bucket_seen_.lately(bucket)) return no_such_key(what, refusal);
   Call call = object_call("GET", bucket, key, {});
   call.what += " (to see what is missing)";
   call.request.headers.set("Range", "bytes=0-0");
   call.request.max_response_body = kMaxErrorBody;
-  Answer answer = send(std::move(call), std::move(stop));
+  Answer answer = send(std::move(call), std::move(context));
   const bool larger_than_an_error = answer.failure && !answer.refusal && answer.failure->errnum == EBADMSG;
   const bool empty_object = answer.refusal && answer.refusal->status == 416;
   if (!answer.failure || larger_than_an_error || empty_object) return Unit{};
@@ -83,13 +84,13 @@ Result<Unit> Store::prove_absence(const std::string& what, std::string_view buck
 }
 
 Result<std::string> Store::get_object(std::string_view bucket, std::string_view key, ByteCount limit,
-                                      std::stop_token stop) {
+                                      CallContext context) {
   PAIL_CHECK(check_bucket(bucket));
   PAIL_CHECK(check_key(key));
   Call call = object_call("GET", bucket, key, {});
   call.request.max_response_body = std::max(limit, kMaxErrorBody);
   const std::string what = call.what;
-  Answer answer = send(std::move(call), std::move(stop));
+  Answer answer = send(std::move(call), std::move(context));
   const auto size = byte_count_header(answer.response.headers, "Content-Length");
   const bool too_large =
       answer.failure ? answer.failure->errnum == EBADMSG && !answer.refusal : answer.response.body.size() > limit.n;
@@ -100,13 +101,14 @@ Result<std::string> Store::get_object(std::string_view bucket, std::string_view 
   return std::move(response.body);
 }
 
-void Store::get_object_async(GetRequest request, std::shared_ptr<GetHandler> handler, std::stop_token stop) {
-  start_ranged_get({link_, addresses_, timer_, running_}, std::move(request), std::move(handler), std::move(stop));
+void Store::get_object_async(GetRequest request, std::shared_ptr<GetHandler> handler, CallContext context) {
+  start_ranged_get({link_, addresses_, timer_, running_}, std::move(request), std::move(handler), std::move(context));
 }
 
-Result<PutResult> Store::put_object(std::string_view bucket, const PutRequest& request, std::stop_token stop) {
+Result<PutResult> Store::put_object(std::string_view bucket, const PutRequest& request, CallContext context) {
   PAIL_CHECK(check_bucket(bucket));
   PAIL_CHECK(check_key(request.key));
+  context = as_one_operation(link_, std::move(context));
   Call call = object_call("PUT", bucket, request.key, {});
   const std::string what = call.what;
   if (request.body != nullptr && request.body->size() > kMaxSinglePut)
@@ -118,9 +120,10 @@ Result<PutResult> Store::put_object(std::string_view bucket, const PutRequest& r
   call.request.body = request.body;
   if (request.body != nullptr) call.payload = auth::PayloadHash::unsigned_payload();
   call.repetition = Repetition::matters;  // its own first execution makes the conditions fail
-  Answer answer = send(std::move(call), stop);
+  Answer answer = send(std::move(call), context);
   if (answer.failure && answer.failure->may_have_happened && answer.failure->fault == Fault::precondition)
-    return find_own_write(bucket, request.key, ETag{'"' + body.hex + '"'}, *std::move(answer.failure), std::move(stop));
+    return find_own_write(bucket, request.key, ETag{'"' + body.hex + '"'}, *std::move(answer.failure),
+                          std::move(context));
   PAIL_TRY(const http::Response response, response_of(std::move(answer)));
   PAIL_CHECK(compare_etag(what, response.headers, body));
   const ObjectInfo info = object_info(response.headers);
@@ -129,14 +132,14 @@ Result<PutResult> Store::put_object(std::string_view bucket, const PutRequest& r
 }
 
 Result<PutResult> Store::find_own_write(std::string_view bucket, std::string_view key, const ETag& expected,
-                                        Error failure, std::stop_token stop) {
-  const auto info = head_object(bucket, key, std::move(stop));
+                                        Error failure, CallContext context) {
+  const auto info = head_object(bucket, key, std::move(context));
   if (info && same_version(info->etag, expected)) return PutResult{info->etag, info->version_id, {}};
   failure.context += "; the answer to an earlier attempt was lost, and what is stored now is not what was sent";
   return failure;
 }
 
-Result<CopyResult> Store::copy_object(std::string_view bucket, const CopyRequest& request, std::stop_token stop) {
+Result<CopyResult> Store::copy_object(std::string_view bucket, const CopyRequest& request, CallContext context) {
   PAIL_CHECK(check_bucket(bucket));
   PAIL_CHECK(check_key(request.key));
   const std::string_view source_bucket = request.source_bucket.empty() ? bucket : request.source_bucket;
@@ -146,7 +149,8 @@ Result<CopyResult> Store::copy_object(std::string_view bucket, const CopyRequest
   call.what += fmt::format(" (copy of {})", target_text(source_bucket, request.source_key));
   call.kind = AnswerKind::may_hold_error;
   call.repetition = Repetition::matters;
-  call.first_byte = std::max(kServerWork, link_.options.first_byte);
+  call.bound = server_work_bound(link_);
+  context = as_one_operation(link_, std::move(context), call.bound);
   const std::string what = call.what;
   http::Headers& headers = call.request.headers;
   headers.set("x-amz-copy-source", copy_source(source_bucket, request.source_key));
@@ -155,12 +159,12 @@ Result<CopyResult> Store::copy_object(std::string_view bucket, const CopyRequest
   if (!request.source_if_match.empty()) headers.set("x-amz-copy-source-if-match", request.source_if_match.text);
   if (replace) PAIL_CHECK(in_call(what, add_object_headers(request.headers, headers)));
   add_preconditions(request.conditions, headers);
-  Answer answer = send(std::move(call), stop);
+  Answer answer = send(std::move(call), context);
   if (answer.failure && answer.failure->may_have_happened && answer.failure->fault == Fault::precondition) {
     // A first attempt that was carried out makes the conditions of the second one fail: its own copy stands there. The
     // ETag of a multipart object changes when it is copied onto itself.
     const bool onto_itself = source_bucket == bucket && request.source_key == request.key;
-    const auto info = head_object(bucket, request.key, std::move(stop));
+    const auto info = head_object(bucket, request.key, std::move(context));
     if (info && (onto_itself || same_version(info->etag, request.source_if_match)) &&
         (!replace || holds_metadata(*info, request.headers)))
       return CopyResult{info->etag, info->last_modified};
@@ -169,16 +173,16 @@ Result<CopyResult> Store::copy_object(std::string_view bucket, const CopyRequest
   return in_call(what, parse_copy(response.body));
 }
 
-Result<Unit> Store::delete_object(std::string_view bucket, std::string_view key, std::stop_token stop) {
+Result<Unit> Store::delete_object(std::string_view bucket, std::string_view key, CallContext context) {
   PAIL_CHECK(check_bucket(bucket));
   PAIL_CHECK(check_key(key));
-  Answer answer = send(object_call("DELETE", bucket, key, {}), std::move(stop));
+  Answer answer = send(object_call("DELETE", bucket, key, {}), std::move(context));
   if (!answer.failure || answer.failure->fault == Fault::no_key) return Unit{};
   return *std::move(answer.failure);
 }
 
 Result<std::vector<DeleteRefusal>> Store::delete_objects(std::string_view bucket, const std::vector<std::string>& keys,
-                                                         std::stop_token stop) {
+                                                         CallContext context) {
   PAIL_CHECK(check_bucket(bucket));
   if (keys.size() > kMaxDeleteKeys)
     return Error{EINVAL, fmt::format("{} keys in one delete: {} are allowed", keys.size(), kMaxDeleteKeys)};
@@ -188,7 +192,7 @@ Result<std::vector<DeleteRefusal>> Store::delete_objects(std::string_view bucket
     PAIL_CHECK(check_key(key));
     if (survives_xml(key)) {
       together.push_back(key);
-    } else if (auto deleted = delete_object(bucket, key, stop); !deleted) {
+    } else if (auto deleted = delete_object(bucket, key, context); !deleted) {
       if (deleted.error().errnum == EINTR) return std::move(deleted).error();
       refusals.push_back({key, "", deleted.error().context});
     }
@@ -198,7 +202,7 @@ Result<std::vector<DeleteRefusal>> Store::delete_objects(std::string_view bucket
   call.what += fmt::format(" (delete of {} keys)", together.size());
   const std::string what = call.what;
   set_xml_body(call, delete_body(together));
-  PAIL_TRY(const http::Response response, response_of(send(std::move(call), std::move(stop))));
+  PAIL_TRY(const http::Response response, response_of(send(std::move(call), std::move(context))));
   PAIL_TRY(std::vector<DeleteRefusal> refused, in_call(what, parse_delete(response.body)));
   std::ranges::move(refused, std::back_inserter(refusals));
   return refusals;

@@ -20,14 +20,15 @@ constexpr ByteCount kDrained = 256_KiB;
 
 class RangedGet final : public http::ResponseHandler, public std::enable_shared_from_this<RangedGet> {
  public:
-  RangedGet(const GetEnvironment& environment, GetRequest request, std::shared_ptr<GetHandler> handler)
+  RangedGet(const GetEnvironment& environment, GetRequest request, std::shared_ptr<GetHandler> handler,
+            const CallContext& context)
       : environment_(environment),
         what_("GET " + target_text(request.bucket, request.key)),
         request_(std::move(request)),
         pinned_(request_.if_match),
         position_(request_.range.begin),
         handler_(std::move(handler)),
-        decider_(environment.link) {}
+        decider_(environment.link, context) {}
 
   void begin(const std::stop_token& stop) {
     environment_.running.enter();
@@ -56,6 +57,7 @@ class RangedGet final : public http::ResponseHandler, public std::enable_shared_
     if (surplus) bytes = bytes.first(static_cast<std::size_t>(wanted.n));
     if (!bytes.empty()) {
       position_ = position_ + ByteCount{bytes.size()};
+      decider_.budget().renew();
       if (!handler_->on_data(bytes)) {
         refused_by_handler_ = true;
         return false;
@@ -110,10 +112,11 @@ class RangedGet final : public http::ResponseHandler, public std::enable_shared_
   http::Request make_request() const {
     http::Request request;
     request.method = "GET";
-    request.url = environment_.addresses.object(request_.bucket, request_.key, {});
+    request.url =
+        redirected_to_.empty() ? environment_.addresses.object(request_.bucket, request_.key, {}) : redirected_to_;
     request.headers.set("Range", range_text({position_, request_.range.end}));
     if (!pinned_.empty()) request.headers.set("If-Match", pinned_.text);
-    request.deadlines = decider_.deadlines();
+    decider_.limit(request, environment_.link.options.first_byte);
     return request;
   }
 
@@ -198,6 +201,10 @@ class RangedGet final : public http::ResponseHandler, public std::enable_shared_
           Error{ESTALE, what_ + ": the object is no longer the version that was asked for", Fault::precondition});
     if (status_ == 416) return judge_unsatisfiable();
     const ServerError refusal = parse_server_error(status_, answer_headers_, error_body_);
+    if (auto target = decider_.redirected(sent_, refusal)) {
+      redirected_to_ = *std::move(target);
+      return attempt();
+    }
     if (decider_.may_be_credentials(refusal)) return try_other_credentials(refusal);
     again(to_error(what_, refusal), decider_.after_refusal(refusal, answer_headers_));
   }
@@ -244,6 +251,7 @@ class RangedGet final : public http::ResponseHandler, public std::enable_shared_
   void finish(Result<ObjectInfo> outcome) {
     on_user_stop_.reset();
     on_client_stop_.reset();
+    outcome ? decider_.succeeded() : decider_.failed(outcome.error());
     const std::shared_ptr<GetHandler> handler = std::move(handler_);
     RunningGets& running = environment_.running;
     handler->on_done(std::move(outcome));
@@ -254,8 +262,9 @@ class RangedGet final : public http::ResponseHandler, public std::enable_shared_
   const std::string what_;
   const GetRequest request_;
   ETag pinned_;
-  ByteOffset position_;  // the next byte to deliver
-  ByteOffset end_;       // where this answer's part of the range ends
+  std::string redirected_to_;  // empty: where the address says
+  ByteOffset position_;        // the next byte to deliver
+  ByteOffset end_;             // where this answer's part of the range ends
   std::shared_ptr<GetHandler> handler_;
   RetryDecider decider_;
   std::stop_source cancelled_;
@@ -299,8 +308,9 @@ void RunningGets::stop_all() {
 }
 
 void start_ranged_get(const GetEnvironment& environment, GetRequest request, std::shared_ptr<GetHandler> handler,
-                      std::stop_token stop) {
-  std::make_shared<RangedGet>(environment, std::move(request), std::move(handler))->begin(stop);
+                      CallContext context) {
+  context = as_one_operation(environment.link, std::move(context));
+  std::make_shared<RangedGet>(environment, std::move(request), std::move(handler), context)->begin(context.stop);
 }
 
 }  // namespace pail::cos

@@ -38,6 +38,6 @@ struct GetEnvironment {
 
 // Starts the read and returns. The handler is called on a network thread or the timer's thread, one call at a time.
 void start_ranged_get(const GetEnvironment& environment, GetRequest request, std::shared_ptr<GetHandler> handler,
-                      std::stop_token stop);
+                      CallContext context);
 
 }  // namespace pail::cos

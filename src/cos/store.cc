@@ -23,8 +23,9 @@ Result<std::unique_ptr<Client>> Client::create(std::shared_ptr<http::Client> htt
     return Error{EINVAL, fmt::format("{}: the URL of a store has neither path nor query", readable(options.url))};
   if (http == nullptr || authorizer == nullptr) return Error{EINVAL, "a client needs a network and an authorizer"};
   Addresses addresses(std::move(url), options.addressing);
-  return std::unique_ptr<Client>(
-      std::make_unique<Store>(Link{std::move(http), std::move(authorizer), std::move(options)}, std::move(addresses)));
+  auto health = std::make_shared<StoreHealth>(addresses.origin());
+  Link link{std::move(http), std::move(authorizer), std::move(options), std::move(health)};
+  return std::unique_ptr<Client>(std::make_unique<Store>(std::move(link), std::move(addresses)));
 }
 
 Call Store::service_call(std::string_view method, const Query& query) const {
@@ -51,9 +52,9 @@ Call Store::object_call(std::string_view method, std::string_view bucket, std::s
   return call;
 }
 
-Answer Store::send(Call call, std::stop_token stop) {
+Answer Store::send(Call call, CallContext context) {
   const std::string bucket = call.bucket;
-  Answer answer = exchange(link_, std::move(call), std::move(stop));
+  Answer answer = exchange(link_, std::move(call), std::move(context));
   if (!bucket.empty() && (!answer.failure || shows_bucket(answer.failure->fault))) bucket_seen_.seen(bucket);
   return answer;
 }
@@ -65,7 +66,7 @@ void SeenBucket::seen(std::string_view bucket) {
 }
 
 bool SeenBucket::lately(std::string_view bucket) const {
-  constexpr std::chrono::seconds kLately{60};
+  constexpr std::chrono::seconds kLately{2};
   const MutexLock lock(mutex_);
   return bucket_ == bucket && system_clock().steady() - when_ < kLately;
 }

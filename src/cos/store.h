@@ -7,6 +7,7 @@
 
 #include "cos/exchange.h"
 #include "cos/ranged_get.h"
+#include "cos/store_health.h"
 #include "cos/timer.h"
 #include "cos/wire.h"
 
@@ -16,7 +17,7 @@ namespace pail::cos {
 class SeenBucket {
  public:
   void seen(std::string_view bucket) PAIL_EXCLUDES(mutex_);
-  // Within the last minute: a 404 of the store to a HEAD is about the key.
+  // So lately that a 404 of the store to a HEAD is about the key, and not about the bucket: within 2 seconds.
   bool lately(std::string_view bucket) const PAIL_EXCLUDES(mutex_);
 
  private:
@@ -30,63 +31,63 @@ class Store final : public Client {
   Store(Link link, Addresses addresses) : link_(std::move(link)), addresses_(std::move(addresses)) {}
   ~Store() override { running_.stop_all(); }
 
-  Result<BucketsPage> list_buckets(std::stop_token stop) override;
+  Result<BucketsPage> list_buckets(CallContext context) override;
   Result<BucketsPage> list_buckets_extended(std::string_view prefix, std::string_view marker,
-                                            std::stop_token stop) override;
+                                            CallContext context) override;
 
-  Result<Unit> create_bucket(std::string_view bucket, std::string_view location, std::stop_token stop) override;
-  Result<Unit> head_bucket(std::string_view bucket, std::stop_token stop) override;
-  Result<Unit> delete_bucket(std::string_view bucket, std::stop_token stop) override;
-  Result<std::string> bucket_location(std::string_view bucket, std::stop_token stop) override;
+  Result<Unit> create_bucket(std::string_view bucket, std::string_view location, CallContext context) override;
+  Result<Unit> head_bucket(std::string_view bucket, CallContext context) override;
+  Result<Unit> delete_bucket(std::string_view bucket, CallContext context) override;
+  Result<std::string> bucket_location(std::string_view bucket, CallContext context) override;
 
-  Result<ListPage> list_objects(std::string_view bucket, const ListRequest& request, std::stop_token stop) override;
-  Result<ObjectInfo> head_object(std::string_view bucket, std::string_view key, std::stop_token stop) override;
+  Result<ListPage> list_objects(std::string_view bucket, const ListRequest& request, CallContext context) override;
+  Result<ObjectInfo> head_object(std::string_view bucket, std::string_view key, CallContext context) override;
   Result<std::string> get_object(std::string_view bucket, std::string_view key, ByteCount limit,
-                                 std::stop_token stop) override;
-  void get_object_async(GetRequest request, std::shared_ptr<GetHandler> handler, std::stop_token stop) override;
-  Result<PutResult> put_object(std::string_view bucket, const PutRequest& request, std::stop_token stop) override;
-  Result<CopyResult> copy_object(std::string_view bucket, const CopyRequest& request, std::stop_token stop) override;
-  Result<Unit> delete_object(std::string_view bucket, std::string_view key, std::stop_token stop) override;
+                                 CallContext context) override;
+  void get_object_async(GetRequest request, std::shared_ptr<GetHandler> handler, CallContext context) override;
+  Result<PutResult> put_object(std::string_view bucket, const PutRequest& request, CallContext context) override;
+  Result<CopyResult> copy_object(std::string_view bucket, const CopyRequest& request, CallContext context) override;
+  Result<Unit> delete_object(std::string_view bucket, std::string_view key, CallContext context) override;
   Result<std::vector<DeleteRefusal>> delete_objects(std::string_view bucket, const std::vector<std::string>& keys,
-                                                    std::stop_token stop) override;
+                                                    CallContext context) override;
 
   Result<UploadId> create_upload(std::string_view bucket, std::string_view key, const ObjectHeaders& headers,
-                                 const Preconditions& conditions, std::stop_token stop) override;
+                                 const Preconditions& conditions, CallContext context) override;
   Result<CompletedPart> upload_part(std::string_view bucket, std::string_view key, const UploadId& id, unsigned number,
                                     std::shared_ptr<http::BodySource> body, std::string_view content_md5,
-                                    std::stop_token stop) override;
+                                    CallContext context) override;
   Result<CompletedPart> upload_part_copy(std::string_view bucket, std::string_view key, const UploadId& id,
                                          unsigned number, const CopyRequest& source, Extent range,
-                                         std::stop_token stop) override;
+                                         CallContext context) override;
   Result<PutResult> complete_upload(std::string_view bucket, std::string_view key, const UploadId& id,
                                     const std::vector<CompletedPart>& parts, const Preconditions& conditions,
-                                    std::stop_token stop) override;
+                                    CallContext context) override;
   Result<Unit> abort_upload(std::string_view bucket, std::string_view key, const UploadId& id,
-                            std::stop_token stop) override;
+                            CallContext context) override;
   Result<PartsPage> list_parts(std::string_view bucket, std::string_view key, const UploadId& id, unsigned after_part,
-                               std::stop_token stop) override;
+                               CallContext context) override;
   Result<UploadsPage> list_uploads(std::string_view bucket, std::string_view prefix, std::string_view key_marker,
-                                   std::string_view upload_id_marker, std::stop_token stop) override;
+                                   std::string_view upload_id_marker, CallContext context) override;
 
  private:
   // A call on the service, a bucket or an object, without body.
   Call service_call(std::string_view method, const Query& query) const;
   Call bucket_call(std::string_view method, std::string_view bucket, const Query& query) const;
   Call object_call(std::string_view method, std::string_view bucket, std::string_view key, const Query& query) const;
-  Answer send(Call call, std::stop_token stop);
+  Answer send(Call call, CallContext context);
 
   void add_instance_id(Call& call) const;
   Result<ListPage> list_by(ListVersion version, std::string_view bucket, const ListRequest& request,
-                           std::string_view continuation, std::stop_token stop);
+                           std::string_view continuation, CallContext context);
 
   // After a HEAD of `key` that was answered `refusal`, a 404. A value: the object is there after all. The error is
   // what was proven; no_key where it is the key that is missing.
   Result<Unit> prove_absence(const std::string& what, std::string_view bucket, std::string_view key,
-                             const ServerError& refusal, std::stop_token stop);
+                             const ServerError& refusal, CallContext context);
 
   // What a lost answer left in doubt: is the object now the one that was to be written?
   Result<PutResult> find_own_write(std::string_view bucket, std::string_view key, const ETag& expected, Error failure,
-                                   std::stop_token stop);
+                                   CallContext context);
 
   Link link_;
   Addresses addresses_;
@@ -116,8 +117,5 @@ Result<T> in_call(const std::string& what, Result<T> result) {
   if (!result) result.error().context = what + ": " + result.error().context;
   return result;
 }
-
-// How long a store may take over work of its own (copies, completed uploads) before its first byte.
-inline constexpr std::chrono::milliseconds kServerWork{120'000};
 
 }  // namespace pail::cos

@@ -34,7 +34,7 @@ bool in_doubt(const Error& failure) {
 }  // namespace
 
 Result<UploadId> Store::create_upload(std::string_view bucket, std::string_view key, const ObjectHeaders& headers,
-                                      const Preconditions& conditions, std::stop_token stop) {
+                                      const Preconditions& conditions, CallContext context) {
   PAIL_CHECK(check_bucket(bucket));
   PAIL_CHECK(check_key(key));
   Call call = object_call("POST", bucket, key, {{"uploads", ""}});
@@ -43,13 +43,13 @@ Result<UploadId> Store::create_upload(std::string_view bucket, std::string_view 
   const std::string what = call.what;
   PAIL_CHECK(in_call(what, add_object_headers(headers, call.request.headers)));
   add_preconditions(conditions, call.request.headers);
-  PAIL_TRY(const http::Response response, response_of(send(std::move(call), std::move(stop))));
+  PAIL_TRY(const http::Response response, response_of(send(std::move(call), std::move(context))));
   return in_call(what, parse_initiate(response.body));
 }
 
 Result<CompletedPart> Store::upload_part(std::string_view bucket, std::string_view key, const UploadId& id,
                                          unsigned number, std::shared_ptr<http::BodySource> body,
-                                         std::string_view content_md5, std::stop_token stop) {
+                                         std::string_view content_md5, CallContext context) {
   PAIL_CHECK(check_bucket(bucket));
   PAIL_CHECK(check_key(key));
   PAIL_CHECK(check_part(number, body == nullptr ? ByteCount{} : body->size()));
@@ -60,7 +60,7 @@ Result<CompletedPart> Store::upload_part(std::string_view bucket, std::string_vi
   call.request.headers.set("Content-MD5", checked.content_md5);
   if (body != nullptr) call.payload = auth::PayloadHash::unsigned_payload();
   call.request.body = std::move(body);
-  PAIL_TRY(const http::Response response, response_of(send(std::move(call), std::move(stop))));
+  PAIL_TRY(const http::Response response, response_of(send(std::move(call), std::move(context))));
   PAIL_CHECK(compare_etag(what, response.headers, checked));
   ETag etag = object_info(response.headers).etag;
   if (etag.empty()) return not_a_store(what + ": the answer has no ETag");
@@ -69,7 +69,7 @@ Result<CompletedPart> Store::upload_part(std::string_view bucket, std::string_vi
 
 Result<CompletedPart> Store::upload_part_copy(std::string_view bucket, std::string_view key, const UploadId& id,
                                               unsigned number, const CopyRequest& source, Extent range,
-                                              std::stop_token stop) {
+                                              CallContext context) {
   PAIL_CHECK(check_bucket(bucket));
   PAIL_CHECK(check_key(key));
   const std::string_view source_bucket = source.source_bucket.empty() ? bucket : source.source_bucket;
@@ -80,20 +80,20 @@ Result<CompletedPart> Store::upload_part_copy(std::string_view bucket, std::stri
   Call call = object_call("PUT", bucket, key, {{"partNumber", fmt::to_string(number)}, {"uploadId", id.text}});
   call.what += fmt::format(" (part {}, copy of {})", number, target_text(source_bucket, source.source_key));
   call.kind = AnswerKind::may_hold_error;
-  call.first_byte = std::max(kServerWork, link_.options.first_byte);
+  call.bound = server_work_bound(link_);
   const std::string what = call.what;
   call.request.headers.set("x-amz-copy-source", copy_source(source_bucket, source.source_key));
   call.request.headers.set("x-amz-copy-source-range", range_text(range));
   if (!source.source_if_match.empty())
     call.request.headers.set("x-amz-copy-source-if-match", source.source_if_match.text);
-  PAIL_TRY(const http::Response response, response_of(send(std::move(call), std::move(stop))));
+  PAIL_TRY(const http::Response response, response_of(send(std::move(call), std::move(context))));
   PAIL_TRY(CopyResult copied, in_call(what, parse_copy(response.body)));
   return CompletedPart{number, std::move(copied.etag)};
 }
 
 Result<PutResult> Store::complete_upload(std::string_view bucket, std::string_view key, const UploadId& id,
                                          const std::vector<CompletedPart>& parts, const Preconditions& conditions,
-                                         std::stop_token stop) {
+                                         CallContext context) {
   PAIL_CHECK(check_bucket(bucket));
   PAIL_CHECK(check_key(key));
   PAIL_CHECK(check_parts(parts));
@@ -101,15 +101,16 @@ Result<PutResult> Store::complete_upload(std::string_view bucket, std::string_vi
   call.what += " (complete upload)";
   call.kind = AnswerKind::may_hold_error;
   call.repetition = Repetition::matters;
-  call.first_byte = std::max(kServerWork, link_.options.first_byte);
+  call.bound = server_work_bound(link_);
+  context = as_one_operation(link_, std::move(context), call.bound);
   const std::string what = call.what;
   set_xml_body(call, complete_body(parts));
   add_preconditions(conditions, call.request.headers);
-  Answer answer = send(std::move(call), stop);
+  Answer answer = send(std::move(call), context);
   // A completed upload is gone: a repeated request is refused although its own first attempt succeeded.
   if (answer.failure && in_doubt(*answer.failure)) {
     const ETag expected = multipart_etag(parts).value_or(ETag{"(not known)"});
-    return find_own_write(bucket, key, expected, *std::move(answer.failure), std::move(stop));
+    return find_own_write(bucket, key, expected, *std::move(answer.failure), std::move(context));
   }
   PAIL_TRY(const http::Response response, response_of(std::move(answer)));
   PAIL_TRY(ETag etag, in_call(what, parse_complete(response.body)));
@@ -117,18 +118,18 @@ Result<PutResult> Store::complete_upload(std::string_view bucket, std::string_vi
 }
 
 Result<Unit> Store::abort_upload(std::string_view bucket, std::string_view key, const UploadId& id,
-                                 std::stop_token stop) {
+                                 CallContext context) {
   PAIL_CHECK(check_bucket(bucket));
   PAIL_CHECK(check_key(key));
   Call call = object_call("DELETE", bucket, key, {{"uploadId", id.text}});
   call.what += " (abort upload)";
-  Answer answer = send(std::move(call), std::move(stop));
+  Answer answer = send(std::move(call), std::move(context));
   if (!answer.failure || answer.failure->fault == Fault::no_upload) return Unit{};
   return *std::move(answer.failure);
 }
 
 Result<PartsPage> Store::list_parts(std::string_view bucket, std::string_view key, const UploadId& id,
-                                    unsigned after_part, std::stop_token stop) {
+                                    unsigned after_part, CallContext context) {
   PAIL_CHECK(check_bucket(bucket));
   PAIL_CHECK(check_key(key));
   Query query{{"uploadId", id.text}};
@@ -136,7 +137,7 @@ Result<PartsPage> Store::list_parts(std::string_view bucket, std::string_view ke
   Call call = object_call("GET", bucket, key, query);
   call.what += " (list parts)";
   const std::string what = call.what;
-  PAIL_TRY(const http::Response response, response_of(send(std::move(call), std::move(stop))));
+  PAIL_TRY(const http::Response response, response_of(send(std::move(call), std::move(context))));
   PAIL_TRY(PartsPage page, in_call(what, parse_parts(response.body)));
   if (page.next_marker != 0 && page.next_marker <= after_part)
     return not_a_store(what + ": the list of parts does not advance");
@@ -144,7 +145,7 @@ Result<PartsPage> Store::list_parts(std::string_view bucket, std::string_view ke
 }
 
 Result<UploadsPage> Store::list_uploads(std::string_view bucket, std::string_view prefix, std::string_view key_marker,
-                                        std::string_view upload_id_marker, std::stop_token stop) {
+                                        std::string_view upload_id_marker, CallContext context) {
   PAIL_CHECK(check_bucket(bucket));
   Query query{{"uploads", ""}, {"encoding-type", "url"}};
   if (!prefix.empty()) query.emplace_back("prefix", prefix);
@@ -153,7 +154,7 @@ Result<UploadsPage> Store::list_uploads(std::string_view bucket, std::string_vie
   Call call = bucket_call("GET", bucket, query);
   call.what = fmt::format("LIST UPLOADS {}", target_text(bucket, prefix));
   const std::string what = call.what;
-  PAIL_TRY(const http::Response response, response_of(send(std::move(call), std::move(stop))));
+  PAIL_TRY(const http::Response response, response_of(send(std::move(call), std::move(context))));
   PAIL_TRY(UploadsPage page, in_call(what, parse_uploads(response.body, prefix)));
   if (!page.next_key_marker.empty() && page.next_key_marker == key_marker &&
       page.next_upload_id_marker == upload_id_marker)

@@ -10,6 +10,7 @@ namespace pail::emulator {
 
 // In the enums' own namespace, where the library looks for them.
 NLOHMANN_JSON_SERIALIZE_ENUM(FaultKind, {{FaultKind::status, "status"},
+                                         {FaultKind::proxy, "proxy"},
                                          {FaultKind::error_in_ok, "error_in_ok"},
                                          {FaultKind::reset, "reset"},
                                          {FaultKind::stall, "stall"},

@@ -16,6 +16,7 @@ namespace pail::emulator {
 
 enum class FaultKind {
   status,       // answers with `status` and `code`
+  proxy,        // answers `status` as somebody on the way to the store would: a page, no field of the store's
   error_in_ok,  // answers 200 with an error document, as copies and completes may
   reset,        // a TCP reset: after `at_byte` bytes of the request's body, or else of the answer's
   stall,        // silence for `stall_time`, then goes on; in front of the answer or after `at_byte` bytes of its body

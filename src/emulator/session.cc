@@ -27,6 +27,21 @@ constexpr std::size_t kTogether = 64 * 1024;    // a body up to this goes out in
 constexpr std::size_t kSendfileTurn = 4 << 20;  // then others have their turn
 constexpr std::uint64_t kNoLimit = std::numeric_limits<std::uint64_t>::max();
 
+// The operation is not carried out at all.
+bool answers_instead(FaultKind kind) {
+  return kind == FaultKind::status || kind == FaultKind::proxy || kind == FaultKind::error_in_ok;
+}
+
+Response page_of_a_proxy(int status, std::string_view method) {
+  Response page;
+  page.status = status;
+  page.set("Content-Type", "text/html");
+  page.body = "<html><body><h1>The page you look for is not here.</h1></body></html>";
+  page.content_length = method == "HEAD" ? std::optional(page.body.size()) : std::nullopt;
+  if (method == "HEAD") page.body.clear();
+  return page;
+}
+
 }  // namespace
 
 template <class Stream>
@@ -163,8 +178,7 @@ void Session<Stream>::on_header() {
   if (exchange_->operation().name != "Control")
     fault_ = state_.faults.strike(exchange_->operation().name, asked.bucket, asked.key);
   const bool before = fault_ && fault_->time == FaultTime::before;
-  if (before && (fault_->kind == FaultKind::status || fault_->kind == FaultKind::error_in_ok))
-    exchange_->refuse({"InternalError", "A fault was asked for."});
+  if (before && answers_instead(fault_->kind)) exchange_->refuse({"InternalError", "A fault was asked for."});
   if (before && fault_->kind == FaultKind::reset && (fault_->at_byte == 0)) return reset_connection();
 
   if (!expects || (body_left_ == 0 && !outer_chunks_)) return read_body();
@@ -302,6 +316,7 @@ void Session<Stream>::answer() {
       response_ = exchange_->error_response(status, fault_->code, "A fault was asked for.");
       if (fault_->retry_after_seconds) response_->set("Retry-After", std::to_string(*fault_->retry_after_seconds));
     }
+    if (fault_->kind == FaultKind::proxy) response_ = page_of_a_proxy(fault_->status, exchange_->request().method);
     // The answer to a request whose body was the target is left alone.
     const bool cuts_body = fault_->kind == FaultKind::reset || fault_->kind == FaultKind::truncate ||
                            (fault_->kind == FaultKind::stall && !stalled_);

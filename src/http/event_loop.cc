@@ -192,6 +192,7 @@ void EventLoop::expire_silent() {
   SteadyTime next = time + kLongestSweepGap;
   std::vector<std::pair<CURL*, Error>> silent;
   for (const auto& [easy, transfer] : active_) {
+    transfer->note_sent();
     auto deadline = transfer->deadline();
     if (deadline && *deadline <= time) {
       if (auto error = transfer->expire(time)) silent.emplace_back(easy, std::move(*error));

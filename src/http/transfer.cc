@@ -77,7 +77,7 @@ long as_long(std::chrono::milliseconds duration) {
 }  // namespace
 
 Transfer::Transfer(Request request, std::shared_ptr<ResponseHandler> handler)
-    : request_(std::move(request)), handler_(std::move(handler)) {}
+    : request_(std::move(request)), handler_(std::move(handler)), queued_(now()) {}
 
 void Transfer::watch(const std::stop_token& stop, std::function<void()> cancel) {
   if (stop.stop_possible()) on_stop_.emplace(stop, std::move(cancel));
@@ -125,6 +125,7 @@ Result<Unit> Transfer::build_header_list(const ClientOptions& options) {
 Result<Unit> Transfer::prepare(CurlEasy easy, const ClientOptions& options, SteadyTime time) {
   easy_ = std::move(easy);
   last_progress_ = time;
+  if (request_.budget) request_.budget->excuse(time - queued_);
   PAIL_CHECK(build_header_list(options));
   return apply_options(options);
 }
@@ -277,6 +278,8 @@ std::size_t Transfer::write_callback(char* data, std::size_t size, std::size_t c
   const std::size_t length = size * count;
   if (transfer.phase_ != Phase::sending) transfer.phase_ = Phase::receiving;
   transfer.received_ = transfer.received_ + ByteCount{length};
+  const bool refusal = transfer.status_ < 200 || transfer.status_ >= 300;
+  if (transfer.request_.budget && !refusal) transfer.request_.budget->received(transfer.received_);
   const bool wanted = transfer.handler_->on_data(std::as_bytes(std::span(data, length)));
   transfer.last_progress_ = now();  // after the handler: its time is not the server's
   if (wanted) return length;
@@ -285,30 +288,41 @@ std::size_t Transfer::write_callback(char* data, std::size_t size, std::size_t c
 }
 
 std::optional<SteadyTime> Transfer::deadline() const {
-  switch (phase_) {
-    case Phase::connecting:
-      return std::nullopt;
-    case Phase::awaiting:
-      return last_progress_ + request_.deadlines.first_byte;
-    case Phase::sending:
-    case Phase::receiving:
-      break;
-  }
-  return last_progress_ + request_.deadlines.stall;
+  if (phase_ == Phase::connecting) return std::nullopt;
+  return request_.budget ? std::min(phase_deadline(), request_.budget->end()) : phase_deadline();
 }
 
-std::optional<Error> Transfer::expire(SteadyTime time) {
-  // What curl has handed to the kernel may still be on its way: a shrinking queue is a sign of life.
+SteadyTime Transfer::phase_deadline() const {
+  return last_progress_ + (phase_ == Phase::awaiting ? request_.deadlines.first_byte : request_.deadlines.stall);
+}
+
+// What curl has handed to the kernel may still be on its way.
+std::optional<int> Transfer::unsent_bytes() const {
   curl_socket_t socket = CURL_SOCKET_BAD;
   int unsent = 0;
   const bool known = curl_easy_getinfo(easy_.get(), CURLINFO_ACTIVESOCKET, &socket) == CURLE_OK &&
                      socket != CURL_SOCKET_BAD && ioctl(socket, SIOCOUTQ, &unsent) == 0;
-  if (known && phase_ != Phase::receiving && unsent != unsent_ && unsent > 0) {
-    unsent_ = unsent;
+  return known ? std::optional(unsent) : std::nullopt;
+}
+
+void Transfer::note_sent() const {
+  if (!request_.budget || !request_.body || phase_ == Phase::connecting || phase_ == Phase::receiving) return;
+  const std::uint64_t unsent = static_cast<std::uint64_t>(unsent_bytes().value_or(0));
+  request_.budget->sent(ByteCount{body_at_.n - std::min(body_at_.n, unsent)});
+}
+
+std::optional<Error> Transfer::expire(SteadyTime time) {
+  const auto seconds = [](std::chrono::milliseconds d) { return static_cast<double>(d.count()) / 1000.0; };
+  if (request_.budget && request_.budget->end() <= time)
+    return error(ETIMEDOUT, fmt::format("no progress within the {:g} s of the call ({} bytes sent, {} received)",
+                                        seconds(request_.budget->bound()), body_at_.n, received_.n));
+  // A shrinking queue is a sign of life.
+  const auto unsent = unsent_bytes();
+  if (phase_ != Phase::receiving && unsent && *unsent != unsent_ && *unsent > 0) {
+    unsent_ = *unsent;
     last_progress_ = time;
     return std::nullopt;
   }
-  const auto seconds = [](std::chrono::milliseconds d) { return static_cast<double>(d.count()) / 1000.0; };
   if (phase_ == Phase::awaiting)
     return error(ETIMEDOUT, fmt::format("no answer within {:g} s", seconds(request_.deadlines.first_byte)));
   return error(ETIMEDOUT, fmt::format("stalled for {:g} s ({} bytes sent, {} received)",

@@ -46,9 +46,12 @@ class Transfer {
 
   // The time at which silence becomes a timeout; none while curl itself watches the connecting.
   std::optional<SteadyTime> deadline() const;
+  // Tells the budget how much of the body the other side has confirmed. Called at least every second.
+  void note_sent() const;
   // No deadline comes sooner than this after a sign of life.
   std::chrono::milliseconds shortest_patience() const {
-    return std::min(request_.deadlines.first_byte, request_.deadlines.stall);
+    const auto patience = std::min(request_.deadlines.first_byte, request_.deadlines.stall);
+    return request_.budget ? std::min(patience, request_.budget->left()) : patience;
   }
   // Called when the deadline has passed. The error to end with, or none when bytes were still leaving the socket.
   std::optional<Error> expire(SteadyTime now);
@@ -78,6 +81,8 @@ class Transfer {
   Result<Unit> build_header_list(const ClientOptions& options);
   bool sends_body() const;
   void progress(Phase phase);
+  SteadyTime phase_deadline() const;        // not while connecting
+  std::optional<int> unsent_bytes() const;  // in the socket's send queue
   Result<Unit> apply_options(const ClientOptions& options);
   Error describe(CURLcode code) const;
   Error tls_error() const;
@@ -91,6 +96,7 @@ class Transfer {
   CurlList header_list_;
   char message_[CURL_ERROR_SIZE] = {};
 
+  const SteadyTime queued_;  // when the transfer was made
   Phase phase_ = Phase::connecting;
   SteadyTime last_progress_;
   int unsent_ = -1;  // bytes in the socket's send queue when last looked at

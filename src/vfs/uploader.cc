@@ -47,6 +47,11 @@ Result<Digests> digest(int fd, Extent extent) {
   return digests;
 }
 
+// What is being stored lies here alone: it gets its whole time, also while the store counts as down.
+cos::CallContext in_full(const std::stop_token& stop) {
+  return {stop, cos::Effort::full};
+}
+
 std::string quoted_hex(std::string_view raw) {
   return '"' + to_hex(bytes_of(raw)) + '"';
 }
@@ -106,11 +111,12 @@ Result<Uploaded> Uploader::upload(const UploadJob& job, const std::stop_token& s
   return job.size <= part_size_ ? put(job, stop) : multipart(job, stop);
 }
 
-Result<cos::Preconditions> Uploader::conditions(const UploadJob& job, const std::stop_token& stop) {
-  if (conditional_)
+Result<cos::Preconditions> Uploader::conditions(const UploadJob& job, bool conditional,
+                                                const cos::CallContext& context) {
+  if (conditional)
     return cos::Preconditions{.if_match = job.replaces, .if_none_match = {}, .if_absent = job.replaces.empty()};
   // Without conditional writes a look before the write is the best there is; docs/semantics.md names the gap.
-  const auto info = store_.head_object(bucket_, job.key, stop);
+  const auto info = store_.head_object(bucket_, job.key, context);
   if (!info && info.error().fault != Fault::no_key) return info.error();
   const bool expected = info ? info->etag == job.replaces : job.replaces.empty();
   if (!expected)
@@ -119,16 +125,26 @@ Result<cos::Preconditions> Uploader::conditions(const UploadJob& job, const std:
   return cos::Preconditions{};
 }
 
-void Uploader::go_without_conditions() {
-  if (conditional_.exchange(false))
-    spdlog::info("the store has no conditional writes: overwriting another writer's change cannot be ruled out");
+template <class Write>
+auto Uploader::with_conditions(cos::ConditionalWrites& kind, const UploadJob& job, const cos::CallContext& context,
+                               const Write& write) {
+  const auto attempt = [&](bool conditional) -> decltype(write(cos::Preconditions{})) {
+    PAIL_TRY(cos::Preconditions preconditions, conditions(job, conditional, context));
+    return write(std::move(preconditions));
+  };
+  const bool conditional = kind.in_use();
+  auto result = attempt(conditional);
+  if (result || !conditional || !cos::ConditionalWrites::in_doubt(result.error())) return result;
+  result = attempt(false);
+  if (result) kind.proven_missing();
+  return result;
 }
 
 Result<Unit> Uploader::announce(const UploadJob& job, const std::string& etag) {
   if (job.attempted.find(etag) != std::string::npos) return Unit{};
   auto change = index_.write();
   PAIL_CHECK(change->update(job.number, [&](cache::InodeRecord& record) {
-    constexpr std::size_t kMost = 8 * 64;  // the last few; quotes keep the tags apart
+    constexpr std::size_t kMost = 512;  // bytes: the last few; quotes keep the tags apart
     if (record.attempted.size() > kMost) record.attempted.erase(0, record.attempted.size() - kMost / 2);
     record.attempted += etag;
   }));
@@ -136,8 +152,8 @@ Result<Unit> Uploader::announce(const UploadJob& job, const std::string& etag) {
 }
 
 Result<Uploader::Verdict> Uploader::judge(UploadJob& job, const std::string& etag, const Error& refused,
-                                          const std::stop_token& stop) {
-  const auto info = store_.head_object(bucket_, job.key, stop);
+                                          const cos::CallContext& context) {
+  const auto info = store_.head_object(bucket_, job.key, context);
   if (!info) return refused;
   if (info->etag.text == etag && info->size == job.size) return Verdict::done;
   const bool earlier = !info->etag.empty() && job.attempted.find(info->etag.text) != std::string::npos;
@@ -147,55 +163,42 @@ Result<Uploader::Verdict> Uploader::judge(UploadJob& job, const std::string& eta
 }
 
 Result<Uploaded> Uploader::put(UploadJob job, const std::stop_token& stop) {
-  PAIL_TRY(Digests digests, digest(job.descriptor, {{}, {job.size.n}}));
+  const Extent whole{{}, {job.size.n}};
+  PAIL_TRY(Digests digests, digest(job.descriptor, whole));
   const std::string etag = quoted_hex(digests.md5);
   PAIL_CHECK(announce(job, etag));
+  const auto context = in_full(stop);
   for (;;) {
     const WallTime sent = system_clock().wall();
-    auto result = put_conditionally(job, digests.md5, stop);
+    const auto result = with_conditions(puts_, job, context, [&](cos::Preconditions preconditions) {
+      const cos::PutRequest request{.key = job.key,
+                                    .body = http::body_from_file(job.descriptor, whole),
+                                    .content_md5 = to_base64(bytes_of(digests.md5)),
+                                    .headers = job.headers,
+                                    .conditions = std::move(preconditions)};
+      return store_.put_object(bucket_, request, context);
+    });
     if (result) {
       uploaded_ += job.size.n;
       return Uploaded{result->etag, std::move(digests.blocks), write_window(sent, result->date)};
     }
     if (result.error().fault != Fault::precondition) return result.error();
-    PAIL_TRY(const Verdict verdict, judge(job, etag, result.error(), stop));
+    PAIL_TRY(const Verdict verdict, judge(job, etag, result.error(), context));
     // By an attempt of ours, at a time that is not known.
     if (verdict == Verdict::done) return Uploaded{{etag}, std::move(digests.blocks), {}};
   }
 }
 
-Result<cos::PutResult> Uploader::put_conditionally(const UploadJob& job, const std::string& md5,
-                                                   const std::stop_token& stop) {
-  PAIL_TRY(cos::Preconditions preconditions, conditions(job, stop));
-  const bool conditional = preconditions.if_absent || !preconditions.if_match.text.empty();
-  const cos::PutRequest request{.key = job.key,
-                                .body = http::body_from_file(job.descriptor, {{}, {job.size.n}}),
-                                .content_md5 = to_base64(bytes_of(md5)),
-                                .headers = job.headers,
-                                .conditions = std::move(preconditions)};
-  auto result = store_.put_object(bucket_, request, stop);
-  if (result || result.error().fault != Fault::unsupported || !conditional) return result;
-  go_without_conditions();
-  return put_conditionally(job, md5, stop);
-}
-
 Result<Uploaded> Uploader::create(const std::string& key, const std::string& body, const cos::ObjectHeaders& headers,
                                   const std::stop_token& stop) {
-  auto preconditions = conditions({.key = key}, stop);
-  if (!preconditions && preconditions.error().fault == Fault::precondition)
-    return Error{EEXIST, preconditions.error().context};
-  if (!preconditions) return preconditions.error();
-  const bool conditional = preconditions->if_absent;
-  const cos::PutRequest request{
-      .key = key, .body = http::body_from_string(body), .headers = headers, .conditions = std::move(*preconditions)};
   const WallTime sent = system_clock().wall();
-  auto result = store_.put_object(bucket_, request, stop);
+  const auto result = with_conditions(puts_, {.key = key}, stop, [&](cos::Preconditions preconditions) {
+    const cos::PutRequest request{
+        .key = key, .body = http::body_from_string(body), .headers = headers, .conditions = std::move(preconditions)};
+    return store_.put_object(bucket_, request, stop);
+  });
   if (result) return Uploaded{result->etag, {}, write_window(sent, result->date)};
-  if (result.error().fault == Fault::unsupported && conditional) {
-    go_without_conditions();
-    return create(key, body, headers, stop);
-  }
-  if (result.error().fault == Fault::precondition) return Error{EEXIST, result.error().context};
+  if (result.error().fault == Fault::precondition) return Error{EEXIST, result.error().context, Fault::exists};
   return result.error();
 }
 
@@ -204,13 +207,10 @@ Result<cache::UploadRecord> Uploader::begin(const UploadJob& job, const std::sto
   auto known = index_.read()->upload(job.number);
   if (known && known->key == job.key && known->size == job.size) return std::move(*known);
   if (known) abandon(job.number);
-  PAIL_TRY(cos::Preconditions preconditions, conditions(job, stop));
-  const bool conditional = preconditions.if_absent || !preconditions.if_match.text.empty();
-  auto id = store_.create_upload(bucket_, job.key, job.headers, preconditions, stop);
-  if (!id && id.error().fault == Fault::unsupported && conditional) {
-    go_without_conditions();
-    return begin(job, stop);
-  }
+  const auto context = in_full(stop);
+  const auto id = with_conditions(begins_, job, context, [&](const cos::Preconditions& preconditions) {
+    return store_.create_upload(bucket_, job.key, job.headers, preconditions, context);
+  });
   if (!id) return id.error();
   cache::UploadRecord record{job.key, id->text, part_size_for(job.size, part_size_), job.size};
   auto change = index_.write();
@@ -235,7 +235,10 @@ Result<Uploaded> Uploader::multipart(UploadJob job, const std::stop_token& stop)
   }
   const std::string expected = fmt::format("\"{}-{}\"", to_hex(bytes_of(of_parts.result())), parts.size());
   PAIL_CHECK(announce(job, expected));
-  auto result = complete(job, id, list, stop);
+  const auto context = in_full(stop);
+  const auto result = with_conditions(completes_, job, context, [&](const cos::Preconditions& preconditions) {
+    return store_.complete_upload(bucket_, job.key, id, list, preconditions, context);
+  });
   if (result) {
     uploaded.etag = result->etag;
     uploaded.window = write_window(sent, result->date);
@@ -243,7 +246,7 @@ Result<Uploaded> Uploader::multipart(UploadJob job, const std::stop_token& stop)
     // no_upload: either our completion arrived and its answer did not, or somebody aborted it.
     const Fault fault = result.error().fault;
     if (fault != Fault::precondition && fault != Fault::no_upload) return result.error();
-    const auto verdict = judge(job, expected, result.error(), stop);
+    const auto verdict = judge(job, expected, result.error(), context);
     if (!verdict || *verdict == Verdict::again) abandon(job.number);
     if (!verdict) return verdict.error();
     if (*verdict == Verdict::again) return multipart(std::move(job), stop);
@@ -259,18 +262,8 @@ Result<Uploaded> Uploader::multipart(UploadJob job, const std::stop_token& stop)
 Result<cache::UploadRecord> Uploader::begin_replacing(UploadJob& job, const std::stop_token& stop) {
   auto begun = begin(job, stop);
   if (begun || begun.error().fault != Fault::precondition) return begun;
-  PAIL_CHECK(judge(job, {}, begun.error(), stop));
+  PAIL_CHECK(judge(job, {}, begun.error(), in_full(stop)));
   return begin(job, stop);
-}
-
-Result<cos::PutResult> Uploader::complete(const UploadJob& job, const cos::UploadId& id,
-                                          const std::vector<cos::CompletedPart>& parts, const std::stop_token& stop) {
-  const bool conditional = conditional_;
-  PAIL_TRY(const cos::Preconditions preconditions, conditions(job, stop));
-  auto result = store_.complete_upload(bucket_, job.key, id, parts, preconditions, stop);
-  if (result || result.error().fault != Fault::unsupported || !conditional) return result;
-  go_without_conditions();
-  return complete(job, id, parts, stop);
 }
 
 Result<std::vector<Uploader::Part>> Uploader::send_parts(const UploadJob& job, const cache::UploadRecord& upload,
@@ -303,7 +296,7 @@ void Uploader::send_part(const UploadJob& job, const cache::UploadRecord& upload
   }
   auto sent = store_.upload_part(bucket_, job.key, {upload.upload_id}, part.number,
                                  http::body_from_file(job.descriptor, part.extent),
-                                 to_base64(bytes_of(part.digests.md5)), stop);
+                                 to_base64(bytes_of(part.digests.md5)), in_full(stop));
   if (!sent) return parts.done(sent.error());
   part.etag = sent->etag.text;
   uploaded_ += part.extent.size().n;

@@ -9,6 +9,7 @@
 
 #include "base/executor.h"
 #include "cache/index.h"
+#include "cos/conditional_writes.h"
 #include "pailfs/cos/client.h"
 #include "vfs/types.h"
 
@@ -21,7 +22,7 @@ struct UploadJob {
   ByteCount size;
   cos::ObjectHeaders headers;
   cos::ETag replaces;  // the version it was based on; empty: the key must be free
-  // ETags of earlier uploads of ours to this key whose outcome is not known, as announced(): replacing one of those is
+  // ETags of earlier uploads of ours to this key whose outcome is not known, as announced: replacing one of those is
   // replacing our own.
   std::string attempted;
 };
@@ -57,11 +58,8 @@ class Uploader {
 
   Result<Uploaded> put(UploadJob job, const std::stop_token& stop);
   Result<Uploaded> multipart(UploadJob job, const std::stop_token& stop);
-  Result<cos::PutResult> put_conditionally(const UploadJob& job, const std::string& md5, const std::stop_token& stop);
   Result<cache::UploadRecord> begin(const UploadJob& job, const std::stop_token& stop);
   Result<cache::UploadRecord> begin_replacing(UploadJob& job, const std::stop_token& stop);
-  Result<cos::PutResult> complete(const UploadJob& job, const cos::UploadId& id,
-                                  const std::vector<cos::CompletedPart>& parts, const std::stop_token& stop);
   Result<std::vector<Part>> send_parts(const UploadJob& job, const cache::UploadRecord& upload,
                                        const std::stop_token& stop);
   void send_part(const UploadJob& job, const cache::UploadRecord& upload, Part part, Parts& parts,
@@ -70,16 +68,20 @@ class Uploader {
   // A refused precondition may be our own earlier success. Done: the object is what was sent, as `etag` tells. Again:
   // it is what an earlier upload of ours sent, and may be replaced.
   enum class Verdict { done, again };
-  Result<Verdict> judge(UploadJob& job, const std::string& etag, const Error& refused, const std::stop_token& stop);
-  void go_without_conditions();
-  Result<cos::Preconditions> conditions(const UploadJob& job, const std::stop_token& stop);
+  Result<Verdict> judge(UploadJob& job, const std::string& etag, const Error& refused, const cos::CallContext& context);
+  // What `write` is to be sent with. Without conditions a look comes first: ESTALE it shows another version.
+  Result<cos::Preconditions> conditions(const UploadJob& job, bool conditional, const cos::CallContext& context);
+  // Runs `write` with its conditions, and once more without them when the store may not know them.
+  template <class Write>
+  auto with_conditions(cos::ConditionalWrites& kind, const UploadJob& job, const cos::CallContext& context,
+                       const Write& write);
 
   cache::Index& index_;
   cos::Client& store_;
   const std::string bucket_;
   const ByteCount part_size_;
   std::atomic<std::uint64_t> uploaded_{0};
-  std::atomic<bool> conditional_{true};  // false once the store turned out to have no conditional writes
+  cos::ConditionalWrites puts_{"PUT"}, begins_{"the begin of an upload"}, completes_{"the end of an upload"};
   Executor senders_;
 };
 

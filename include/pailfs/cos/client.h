@@ -5,7 +5,8 @@
 //   "report.csv");
 //
 // Every call signs, sends, retries what may be retried within Options::deadline, and turns the server's answer into a
-// value or an Error whose context names the operation, the key, the server's code and request id.
+// value or an Error whose context names the operation, the key, the server's code and request id. A redirect is
+// followed to the same resource of the same store, three times at most, and is an error where it leads elsewhere.
 //
 // Thread-safe. Calls block until answered, except get_object_async; a stop token ends the wait with EINTR.
 //
@@ -22,10 +23,12 @@
 #include <stop_token>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "pailfs/auth/authorizer.h"
 #include "pailfs/cos/fault.h"
 #include "pailfs/cos/types.h"
+#include "pailfs/http/budget.h"
 #include "pailfs/http/client.h"
 
 namespace pail::cos {
@@ -36,8 +39,30 @@ struct ClientOptions {
   std::string url;  // scheme://host[:port], no path
   Addressing addressing = Addressing::path;
   ListVersion list_version = ListVersion::v2;
-  std::chrono::milliseconds deadline{60'000};    // for one operation with its retries; data transfers: without progress
-  std::chrono::milliseconds first_byte{20'000};  // for one attempt
+  // How long one operation may go on without progress: all its attempts, pauses, redirects and confirming look-ups
+  // together. A body that moves is progress, so a large transfer lasts as long as it must; the same bytes sent again
+  // are none. Copies and completed uploads, over which a store may be silent, get twice the time.
+  std::chrono::milliseconds deadline{60'000};
+  std::chrono::milliseconds first_byte{20'000};  // silence that ends one attempt
+  unsigned retries = 9;                          // attempts after the first, while the deadline has not passed
+};
+
+// While the store counts as down: from the moment an operation has used up its whole deadline without an answer, until
+// any operation is answered.
+enum class Effort {
+  probe,  // one attempt of at most kProbeTime
+  full,   // all attempts and the whole deadline: for bytes that would otherwise stay here
+};
+inline constexpr std::chrono::milliseconds kProbeTime{5'000};
+
+// Who may end a call, and how much it tries. A stop token alone will do.
+struct CallContext {
+  CallContext() = default;
+  CallContext(std::stop_token ends, Effort tries = Effort::probe) : stop(std::move(ends)), effort(tries) {}
+
+  std::stop_token stop;
+  Effort effort = Effort::probe;
+  std::shared_ptr<http::Budget> budget;  // of a larger operation that the call is part of; null: its own
 };
 
 // Receives the bytes of one ranged GET, on a network thread; must return quickly.
@@ -64,57 +89,57 @@ class Client {
 
   // ---- service ----
   // `extended` adds locations and pages (IBM only).
-  virtual Result<BucketsPage> list_buckets(std::stop_token stop = {}) = 0;
+  virtual Result<BucketsPage> list_buckets(CallContext context = {}) = 0;
   virtual Result<BucketsPage> list_buckets_extended(std::string_view prefix, std::string_view marker,
-                                                    std::stop_token stop = {}) = 0;
+                                                    CallContext context = {}) = 0;
 
   // ---- buckets ----
   // `location`: provisioning code such as "eu-de-smart", empty for the endpoint's own.
-  virtual Result<Unit> create_bucket(std::string_view bucket, std::string_view location, std::stop_token stop = {}) = 0;
-  virtual Result<Unit> head_bucket(std::string_view bucket, std::stop_token stop = {}) = 0;
-  virtual Result<Unit> delete_bucket(std::string_view bucket, std::stop_token stop = {}) = 0;
-  virtual Result<std::string> bucket_location(std::string_view bucket, std::stop_token stop = {}) = 0;
+  virtual Result<Unit> create_bucket(std::string_view bucket, std::string_view location, CallContext context = {}) = 0;
+  virtual Result<Unit> head_bucket(std::string_view bucket, CallContext context = {}) = 0;
+  virtual Result<Unit> delete_bucket(std::string_view bucket, CallContext context = {}) = 0;
+  virtual Result<std::string> bucket_location(std::string_view bucket, CallContext context = {}) = 0;
 
   // ---- objects ----
   virtual Result<ListPage> list_objects(std::string_view bucket, const ListRequest& request,
-                                        std::stop_token stop = {}) = 0;
-  virtual Result<ObjectInfo> head_object(std::string_view bucket, std::string_view key, std::stop_token stop = {}) = 0;
+                                        CallContext context = {}) = 0;
+  virtual Result<ObjectInfo> head_object(std::string_view bucket, std::string_view key, CallContext context = {}) = 0;
   // Whole object, at most `limit` bytes. Errors: EFBIG when it is larger.
   virtual Result<std::string> get_object(std::string_view bucket, std::string_view key, ByteCount limit,
-                                         std::stop_token stop = {}) = 0;
+                                         CallContext context = {}) = 0;
   // Streams a range. Interrupted transfers continue from the byte they reached.
-  virtual void get_object_async(GetRequest request, std::shared_ptr<GetHandler> handler, std::stop_token stop = {}) = 0;
+  virtual void get_object_async(GetRequest request, std::shared_ptr<GetHandler> handler, CallContext context = {}) = 0;
   virtual Result<PutResult> put_object(std::string_view bucket, const PutRequest& request,
-                                       std::stop_token stop = {}) = 0;
+                                       CallContext context = {}) = 0;
   virtual Result<CopyResult> copy_object(std::string_view bucket, const CopyRequest& request,
-                                         std::stop_token stop = {}) = 0;
+                                         CallContext context = {}) = 0;
   // Deleting what is not there succeeds.
-  virtual Result<Unit> delete_object(std::string_view bucket, std::string_view key, std::stop_token stop = {}) = 0;
+  virtual Result<Unit> delete_object(std::string_view bucket, std::string_view key, CallContext context = {}) = 0;
   // At most kMaxDeleteKeys keys. The value names the keys that were refused.
   virtual Result<std::vector<DeleteRefusal>> delete_objects(std::string_view bucket,
                                                             const std::vector<std::string>& keys,
-                                                            std::stop_token stop = {}) = 0;
+                                                            CallContext context = {}) = 0;
 
   // ---- multipart uploads ----
   virtual Result<UploadId> create_upload(std::string_view bucket, std::string_view key, const ObjectHeaders& headers,
-                                         const Preconditions& conditions, std::stop_token stop = {}) = 0;
+                                         const Preconditions& conditions, CallContext context = {}) = 0;
   // `content_md5` base64, computed from `body` when empty.
   virtual Result<CompletedPart> upload_part(std::string_view bucket, std::string_view key, const UploadId& id,
                                             unsigned number, std::shared_ptr<http::BodySource> body,
-                                            std::string_view content_md5, std::stop_token stop = {}) = 0;
+                                            std::string_view content_md5, CallContext context = {}) = 0;
   virtual Result<CompletedPart> upload_part_copy(std::string_view bucket, std::string_view key, const UploadId& id,
                                                  unsigned number, const CopyRequest& source, Extent range,
-                                                 std::stop_token stop = {}) = 0;
+                                                 CallContext context = {}) = 0;
   virtual Result<PutResult> complete_upload(std::string_view bucket, std::string_view key, const UploadId& id,
                                             const std::vector<CompletedPart>& parts, const Preconditions& conditions,
-                                            std::stop_token stop = {}) = 0;
+                                            CallContext context = {}) = 0;
   virtual Result<Unit> abort_upload(std::string_view bucket, std::string_view key, const UploadId& id,
-                                    std::stop_token stop = {}) = 0;
+                                    CallContext context = {}) = 0;
   virtual Result<PartsPage> list_parts(std::string_view bucket, std::string_view key, const UploadId& id,
-                                       unsigned after_part, std::stop_token stop = {}) = 0;
+                                       unsigned after_part, CallContext context = {}) = 0;
   virtual Result<UploadsPage> list_uploads(std::string_view bucket, std::string_view prefix,
                                            std::string_view key_marker, std::string_view upload_id_marker,
-                                           std::stop_token stop = {}) = 0;
+                                           CallContext context = {}) = 0;
 };
 
 // Where a bucket is, as a provisioning code, looked up among all buckets of the service instance: explains no_bucket

@@ -1,11 +1,13 @@
-// What an operation of an object store failed of: facts to decide on. Every Error of cos::Client carries one.
+// What an operation of an object store failed of: facts to decide on. Every Error of cos::Client
+// carries one.
 //
-// A fault says no more than was proven. "no_key" is said by the store itself, for this key: a 404 of a proxy, of a
-// server that is no store, of a missing bucket or upload, or a redirect, is something else. So only no_key shows that
-// an object is gone, and only `unsupported` that the store lacks an operation or a header.
+// A fault says no more than was proven. "no_key" is said by the store itself, for this key: a 404
+// of a proxy, of a server that is no store, of a missing bucket or upload, or a redirect, is
+// something else. So only no_key shows that an object is gone, and only `unsupported` that the
+// store lacks an operation or a header.
 //
-// Error::may_have_happened says, beside any fault, that a write may have been carried out all the same: the answer to
-// one of its attempts was lost.
+// Error::may_have_happened says, beside any fault, that a write may have been carried out all the
+// same: the answer to one of its attempts was lost.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +24,8 @@ enum class Fault : std::uint8_t {
   no_upload,     // the multipart upload was completed or aborted, or never begun. EIO
   exists,        // what was to be made is there: a bucket, an object that may not be replaced. EEXIST
   not_empty,     // a bucket that holds objects. ENOTEMPTY
-  precondition,  // If-Match or If-None-Match did not hold, or the version changed on the way. ESTALE
+  precondition,  // If-Match or If-None-Match did not hold, or the version changed on the way.
+                 // ESTALE
   redirect,      // sent to another place, which was not followed. EIO
   denied,        // these credentials may not. EACCES
   retained,      // retention or a legal hold protects the object. EPERM
@@ -30,10 +33,13 @@ enum class Fault : std::uint8_t {
   busy,          // another operation is under way, or too many are; later it may work. EBUSY, EIO
   trouble,       // an internal error of the store, or bytes damaged on their way. EIO
   quota,         // no room, or no right to more of it. ENOSPC, EDQUOT
-  unsupported,   // the store's own word that it lacks the operation or one of its headers. EOPNOTSUPP
+  unsupported,   // the store's own word that it lacks the operation or one of its headers.
+                 // EOPNOTSUPP
   refused,       // any other refusal, such as EINVAL, EFBIG, ENAMETOOLONG: will be refused again
-  lost,          // no answer: unreachable, broken, too late, TLS. ETIMEDOUT, ECONNREFUSED, EHOSTUNREACH, EPROTO, EIO
-  not_a_store,   // an answer that no store gives: a web page, a proxy's own 404, a broken page. EIO, EBADMSG
+  lost,          // no answer: unreachable, broken, too late, TLS. ETIMEDOUT, ECONNREFUSED, EHOSTUNREACH,
+                 // EPROTO, EIO
+  not_a_store,   // an answer that no store gives: a web page, a proxy's own 404, a broken page. EIO,
+                 // EBADMSG
 };
 
 }  // namespace pail

@@ -13,6 +13,7 @@
 
 #include "pailfs/base/bytes.h"
 #include "pailfs/base/result.h"
+#include "pailfs/http/budget.h"
 
 namespace pail::http {
 
@@ -60,7 +61,8 @@ std::shared_ptr<BodySource> body_from_string(std::string bytes);
 // The bytes `extent` of an open file. The descriptor is borrowed: it must stay open until on_done().
 std::shared_ptr<BodySource> body_from_file(int fd, Extent extent);
 
-// How long nothing may happen before a transfer ends with ETIMEDOUT. There is no limit on a transfer that moves.
+// How long nothing may happen before a transfer ends with ETIMEDOUT. There is no limit on a transfer that moves. The
+// time that a request waits for one of the connections to its host does not count, nor does it in a Budget.
 struct Deadlines {
   std::chrono::milliseconds connect{10'000};     // from leaving the queue to an open connection: name, TCP, TLS
   std::chrono::milliseconds first_byte{60'000};  // from the last byte of the request to the first of the response
@@ -78,6 +80,7 @@ struct Request {
   std::shared_ptr<BodySource> body;      // null: none (PUT and POST then send a length of 0)
   ByteCount max_response_body = 16_MiB;  // what Client::send() buffers; start() streams without limit
   Deadlines deadlines;
+  std::shared_ptr<Budget> budget;  // of the operation this is an attempt of: ends it with ETIMEDOUT; null: none
   DeadConnection dead_connection = DeadConnection::send_again;
 };
 

@@ -95,6 +95,16 @@ TEST_F(FaultTest, AStallWithoutEndLastsUntilTheClientGivesUp) {
   EXPECT_TRUE(server_.ask("GET", "/bucket/key").whole);
 }
 
+TEST_F(FaultTest, AProxyAnswersInPlaceOfTheStoreAndShowsNoSignOfIt) {
+  add({.operations = {"GetObject", "HeadObject"}, .kind = FaultKind::proxy, .status = 404});
+  for (const auto* method : {"GET", "HEAD"}) {
+    const WireAnswer answer = server_.ask(method, "/bucket/key");
+    EXPECT_EQ(answer.status, 404);
+    EXPECT_EQ(answer.body.find("<Code>"), std::string::npos);
+    EXPECT_FALSE(answer.headers.contains("x-amz-request-id"));
+  }
+}
+
 TEST_F(FaultTest, ACopyMayFailBehindA200) {
   add({.operations = {"CopyObject"}, .kind = FaultKind::error_in_ok, .code = "InternalError"});
   const WireAnswer answer = server_.ask("PUT", "/bucket/copy", "", {"x-amz-copy-source: /bucket/key"});

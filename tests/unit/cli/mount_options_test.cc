@@ -35,6 +35,7 @@ std::string good_value(const OptionRow& row) {
   if (std::holds_alternative<File>(row.field)) return "/etc/some, file\\";
   if (std::holds_alternative<Size>(row.field)) return "3GiB";
   if (std::holds_alternative<Duration>(row.field)) return "7";
+  if (std::holds_alternative<Count>(row.field)) return "3";
   if (std::holds_alternative<Id>(row.field)) return "1234";
   if (std::holds_alternative<Permissions>(row.field)) return "027";
   return "text";
@@ -123,6 +124,9 @@ TEST(MountOptions, UnknownOnesPassWhenMountSaysSo) {
 }
 TEST(MountOptions, BadValuesNameTheOptionAndWhatIsExpected) {
   EXPECT_THAT(refusal("cache_size=lots"), AllOf(HasSubstr("cache_size"), HasSubstr("expected a number of bytes")));
+  EXPECT_THAT(refusal("timeout=0.5"), AllOf(HasSubstr("timeout"), HasSubstr("at least 1 s")));
+  EXPECT_THAT(refusal("retries=-1"), AllOf(HasSubstr("retries"), HasSubstr("from 0 to 1000")));
+  EXPECT_THAT(refusal("retries=many"), HasSubstr("from 0 to 1000"));
   EXPECT_THAT(refusal("metadata_ttl=soon"), AllOf(HasSubstr("metadata_ttl"), HasSubstr("expected seconds")));
   EXPECT_THAT(refusal("umask=rwx"), AllOf(HasSubstr("umask"), HasSubstr("octal")));
   EXPECT_THAT(refusal("network=vpn"), AllOf(HasSubstr("network"), HasSubstr("public, private, direct")));
