@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <cerrno>
+#include <exception>
 #include <random>
 
 #include "base/encoding.h"
@@ -10,7 +12,8 @@
 namespace pail::emulator {
 namespace {
 
-constexpr std::uint64_t kLongestText = 8 << 20;  // a completing document of 10,000 parts is under 3 MiB
+constexpr std::uint64_t kLongestText = 8 << 20;           // a completing document of 10,000 parts is under 3 MiB
+constexpr std::uint64_t kLongestUnprovenText = 64 << 10;  // of a token's form, or of control
 constexpr std::uint64_t kLargestPut = std::uint64_t{5} << 30;
 
 using Integrity = BodyReader::Integrity;
@@ -153,6 +156,7 @@ ApiResult<Unit> Exchange::start() {
     if (!call_.request.from_loopback) return ApiError("AccessDenied", "Control is for this machine only.");
   } else if (&operation_ != &kToken) {
     PAIL_CHECK(authenticate());
+    authenticated_ = true;
     if (operation_.run == nullptr)
       return ApiError("NotImplemented",
                       "A header or parameter you provided implies functionality that is not implemented.");
@@ -191,8 +195,10 @@ ApiResult<Unit> Exchange::prepare_body() {
     return ApiError("UnexpectedContent", "This request does not support content.");
   };
   if (operation_.body == BodyUse::text) {
-    sink = [this](std::span<const std::byte> bytes) -> ApiResult<Unit> {
-      if (call_.text.size() + bytes.size() > kLongestText)
+    const std::uint64_t most = authenticated_ ? kLongestText : kLongestUnprovenText;
+    if (length && *length > most) return ApiError("MaxMessageLengthExceeded", "Your request was too big.");
+    sink = [this, most](std::span<const std::byte> bytes) -> ApiResult<Unit> {
+      if (call_.text.size() + bytes.size() > most)
         return ApiError("MaxMessageLengthExceeded", "Your request was too big.");
       call_.text.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
       return Unit{};
@@ -227,8 +233,13 @@ ApiResult<Response> Exchange::carry_out() {
   return operation_.run(call_);
 }
 
+// What throws here (bad_alloc) is this request's trouble alone.
+ApiResult<Response> Exchange::carry_out_or_fail() try { return carry_out(); } catch (const std::exception& error) {
+  return Error{EIO, error.what()};
+}
+
 Response Exchange::finish() {
-  const ApiResult<Response> done = carry_out();
+  const ApiResult<Response> done = carry_out_or_fail();
   if (done) return complete(*done);
   error_code_ = done.error().code;
   return error_response(done.error().status(), done.error().code, done.error().message);

@@ -52,6 +52,8 @@ class Exchange {
   // Already refused: the answer will not depend on the body, which may be left unread.
   bool refused() const { return refusal_.has_value(); }
   void refuse(ApiError error);
+  // The client has proven who it is. Before that it is not trusted with memory.
+  bool authenticated() const { return authenticated_; }
 
   // The next bytes of the body. After a refusal they are dropped.
   void feed(std::span<const std::byte> bytes);
@@ -66,12 +68,14 @@ class Exchange {
   ApiResult<Unit> authenticate();
   ApiResult<Unit> prepare_body();
   ApiResult<Response> carry_out();
+  ApiResult<Response> carry_out_or_fail();
   Response complete(Response response) const;
 
   Call call_;
   const Operation& operation_;
   std::optional<BodyReader> reader_;
   std::optional<ApiError> refusal_;
+  bool authenticated_ = false;
   std::string_view error_code_;
 };
 
