@@ -35,6 +35,7 @@ struct Operation {
   BodyUse body = BodyUse::none;
   Cost cost = Cost::quick;
   BodyReader::Integrity integrity = BodyReader::Integrity::optional;
+  std::span<const std::string_view> parameters = {};  // of the query; with others it is not this operation
   ApiResult<Unit> (*check)(Call&) = nullptr;
   ApiResult<Response> (*run)(Call&) = nullptr;
 };
@@ -66,6 +67,7 @@ class Exchange {
  private:
   ApiResult<Unit> start();
   ApiResult<Unit> authenticate();
+  ApiResult<Unit> refuse_unknown() const;
   ApiResult<Unit> prepare_body();
   ApiResult<Response> carry_out();
   ApiResult<Response> carry_out_or_fail();

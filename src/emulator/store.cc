@@ -18,6 +18,10 @@ constexpr unsigned kReaders = 64;
 // that without this nothing could be removed from a full disk. A removal needs some 50 KiB.
 constexpr std::uint64_t kReserve = 1 << 20;
 
+ApiError condition_failed() {
+  return {"PreconditionFailed", "At least one of the preconditions you specified did not hold."};
+}
+
 }  // namespace
 
 NewData::~NewData() {
@@ -225,8 +229,7 @@ ApiResult<Unit> Store::replace_in(Txn& txn, std::uint64_t root, const std::strin
                                   const Conditions& conditions, std::vector<std::uint64_t>& unused) {
   PAIL_TRY(const auto old, object_in(txn, root, key));
   const std::optional<ObjectHead> head = old ? std::optional<ObjectHead>(*old) : std::nullopt;
-  if (check_write(conditions, head) != Verdict::proceed)
-    return ApiError("PreconditionFailed", "At least one of the preconditions you specified did not hold.");
+  if (check_write(conditions, head) != Verdict::proceed) return condition_failed();
   if (old) PAIL_CHECK(drop_files_in(txn, old->pieces, unused));
   for (const Payload::Piece& piece : record.pieces) PAIL_CHECK(lmdb_put(txn, file_names_, big_endian(piece.file), {}));
   PAIL_CHECK(objects_->put(txn, root, key, encode(record)));
@@ -272,11 +275,13 @@ ApiResult<Unit> Store::put_shared(const std::string& bucket, const std::string& 
   return done;
 }
 
-ApiResult<Unit> Store::remove(const std::string& bucket, const std::string& key) {
+ApiResult<Unit> Store::remove(const std::string& bucket, const std::string& key, const Conditions& conditions) {
   std::vector<std::uint64_t> unused;
   PAIL_TRY(Txn txn, Txn::begin(env_.get(), Txn::Kind::write));
   PAIL_TRY(const BucketRecord owner, bucket_in(txn, bucket));
   PAIL_TRY(const auto old, object_in(txn, owner.root, key));
+  const std::optional<ObjectHead> head = old ? std::optional<ObjectHead>(*old) : std::nullopt;
+  if (check_write(conditions, head) != Verdict::proceed) return condition_failed();
   if (!old) return Unit{};
   PAIL_CHECK(drop_files_in(txn, old->pieces, unused));
   PAIL_CHECK(objects_->erase(txn, owner.root, key));

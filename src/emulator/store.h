@@ -98,7 +98,8 @@ class Store {
   // Stores a copy that shares the bytes of `source`.
   ApiResult<Unit> put_shared(const std::string& bucket, const std::string& key, ObjectRecord record,
                              const OpenObject& source, const Conditions& conditions);
-  ApiResult<Unit> remove(const std::string& bucket, const std::string& key);  // absent keys are fine
+  // Absent keys are fine, unless the conditions want one. Errors: PreconditionFailed, NoSuchBucket.
+  ApiResult<Unit> remove(const std::string& bucket, const std::string& key, const Conditions& conditions);
   ApiResult<ListPage> list(const std::string& bucket, const ListQuery& query) const;
 
   ApiResult<std::string> create_upload(const std::string& bucket, const std::string& key, const UploadRecord& record);

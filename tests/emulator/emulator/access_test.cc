@@ -131,6 +131,17 @@ TEST_F(SignedAccess, ByUrlTakesHeadersThatWereSigned) {
   EXPECT_EQ(server_.ask("GET", "/bucket/key").body, "secret");
 }
 
+TEST_F(SignedAccess, ByUrlTakesHeadersThatMovedIntoTheQuery) {
+  const std::string url = signer_->presigned("PUT", "/bucket/key", {}, {{"x-amz-meta-color", "red"}});
+  EXPECT_EQ(presigned("PUT", url).status, 200);
+  EXPECT_EQ(server_.ask("HEAD", "/bucket/key").headers["x-amz-meta-color"], "red");
+  const std::string tagged = signer_->presigned("PUT", "/bucket/other", {}, {{"x-amz-tagging", "a=b"}});
+  EXPECT_EQ(presigned("PUT", tagged).status, 501);
+  const std::string copy = signer_->presigned("PUT", "/bucket/other", {}, {{"x-amz-copy-source", "/bucket/secret"}});
+  EXPECT_EQ(presigned("PUT", copy).status, 501);
+  EXPECT_EQ(server_.ask("GET", "/bucket/other").status, 404);
+}
+
 TEST_F(SignedAccess, ByDateTakesEachSpellingOfGreenwich) {
   const std::int64_t seconds = seconds_of(server_.emulator().now());
   const std::string date = http_date(seconds);
