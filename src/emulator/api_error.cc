@@ -13,16 +13,17 @@ struct CodeRow {
 };
 
 constexpr CodeRow kCodes[] = {
-    {"AccessDenied", 403},       {"BucketAlreadyExists", 409},
-    {"BucketNotEmpty", 409},     {"InternalError", 500},
-    {"InvalidAccessKeyId", 403}, {"InvalidRange", 416},
-    {"MethodNotAllowed", 405},   {"MissingContentLength", 411},
-    {"NoSuchBucket", 404},       {"NoSuchKey", 404},
-    {"NoSuchUpload", 404},       {"NotImplemented", 501},
-    {"NotModified", 304},        {"OperationAborted", 409},
-    {"PreconditionFailed", 412}, {"RequestTimeTooSkewed", 403},
-    {"ServiceUnavailable", 503}, {"SignatureDoesNotMatch", 403},
-    {"SlowDown", 503},           {"VaultQuotaExceeded", 507},
+    {"AccessDenied", 403},          {"BucketAlreadyExists", 409},
+    {"BucketNotEmpty", 409},        {"InternalError", 500},
+    {"InvalidAccessKeyId", 403},    {"InvalidRange", 416},
+    {"MethodNotAllowed", 405},      {"MissingContentLength", 411},
+    {"NoSuchBucket", 404},          {"NoSuchKey", 404},
+    {"NoSuchUpload", 404},          {"NotImplemented", 501},
+    {"NoSuchVersion", 404},         {"NotModified", 304},
+    {"OperationAborted", 409},      {"PreconditionFailed", 412},
+    {"RequestTimeTooSkewed", 403},  {"ServiceUnavailable", 503},
+    {"SignatureDoesNotMatch", 403}, {"SlowDown", 503},
+    {"VaultQuotaExceeded", 507},
 };
 
 bool out_of_space(int errnum) {

@@ -72,10 +72,14 @@ Verdict check_write(const Conditions& conditions, const std::optional<ObjectHead
 }
 
 std::optional<std::int64_t> parse_date(const std::string& text) {
-  for (const char* format : {"%a, %d %b %Y %H:%M:%S GMT", "%Y-%m-%dT%H:%M:%S", "%Y%m%dT%H%M%SZ",
-                             "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %d %H:%M:%S %Y"}) {
+  // %z is an offset such as -0000, which mail programs and Python's formatdate() write for GMT.
+  for (const char* format :
+       {"%a, %d %b %Y %H:%M:%S GMT", "%a, %d %b %Y %H:%M:%S UTC", "%a, %d %b %Y %H:%M:%S %z", "%Y-%m-%dT%H:%M:%S",
+        "%Y%m%dT%H%M%SZ", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %d %H:%M:%S %Y"}) {
     std::tm fields{};
-    if (strptime(text.c_str(), format, &fields) != nullptr) return timegm(&fields);
+    if (strptime(text.c_str(), format, &fields) == nullptr) continue;
+    const long offset = fields.tm_gmtoff;  // timegm() sets it to 0
+    return timegm(&fields) - offset;
   }
   return std::nullopt;
 }

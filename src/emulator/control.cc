@@ -146,6 +146,24 @@ Response link(State& state, const std::string& body) {
       200, {{"latency_ms", static_cast<double>(state.latency_ns) / 1e6}, {"bandwidth", state.bandwidth.load()}});
 }
 
+// Milliseconds of `name` in `given`, when they are there.
+void set_milliseconds(const Json& given, const char* name, std::atomic<std::int64_t>& nanoseconds) {
+  if (given.contains(name)) nanoseconds = static_cast<std::int64_t>(given[name].get<double>() * 1e6);
+}
+
+Response patience(State& state, const std::string& body) {
+  if (!body.empty()) {
+    const Json given = Json::parse(body);
+    set_milliseconds(given, "header_ms", state.header_patience_ns);
+    set_milliseconds(given, "progress_ms", state.progress_patience_ns);
+    set_milliseconds(given, "idle_ms", state.idle_patience_ns);
+  }
+  const auto milliseconds = [](std::int64_t nanoseconds) { return static_cast<double>(nanoseconds) / 1e6; };
+  return json_response(200, {{"header_ms", milliseconds(state.header_patience_ns)},
+                             {"progress_ms", milliseconds(state.progress_patience_ns)},
+                             {"idle_ms", milliseconds(state.idle_patience_ns)}});
+}
+
 }  // namespace
 
 // JSON of the wrong shape throws; it goes no further than this function.
@@ -156,7 +174,8 @@ Response control(State& state, const Request& request, const std::string& body) 
   if (name == "clock") return clock(state, body);
   if (name == "iam") return iam(state, body);
   if (name == "link") return link(state, body);
-  return json_response(404, {{"error", "faults, counters, clock, iam and link are there"}});
+  if (name == "patience") return patience(state, body);
+  return json_response(404, {{"error", "faults, counters, clock, iam, link and patience are there"}});
 } catch (const std::exception& error) {
   return json_response(400, {{"error", error.what()}});
 }

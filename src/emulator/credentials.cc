@@ -72,7 +72,8 @@ Result<ServiceCredentials> load_credentials(const std::filesystem::path& directo
     out.secret_access_key = Secret(text_at(*keys, "secret_access_key"));
   }
   out.file = file;
-  if (out.api_key.empty() && out.secret_access_key.empty())
+  const bool has_hmac = !out.access_key_id.empty() && !out.secret_access_key.empty();
+  if (out.api_key.empty() && !has_hmac)
     return Error{EINVAL, fmt::format("{}: holds neither apikey nor cos_hmac_keys", file.string())};
   return out;
 }

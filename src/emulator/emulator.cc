@@ -64,6 +64,9 @@ Result<std::unique_ptr<Emulator>> Emulator::start(Options options) {
   state.iam = std::make_unique<Iam>(state.credentials.api_key, options.token_lifetime);
   state.latency_ns = options.latency.count();
   state.bandwidth = options.bandwidth.n;
+  state.header_patience_ns = options.patience.header.count();
+  state.progress_patience_ns = options.patience.progress.count();
+  state.idle_patience_ns = options.patience.idle.count();
   PAIL_CHECK(state.book.open_log(options.access_log));
   state.options = std::move(options);
   PAIL_CHECK(create_buckets(state));

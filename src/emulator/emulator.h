@@ -17,6 +17,7 @@
 //   GET, POST clock             {"advance_seconds": 3600}: tokens expire, dates move
 //   POST iam                    {"revoke_tokens": true, "token_lifetime_seconds": 60}
 //   POST link                   {"latency_ms": 30, "bandwidth": 100000000}
+//   GET, POST patience          {"header_ms": 60000, "progress_ms": 60000, "idle_ms": 120000}
 //
 // `executable emulator_server DIR [--listen HOST:PORT] [--bucket NAME]...` in the build folder serves alone.
 #pragma once
@@ -40,6 +41,14 @@ namespace pail::emulator {
 
 enum class Tls { off, generated, given };
 
+// How long the server waits for a client before it gives the connection up. What the server itself
+// takes (latency, bandwidth, faults, work) does not count.
+struct Patience {
+  std::chrono::nanoseconds header = std::chrono::seconds(60);    // for a whole header, from its first byte
+  std::chrono::nanoseconds progress = std::chrono::seconds(60);  // for 4 KiB more of a body, either way
+  std::chrono::nanoseconds idle = std::chrono::seconds(120);     // between two requests
+};
+
 struct Options {
   std::filesystem::path directory;      // made when missing; one server at a time
   std::string host = "127.0.0.1";       // an address, not a name
@@ -56,6 +65,7 @@ struct Options {
   std::chrono::seconds token_lifetime{3600};
   UnmodifiedSinceFailure unmodified_since_failure = UnmodifiedSinceFailure::not_modified_304;
   unsigned threads = 2;
+  Patience patience;
 };
 
 struct ServiceCredentials {

@@ -67,7 +67,7 @@ std::string Iam::make(std::string_view kind, std::int64_t expires) const {
 
 bool Iam::valid(std::string_view kind, std::string_view token, WallTime now) const {
   const std::size_t last = token.rfind('.');
-  if (last == std::string_view::npos) return false;
+  if (last == std::string_view::npos || api_key_.empty()) return false;
   const std::string_view text = token.substr(0, last);
   if (!equal_in_constant_time(base64_url(hmac_sha256(api_key_.reveal(), text)), token.substr(last + 1))) return false;
   std::string payload(text.substr(text.find('.') + 1));
@@ -90,7 +90,7 @@ bool Iam::accepts(std::string_view bearer, WallTime now) const {
 Response Iam::token(const std::string& form, WallTime now, const std::string& request_id) const {
   const std::string grant = form_value(form, "grant_type");
   if (grant == "urn:ibm:params:oauth:grant-type:apikey") {
-    if (!equal_in_constant_time(form_value(form, "apikey"), api_key_.reveal()))
+    if (api_key_.empty() || !equal_in_constant_time(form_value(form, "apikey"), api_key_.reveal()))
       return refusal("BXNIM0415E", "Provided API key could not be found.", request_id);
   } else if (grant == "refresh_token") {
     if (!valid("refresh", form_value(form, "refresh_token"), now))

@@ -12,7 +12,8 @@
 
 namespace pail::emulator {
 
-// Thread-safe. Tokens are signed with the API key, so they outlive a restart of the server.
+// Thread-safe. Tokens are signed with the API key, so they outlive a restart of the server. Without
+// an API key there are no tokens: anybody could sign one with an empty key.
 class Iam {
  public:
   Iam(Secret api_key, std::chrono::seconds lifetime) : api_key_(std::move(api_key)), lifetime_(lifetime.count()) {}

@@ -45,8 +45,9 @@ std::string in_quotes(std::string_view etag);
 void write_owner(XmlWriter& xml, const Call& call, std::string_view element);
 // A number parameter in [0, most]; `most` when absent, and values above it count as it. Errors: InvalidArgument.
 ApiResult<std::size_t> count_parameter(const Call& call, std::string_view name, std::size_t most);
-// Errors: KeyTooLong, InvalidURI, InvalidRequest for features that this server does not have.
-ApiResult<Unit> check_key_and_headers(const Call& call);
+ApiResult<Unit> check_key(std::string_view key);  // errors: KeyTooLong, InvalidURI
+// Errors: NotImplemented for a header that asks for what this server does not have.
+ApiResult<Unit> check_headers(const Request& request);
 // Standard headers and metadata of a request that stores an object. Errors: MetadataTooLarge.
 struct GivenHeaders {
   Fields headers, metadata;

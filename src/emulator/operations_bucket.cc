@@ -64,7 +64,7 @@ ApiResult<Response> create_bucket(Call& call) {
   BucketRecord bucket;
   bucket.created = call.state.now_ns();
   bucket.location = location.value_or(call.state.options.location);
-  if (bucket.location.empty() || bucket.location.find('-') == std::string::npos)
+  if (!valid_location(bucket.location))
     return ApiError("InvalidLocationConstraint", "The specified location constraint is not valid.");
   PAIL_CHECK(call.state.store->create_bucket(call.request.bucket, std::move(bucket)));
   Response out;
@@ -87,9 +87,7 @@ ApiResult<Response> delete_bucket(Call& call) {
 ApiResult<Response> get_bucket_location(Call& call) {
   PAIL_TRY(const BucketRecord bucket, call.state.store->bucket(call.request.bucket));
   // The root of this one answer is the value itself.
-  return xml_response(R"(<?xml version="1.0" encoding="UTF-8" standalone="yes"?>)"
-                      R"(<LocationConstraint xmlns="http://s3.amazonaws.com/doc/2006-03-01/">)" +
-                      bucket.location + "</LocationConstraint>");
+  return xml_response(XmlWriter("LocationConstraint", XmlWriter::Namespace::s3).text(bucket.location).finish());
 }
 
 }  // namespace pail::emulator

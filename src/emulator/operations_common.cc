@@ -1,5 +1,7 @@
 // What several families of operations share.
 #include <algorithm>
+#include <iterator>
+#include <utility>
 
 #include "base/encoding.h"
 #include "emulator/operations.h"
@@ -11,22 +13,57 @@ constexpr std::size_t kLongestKey = 1024;
 constexpr std::size_t kMostMetadata = 64 * 1024;
 constexpr std::string_view kMetadata = "x-amz-meta-";
 
-constexpr std::string_view kKeptHeaders[] = {"cache-control",
-                                             "content-disposition",
-                                             "content-encoding",
-                                             "content-language",
-                                             "content-type",
-                                             "expires",
-                                             "x-amz-website-redirect-location"};
+constexpr std::string_view kKeptHeaders[] = {"cache-control",    "content-disposition", "content-encoding",
+                                             "content-language", "content-type",        "expires"};
 
-// Storing an object without what one of these asks for would be a promise that is not kept.
-constexpr std::string_view kRefusedHeaders[] = {"retention-period",
-                                                "retention-expiration-date",
-                                                "retention-legal-hold-id",
-                                                "x-amz-object-lock-mode",
-                                                "x-amz-object-lock-legal-hold",
-                                                "x-amz-server-side-encryption-customer-algorithm",
-                                                "x-amz-copy-source-server-side-encryption-customer-algorithm"};
+// The x-amz-, ibm- and retention headers that the emulator keeps to. With any other one a request would
+// be answered as if something had been done that was not: encrypted, tagged, locked, shared.
+constexpr std::string_view kKnownHeaders[] = {"ibm-service-instance-id",
+                                              "x-amz-api-version",
+                                              "x-amz-bypass-governance-retention",
+                                              "x-amz-checksum-algorithm",
+                                              "x-amz-checksum-crc32",
+                                              "x-amz-checksum-crc32c",
+                                              "x-amz-checksum-crc64nvme",
+                                              "x-amz-checksum-mode",
+                                              "x-amz-checksum-sha1",
+                                              "x-amz-checksum-sha256",
+                                              "x-amz-checksum-type",
+                                              "x-amz-content-sha256",
+                                              "x-amz-copy-source",
+                                              "x-amz-copy-source-if-match",
+                                              "x-amz-copy-source-if-modified-since",
+                                              "x-amz-copy-source-if-none-match",
+                                              "x-amz-copy-source-if-unmodified-since",
+                                              "x-amz-copy-source-range",
+                                              "x-amz-date",
+                                              "x-amz-decoded-content-length",
+                                              "x-amz-metadata-directive",
+                                              "x-amz-request-payer",
+                                              "x-amz-sdk-checksum-algorithm",
+                                              "x-amz-security-token",
+                                              "x-amz-tagging-directive",
+                                              "x-amz-trailer",
+                                              "x-amz-user-agent"};
+
+// Those of which the one value that says what is so anyway may be sent.
+constexpr std::pair<std::string_view, std::string_view> kKnownValues[] = {{"x-amz-acl", "private"},
+                                                                          {"x-amz-bucket-object-lock-enabled", "false"},
+                                                                          {"x-amz-storage-class", "STANDARD"},
+                                                                          {"x-ibm-forbid-overwrite", "false"}};
+
+bool asks_for_something(std::string_view name) {
+  constexpr std::string_view kFamilies[] = {"x-amz-", "ibm-", "x-ibm-", "retention-"};
+  return std::any_of(std::begin(kFamilies), std::end(kFamilies),
+                     [&](std::string_view family) { return name.starts_with(family); });
+}
+
+bool is_known(std::string_view name, std::string_view value) {
+  if (name.starts_with(kMetadata)) return true;
+  for (const auto& [known, only] : kKnownValues)
+    if (name == known) return lower_case(value) == lower_case(only);
+  return std::find(std::begin(kKnownHeaders), std::end(kKnownHeaders), name) != std::end(kKnownHeaders);
+}
 
 std::string without_aws_chunked(const std::string& encodings) {
   std::string out, rest = encodings;
@@ -70,13 +107,16 @@ ApiResult<std::size_t> count_parameter(const Call& call, std::string_view name, 
   return std::min<std::size_t>(*value, most);
 }
 
-ApiResult<Unit> check_key_and_headers(const Call& call) {
-  if (call.request.key.size() > kLongestKey) return ApiError("KeyTooLong", "Your key is too long.");
-  if (call.request.key.find('\0') != std::string::npos) return ApiError("InvalidURI", "A key cannot hold a NUL byte.");
-  for (const std::string_view name : kRefusedHeaders)
-    if (call.request.header(name))
-      return ApiError("NotImplemented",
-                      "A header you provided implies functionality that is not implemented: " + std::string(name));
+ApiResult<Unit> check_key(std::string_view key) {
+  if (key.size() > kLongestKey) return ApiError("KeyTooLong", "Your key is too long.");
+  if (key.find('\0') != std::string_view::npos) return ApiError("InvalidURI", "A key cannot hold a NUL byte.");
+  return Unit{};
+}
+
+ApiResult<Unit> check_headers(const Request& request) {
+  for (const auto& [name, value] : request.headers)
+    if (asks_for_something(name) && !is_known(name, value))
+      return ApiError("NotImplemented", "A header you provided implies functionality that is not implemented: " + name);
   return Unit{};
 }
 

@@ -132,24 +132,41 @@ ApiResult<Response> head_object(Call& call) {
 }
 
 ApiResult<Response> delete_object(Call& call) {
-  PAIL_CHECK(call.state.store->remove(call.request.bucket, call.request.key));
+  PAIL_CHECK(call.state.store->remove(call.request.bucket, call.request.key,
+                                      Conditions::from(condition_fields(call.request.headers))));
   Response out;
   out.status = 204;
   return out;
 }
 
+namespace {
+
+ApiResult<Unit> delete_one(const Call& call, const DeleteRequest::Item& item) {
+  if (item.key.empty()) return ApiError("UserKeyMustBeSpecified", "An object without a key cannot be deleted.");
+  PAIL_CHECK(check_key(item.key));
+  // Without versions an object is its own version "null", and there are no others.
+  if (item.version && *item.version != "null")
+    return ApiError("NoSuchVersion", "The specified version does not exist.");
+  if (item.unknown_condition)
+    return ApiError("NotImplemented", "LastModifiedTime and Size as conditions are not implemented.");
+  Conditions conditions;
+  conditions.if_match = item.etag;
+  return call.state.store->remove(call.request.bucket, item.key, conditions);
+}
+
+}  // namespace
+
 ApiResult<Response> delete_objects(Call& call) {
   PAIL_TRY(const DeleteRequest wanted, parse_delete(call.text));
   PAIL_CHECK(call.state.store->bucket(call.request.bucket));
   XmlWriter xml("DeleteResult", XmlWriter::Namespace::s3);
-  for (const std::string& key : wanted.keys) {
-    const ApiResult<Unit> removed = call.state.store->remove(call.request.bucket, key);
-    if (!removed) {
-      xml.open("Error").element("Key", key).element("Code", removed.error().code);
-      xml.element("Message", removed.error().message).close("Error");
-    } else if (!wanted.quiet) {
-      xml.open("Deleted").element("Key", key).close("Deleted");
-    }
+  for (const DeleteRequest::Item& item : wanted.items) {
+    const ApiResult<Unit> removed = delete_one(call, item);
+    if (removed && wanted.quiet) continue;
+    xml.open(removed ? "Deleted" : "Error").element("Key", item.key);
+    if (item.version) xml.element("VersionId", *item.version);
+    if (!removed) xml.element("Code", removed.error().code).element("Message", removed.error().message);
+    xml.close(removed ? "Deleted" : "Error");
   }
   return xml_response(xml.finish());
 }

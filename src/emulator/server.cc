@@ -9,6 +9,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <cerrno>
+#include <exception>
 #include <thread>
 #include <vector>
 
@@ -23,6 +24,7 @@ using boost::system::error_code;
 
 constexpr int kBacklog = 4096;
 constexpr unsigned kSlowThreads = 2;
+constexpr unsigned kMostConnections = 8192;
 
 Error asio_error(const error_code& failed, std::string_view what) {
   const int errnum = failed.category() == boost::system::system_category() ? failed.value() : EINVAL;
@@ -78,6 +80,7 @@ Result<Unit> Server::Impl::load_certificate() {
 }
 
 void Server::Impl::serve(tcp::socket socket) {
+  if (state.connections >= kMostConnections) return;  // closed: strangers shall not fill the memory
   if (tls) {
     std::make_shared<Session<TlsStream>>(TlsStream(std::move(socket), *tls), state, slow)->start();
   } else {
@@ -103,6 +106,18 @@ void Server::Impl::accept() {
 
 namespace {
 
+// Serves until the io_context stops. What a handler throws (bad_alloc) ends its connection alone.
+void run(asio::io_context& io) {
+  for (;;) {
+    try {
+      io.run();
+      return;
+    } catch (const std::exception& error) {
+      spdlog::error("emulator: a connection was dropped: {}", error.what());
+    }
+  }
+}
+
 // sendfile(2) has no MSG_NOSIGNAL: without this a client that goes away would end the whole program.
 void block_sigpipe() {
   sigset_t pipe_only;
@@ -126,7 +141,7 @@ Result<std::unique_ptr<Server>> Server::start(State& state) {
   for (unsigned i = 0; i < std::max(state.options.threads, 1u); ++i)
     impl->threads.emplace_back([io = &impl->io] {
       block_sigpipe();
-      io->run();
+      run(*io);
     });
   return std::unique_ptr<Server>(new Server(std::move(impl)));
 }

@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cerrno>
+#include <exception>
 #include <random>
 
 #include "base/encoding.h"
@@ -10,81 +13,104 @@
 namespace pail::emulator {
 namespace {
 
-constexpr std::uint64_t kLongestText = 8 << 20;  // a completing document of 10,000 parts is under 3 MiB
+constexpr std::uint64_t kLongestText = 8 << 20;           // a completing document of 10,000 parts is under 3 MiB
+constexpr std::uint64_t kLongestUnprovenText = 64 << 10;  // of a token's form, or of control
 constexpr std::uint64_t kLargestPut = std::uint64_t{5} << 30;
 
 using Integrity = BodyReader::Integrity;
 
+// The query parameters of each operation. Any other one asks for something else than the operation:
+// DELETE /bucket?encryption must not delete the bucket, nor PUT /bucket/key?acl store an object.
+using Names = std::span<const std::string_view>;
+constexpr std::string_view kExtendedNames[] = {"extended", "marker", "max-keys", "prefix"};
+constexpr std::string_view kDeleteBucketNames[] = {"aspera-ak-max-tries"};
+constexpr std::string_view kLocationNames[] = {"location"};
+constexpr std::string_view kListNames[] = {"delimiter", "encoding-type", "marker", "max-keys", "prefix"};
+constexpr std::string_view kListV2Names[] = {"continuation-token", "delimiter", "encoding-type", "fetch-owner",
+                                             "list-type",          "max-keys",  "prefix",        "start-after"};
+constexpr std::string_view kListUploadsNames[] = {"delimiter", "encoding-type",    "key-marker", "max-uploads",
+                                                  "prefix",    "upload-id-marker", "uploads"};
+constexpr std::string_view kDeleteObjectsNames[] = {"delete"};
+constexpr std::string_view kReadNames[] = {"partNumber",
+                                           "response-cache-control",
+                                           "response-content-disposition",
+                                           "response-content-encoding",
+                                           "response-content-language",
+                                           "response-content-type",
+                                           "response-expires"};
+constexpr std::string_view kCreateUploadNames[] = {"uploads"};
+constexpr std::string_view kPartNames[] = {"partNumber", "uploadId"};
+constexpr std::string_view kListPartsNames[] = {"encoding-type", "max-parts", "part-number-marker", "uploadId"};
+constexpr std::string_view kUploadNames[] = {"uploadId"};
+
+// Those of a signature, and the operation's name that some SDKs add.
+constexpr std::string_view kCommonNames[] = {"X-Amz-Algorithm",     "X-Amz-Content-Sha256", "X-Amz-Credential",
+                                             "X-Amz-Date",          "X-Amz-Expires",        "X-Amz-Security-Token",
+                                             "X-Amz-SignedHeaders", "X-Amz-Signature",      "x-id"};
+
 constexpr Operation kListBuckets{.name = "ListBuckets", .run = list_buckets};
-constexpr Operation kListBucketsExtended{.name = "ListBucketsExtended", .run = list_buckets_extended};
+constexpr Operation kListBucketsExtended{
+    .name = "ListBucketsExtended", .parameters = kExtendedNames, .run = list_buckets_extended};
 constexpr Operation kCreateBucket{.name = "CreateBucket", .body = BodyUse::text, .run = create_bucket};
 constexpr Operation kHeadBucket{.name = "HeadBucket", .run = head_bucket};
-constexpr Operation kDeleteBucket{.name = "DeleteBucket", .cost = Cost::slow, .run = delete_bucket};
-constexpr Operation kGetBucketLocation{.name = "GetBucketLocation", .run = get_bucket_location};
-constexpr Operation kListObjects{.name = "ListObjects", .run = list_objects};
-constexpr Operation kListObjectsV2{.name = "ListObjectsV2", .run = list_objects_v2};
-constexpr Operation kListUploads{.name = "ListMultipartUploads", .run = list_uploads};
+constexpr Operation kDeleteBucket{
+    .name = "DeleteBucket", .cost = Cost::slow, .parameters = kDeleteBucketNames, .run = delete_bucket};
+constexpr Operation kGetBucketLocation{
+    .name = "GetBucketLocation", .parameters = kLocationNames, .run = get_bucket_location};
+constexpr Operation kListObjects{.name = "ListObjects", .parameters = kListNames, .run = list_objects};
+constexpr Operation kListObjectsV2{.name = "ListObjectsV2", .parameters = kListV2Names, .run = list_objects_v2};
+constexpr Operation kListUploads{.name = "ListMultipartUploads", .parameters = kListUploadsNames, .run = list_uploads};
 constexpr Operation kDeleteObjects{.name = "DeleteObjects",
                                    .body = BodyUse::text,
                                    .cost = Cost::slow,
                                    .integrity = Integrity::required,
+                                   .parameters = kDeleteObjectsNames,
                                    .run = delete_objects};
 constexpr Operation kPutObject{
     .name = "PutObject", .body = BodyUse::object, .check = check_put_object, .run = put_object};
-constexpr Operation kGetObject{.name = "GetObject", .run = get_object};
-constexpr Operation kHeadObject{.name = "HeadObject", .run = head_object};
+constexpr Operation kGetObject{.name = "GetObject", .parameters = kReadNames, .run = get_object};
+constexpr Operation kHeadObject{.name = "HeadObject", .parameters = kReadNames, .run = head_object};
 constexpr Operation kDeleteObject{.name = "DeleteObject", .run = delete_object};
 constexpr Operation kCopyObject{.name = "CopyObject", .cost = Cost::slow, .run = copy_object};
-constexpr Operation kCreateUpload{.name = "CreateMultipartUpload", .run = create_upload};
-constexpr Operation kUploadPart{
-    .name = "UploadPart", .body = BodyUse::part, .check = check_upload_part, .run = upload_part};
-constexpr Operation kUploadPartCopy{.name = "UploadPartCopy", .cost = Cost::slow, .run = upload_part_copy};
-constexpr Operation kListParts{.name = "ListParts", .run = list_parts};
+constexpr Operation kCreateUpload{
+    .name = "CreateMultipartUpload", .parameters = kCreateUploadNames, .run = create_upload};
+constexpr Operation kUploadPart{.name = "UploadPart",
+                                .body = BodyUse::part,
+                                .parameters = kPartNames,
+                                .check = check_upload_part,
+                                .run = upload_part};
+constexpr Operation kUploadPartCopy{
+    .name = "UploadPartCopy", .cost = Cost::slow, .parameters = kPartNames, .run = upload_part_copy};
+constexpr Operation kListParts{.name = "ListParts", .parameters = kListPartsNames, .run = list_parts};
 constexpr Operation kCompleteUpload{.name = "CompleteMultipartUpload",
                                     .body = BodyUse::text,
                                     .cost = Cost::slow,
                                     .integrity = Integrity::content_md5_only,
+                                    .parameters = kUploadNames,
                                     .run = complete_upload};
-constexpr Operation kAbortUpload{.name = "AbortMultipartUpload", .cost = Cost::slow, .run = abort_upload};
+constexpr Operation kAbortUpload{
+    .name = "AbortMultipartUpload", .cost = Cost::slow, .parameters = kUploadNames, .run = abort_upload};
 constexpr Operation kToken{.name = "Token", .body = BodyUse::text};
 constexpr Operation kControl{.name = "Control", .body = BodyUse::text};
 constexpr Operation kUnknown{.name = "Unknown"};
 
-// Sub-resources of the service that the emulator does not have. An unknown parameter is ignored, a known one is not:
-// answering PUT ?acl by storing an object would destroy it.
-constexpr std::string_view kMissing[] = {"accelerate",
-                                         "acl",
-                                         "analytics",
-                                         "cors",
-                                         "extendRetention",
-                                         "faspConnectionInfo",
-                                         "ibm-replication-failures",
-                                         "ibm-replication-reattempt",
-                                         "inventory",
-                                         "legal-hold",
-                                         "legalHold",
-                                         "lifecycle",
-                                         "logging",
-                                         "metrics",
-                                         "object-lock",
-                                         "policy",
-                                         "protection",
-                                         "publicAccessBlock",
-                                         "replication",
-                                         "restore",
-                                         "retention",
-                                         "select",
-                                         "tagging",
-                                         "torrent",
-                                         "versionId",
-                                         "versioning",
-                                         "versions",
-                                         "website"};
+bool holds(Names names, std::string_view name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
 
-bool asks_for_missing(const Request& request) {
-  for (const std::string_view name : kMissing)
-    if (request.has_parameter(name)) return true;
-  return false;
+// SDKs move headers of a presigned request into its query, where they mean the same. A source is not
+// among them: it makes another operation of a PUT.
+bool is_moved_header(const Request& request, std::string_view name) {
+  const std::string lower = lower_case(name);
+  return request.has_parameter("X-Amz-Signature") && !holds(kCommonNames, name) && lower.starts_with("x-amz-") &&
+         !lower.starts_with("x-amz-copy-source");
+}
+
+bool knows_parameters(const Operation& operation, const Request& request) {
+  return std::all_of(request.query.begin(), request.query.end(), [&](const auto& parameter) {
+    const std::string& name = parameter.first;
+    return holds(operation.parameters, name) || holds(kCommonNames, name) || is_moved_header(request, name);
+  });
 }
 
 bool is_control(const Request& request) {
@@ -92,6 +118,11 @@ bool is_control(const Request& request) {
 }
 bool is_token(const Request& request) {
   return request.method == "POST" && (request.path == "/identity/token" || request.path == "/oidc/token");
+}
+
+const Operation& service_operation(const Request& request) {
+  if (request.method != "GET") return kUnknown;
+  return request.has_parameter("extended") ? kListBucketsExtended : kListBuckets;
 }
 
 const Operation& bucket_operation(const Request& request) {
@@ -132,10 +163,10 @@ std::string new_uuid() {
 const Operation& operation_of(const Request& request) {
   if (is_control(request)) return kControl;
   if (is_token(request)) return kToken;
-  if (asks_for_missing(request)) return kUnknown;
-  if (!request.bucket.empty()) return request.key.empty() ? bucket_operation(request) : object_operation(request);
-  if (request.method != "GET") return kUnknown;
-  return request.has_parameter("extended") ? kListBucketsExtended : kListBuckets;
+  const Operation& operation = request.bucket.empty() ? service_operation(request)
+                               : request.key.empty()  ? bucket_operation(request)
+                                                      : object_operation(request);
+  return knows_parameters(operation, request) ? operation : kUnknown;
 }
 
 Exchange::Exchange(State& state, Request request)
@@ -153,13 +184,20 @@ ApiResult<Unit> Exchange::start() {
     if (!call_.request.from_loopback) return ApiError("AccessDenied", "Control is for this machine only.");
   } else if (&operation_ != &kToken) {
     PAIL_CHECK(authenticate());
-    if (operation_.run == nullptr)
-      return ApiError("NotImplemented",
-                      "A header or parameter you provided implies functionality that is not implemented.");
-    if (!call_.request.key.empty()) PAIL_CHECK(check_key_and_headers(call_));
+    authenticated_ = true;
+    if (operation_.run == nullptr) return refuse_unknown();
+    PAIL_CHECK(check_key(call_.request.key));
+    PAIL_CHECK(check_headers(call_.request));
   }
   if (operation_.check != nullptr) PAIL_CHECK(operation_.check(call_));
   return prepare_body();
+}
+
+// Whether a bucket is there is told even by those of its sub-resources that are not.
+ApiResult<Unit> Exchange::refuse_unknown() const {
+  if (!call_.request.bucket.empty()) PAIL_CHECK(call_.state.store->bucket(call_.request.bucket));
+  return ApiError("NotImplemented",
+                  "A header or parameter you provided implies functionality that is not implemented.");
 }
 
 ApiResult<Unit> Exchange::authenticate() {
@@ -176,6 +214,8 @@ ApiResult<Unit> Exchange::authenticate() {
   if (authorization.empty() && !call_.request.has_parameter("X-Amz-Signature"))
     return ApiError("AccessDenied", "Access Denied");
   PAIL_TRY(call_.payload, call_.state.verifier->verify(call_.request, now));
+  for (const auto& [name, value] : call_.request.query)
+    if (is_moved_header(call_.request, name)) call_.request.headers.emplace_back(lower_case(name), value);
   return Unit{};
 }
 
@@ -191,8 +231,10 @@ ApiResult<Unit> Exchange::prepare_body() {
     return ApiError("UnexpectedContent", "This request does not support content.");
   };
   if (operation_.body == BodyUse::text) {
-    sink = [this](std::span<const std::byte> bytes) -> ApiResult<Unit> {
-      if (call_.text.size() + bytes.size() > kLongestText)
+    const std::uint64_t most = authenticated_ ? kLongestText : kLongestUnprovenText;
+    if (length && *length > most) return ApiError("MaxMessageLengthExceeded", "Your request was too big.");
+    sink = [this, most](std::span<const std::byte> bytes) -> ApiResult<Unit> {
+      if (call_.text.size() + bytes.size() > most)
         return ApiError("MaxMessageLengthExceeded", "Your request was too big.");
       call_.text.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
       return Unit{};
@@ -227,8 +269,13 @@ ApiResult<Response> Exchange::carry_out() {
   return operation_.run(call_);
 }
 
+// What throws here (bad_alloc) is this request's trouble alone.
+ApiResult<Response> Exchange::carry_out_or_fail() try { return carry_out(); } catch (const std::exception& error) {
+  return Error{EIO, error.what()};
+}
+
 Response Exchange::finish() {
-  const ApiResult<Response> done = carry_out();
+  const ApiResult<Response> done = carry_out_or_fail();
   if (done) return complete(*done);
   error_code_ = done.error().code;
   return error_response(done.error().status(), done.error().code, done.error().message);

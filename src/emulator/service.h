@@ -35,6 +35,7 @@ struct Operation {
   BodyUse body = BodyUse::none;
   Cost cost = Cost::quick;
   BodyReader::Integrity integrity = BodyReader::Integrity::optional;
+  std::span<const std::string_view> parameters = {};  // of the query; with others it is not this operation
   ApiResult<Unit> (*check)(Call&) = nullptr;
   ApiResult<Response> (*run)(Call&) = nullptr;
 };
@@ -52,6 +53,8 @@ class Exchange {
   // Already refused: the answer will not depend on the body, which may be left unread.
   bool refused() const { return refusal_.has_value(); }
   void refuse(ApiError error);
+  // The client has proven who it is. Before that it is not trusted with memory.
+  bool authenticated() const { return authenticated_; }
 
   // The next bytes of the body. After a refusal they are dropped.
   void feed(std::span<const std::byte> bytes);
@@ -64,14 +67,17 @@ class Exchange {
  private:
   ApiResult<Unit> start();
   ApiResult<Unit> authenticate();
+  ApiResult<Unit> refuse_unknown() const;
   ApiResult<Unit> prepare_body();
   ApiResult<Response> carry_out();
+  ApiResult<Response> carry_out_or_fail();
   Response complete(Response response) const;
 
   Call call_;
   const Operation& operation_;
   std::optional<BodyReader> reader_;
   std::optional<ApiError> refusal_;
+  bool authenticated_ = false;
   std::string_view error_code_;
 };
 

@@ -7,7 +7,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/read.hpp>
 #include <boost/asio/write.hpp>
-#include <boost/beast/http/read.hpp>
+#include <boost/beast/http/error.hpp>
 #include <cerrno>
 #include <cstring>
 #include <limits>
@@ -21,8 +21,12 @@ namespace {
 namespace http = boost::beast::http;
 using boost::system::error_code;
 
-constexpr std::uint32_t kLargestHeader = 256 * 1024;
-constexpr std::size_t kBuffer = 512 * 1024;     // of a body, each way
+constexpr std::size_t kHeaderPiece = 8 * 1024;
+constexpr std::size_t kFreeHeader = 16 * 1024;   // more of an incomplete header counts as unproven
+constexpr std::size_t kBuffer = 512 * 1024;      // of a body, each way
+constexpr std::size_t kSmallBuffer = 16 * 1024;  // of a body that is dropped or whose sender is unknown
+constexpr std::uint64_t kLeastProgress = 4 * 1024;
+constexpr std::chrono::seconds kLinger(5);
 constexpr std::size_t kTogether = 64 * 1024;    // a body up to this goes out in one write with its header
 constexpr std::size_t kSendfileTurn = 4 << 20;  // then others have their turn
 constexpr std::uint64_t kNoLimit = std::numeric_limits<std::uint64_t>::max();
@@ -46,7 +50,13 @@ Response page_of_a_proxy(int status, std::string_view method) {
 
 template <class Stream>
 Session<Stream>::Session(Stream stream, State& state, asio::thread_pool& slow)
-    : stream_(std::move(stream)), state_(state), slow_(slow), timer_(stream_.get_executor()) {
+    : stream_(std::move(stream)),
+      state_(state),
+      slow_(slow),
+      timer_(stream_.get_executor()),
+      deadline_(stream_.get_executor(), Clock::time_point::max()),
+      unproven_(state.unproven) {
+  ++state_.connections;
   error_code ignored;
   peer_ = socket().remote_endpoint(ignored).address();
   socket().set_option(asio::ip::tcp::no_delay(true), ignored);
@@ -64,10 +74,11 @@ asio::ip::tcp::socket& Session<Stream>::socket() {
 template <class Stream>
 void Session<Stream>::start() {
   if constexpr (kPlain) {
-    asio::post(stream_.get_executor(), [self = this->shared_from_this()] { self->read_header(); });
+    asio::post(stream_.get_executor(), [self = this->shared_from_this()] { self->next_request(); });
   } else {
+    expect_within(std::chrono::nanoseconds(state_.header_patience_ns));
     stream_.async_handshake(asio::ssl::stream_base::server, [self = this->shared_from_this()](error_code failed) {
-      if (!failed) self->read_header();
+      if (!failed) self->next_request();
     });
   }
 }
@@ -77,6 +88,71 @@ void Session<Stream>::close() {
   error_code ignored;
   socket().shutdown(asio::ip::tcp::socket::shutdown_both, ignored);
   socket().close(ignored);
+}
+
+template <class Stream>
+void Session<Stream>::linger() {
+  if (buffer_.empty()) {
+    error_code ignored;
+    socket().shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
+    expect_within(kLinger);
+    buffer_.resize(kSmallBuffer);
+  }
+  socket().async_read_some(asio::buffer(buffer_), [self = this->shared_from_this()](error_code failed, std::size_t) {
+    failed ? self->close() : self->linger();
+  });
+}
+
+template <class Stream>
+void Session<Stream>::expect_within(Clock::duration limit) {
+  gave_up_ = false;
+  deadline_.expires_after(limit);
+  deadline_.async_wait([weak = this->weak_from_this()](error_code failed) {
+    const auto self = weak.lock();
+    if (failed || !self || self->deadline_.expiry() > Clock::now()) return;
+    self->nothing_expected();
+    self->gave_up_ = true;
+    error_code ignored;
+    self->socket().cancel(ignored);  // whoever is waiting goes on with an error
+  });
+}
+
+template <class Stream>
+void Session<Stream>::nothing_expected() {
+  deadline_.expires_at(Clock::time_point::max());
+}
+
+template <class Stream>
+void Session<Stream>::expect_progress() {
+  if (deadline_.expiry() == Clock::time_point::max())
+    expect_within(std::chrono::nanoseconds(state_.progress_patience_ns));
+}
+
+template <class Stream>
+void Session<Stream>::note_progress(std::uint64_t moved) {
+  if (moved < progress_ + kLeastProgress) return;
+  progress_ = moved;
+  expect_within(std::chrono::nanoseconds(state_.progress_patience_ns));
+}
+
+template <class Stream>
+auto Session<Stream>::all_with_progress(std::uint64_t moved) {
+  expect_progress();
+  return [self = this->shared_from_this(), moved](error_code failed, std::size_t done) -> std::size_t {
+    if (failed) return 0;
+    if (done > 0) self->note_progress(moved + done);
+    return kBuffer;
+  };
+}
+
+// Sends buffers of which `size_of_body` bytes are the answer's body.
+template <class Stream>
+template <class Buffers>
+void Session<Stream>::write_all(const Buffers& buffers, std::size_t size_of_body) {
+  asio::async_write(stream_, buffers, all_with_progress(sent_),
+                    [self = this->shared_from_this(), size_of_body](error_code failed, std::size_t) {
+                      self->on_sent(failed, size_of_body);
+                    });
 }
 
 template <class Stream>
@@ -90,6 +166,7 @@ void Session<Stream>::reset_connection() {
 template <class Stream>
 void Session<Stream>::wait(Clock::duration delay, Next next) {
   if (delay <= Clock::duration::zero()) return (this->*next)();
+  nothing_expected();
   timer_.expires_after(delay);
   timer_.async_wait([self = this->shared_from_this(), next](error_code failed) {
     if (!failed) ((*self).*next)();
@@ -111,6 +188,7 @@ template <class Stream>
 void Session<Stream>::stall(Next next) {
   if (fault_->stall_time.count() > 0) return wait(fault_->stall_time, next);
   // Data that arrives says that the client lives; the end of it says that it has given up.
+  nothing_expected();
   buffer_.resize(1);
   stream_.async_read_some(asio::buffer(buffer_),
                           [self = this->shared_from_this(), next](error_code failed, std::size_t) {
@@ -121,40 +199,68 @@ void Session<Stream>::stall(Next next) {
 }
 
 template <class Stream>
-void Session<Stream>::read_header() {
+void Session<Stream>::next_request() {
   exchange_.reset();
   response_.reset();
   fault_.reset();
   outer_chunks_.reset();
   stalled_ = logged_ = false;
-  bytes_in_ = sent_ = 0;
+  bytes_in_ = sent_ = progress_ = 0;
   piece_fd_.reset();
   buffer_ = {};
+  unproven_.release();
+  const bool first = !parser_;
   parser_.emplace();
-  parser_->header_limit(kLargestHeader);
-  parser_->body_limit(kNoLimit);  // boost 1.74 reads boost::none as 0; operations have limits of their own
-  http::async_read_header(stream_, input_, *parser_, [self = this->shared_from_this()](error_code failed, std::size_t) {
-    if (failed == http::error::end_of_stream || failed == asio::error::operation_aborted ||
-        failed == asio::error::connection_reset)
-      return self->close();
-    if (!failed) return self->on_header();
-    self->keep_alive_ = false;
-    self->exchange_ = std::make_unique<Exchange>(self->state_, Request{});
-    self->response_ = self->exchange_->error_response(
-        400, failed == http::error::header_limit ? "MaxMessageLengthExceeded" : "BadRequest",
-        "The request could not be read.");
-    self->answer();
-  });
+  if (input_.size() > 0) return take_header(0);  // sent behind the last request
+  expect_within(std::chrono::nanoseconds(first ? state_.header_patience_ns : state_.idle_patience_ns));
+  read_header();
 }
 
 template <class Stream>
-Request Session<Stream>::make_request() const {
-  const auto& message = parser_->get();
+void Session<Stream>::read_header() {
+  stream_.async_read_some(input_.prepare(kHeaderPiece),
+                          [self = this->shared_from_this()](error_code failed, std::size_t size) {
+                            if (failed) return self->close();  // it went away, or was silent for too long
+                            self->take_header(size);
+                          });
+}
+
+// Goes on with what is there of a header, to which `size` bytes have just been added.
+template <class Stream>
+void Session<Stream>::take_header(std::size_t size) {
+  const bool begins = input_.size() == 0 || size == 0;
+  input_.commit(size);
+  if (begins) expect_within(std::chrono::nanoseconds(state_.header_patience_ns));
+  error_code failed;
+  while (!failed && !parser_->is_header_done()) input_.consume(parser_->put(input_.data(), failed));
+  if (!failed) return on_header();
+  if (failed == http::error::bad_target)
+    return refuse_header(400, "InvalidURI", "The URI of the request could not be read.");
+  if (failed == http::error::header_limit)
+    return refuse_header(400, "MaxMessageLengthExceeded", "The header of the request is too long.");
+  if (failed != http::error::need_more) return refuse_header(400, "BadRequest", "The request could not be read.");
+  if (input_.size() > kFreeHeader && !unproven_.grow_to(input_.size()))
+    return refuse_header(503, "SlowDown", "Too many requests are being received at once.");
+  read_header();
+}
+
+template <class Stream>
+void Session<Stream>::refuse_header(int status, std::string_view code, std::string_view message) {
+  nothing_expected();
+  keep_alive_ = false;
+  unread_ = true;
+  input_ = {};
+  unproven_.release();
+  exchange_ = std::make_unique<Exchange>(state_, Request{});
+  response_ = exchange_->error_response(status, code, message);
+  answer();
+}
+
+template <class Stream>
+Request Session<Stream>::make_request() {
   Request out;
-  out.method = std::string(message.method_string());
-  for (const auto& field : message)
-    out.headers.emplace_back(lower_case({field.name_string().data(), field.name_string().size()}),
-                             std::string(field.value().data(), field.value().size()));
+  out.method = parser_->method();
+  out.headers = parser_->take_fields();
   out.chunked = parser_->chunked();
   if (const auto length = parser_->content_length()) out.content_length = *length;
   out.from_loopback = peer_.is_loopback();
@@ -163,16 +269,18 @@ Request Session<Stream>::make_request() const {
 
 template <class Stream>
 void Session<Stream>::on_header() {
+  nothing_expected();
   Request request = make_request();
-  const auto target = parser_->get().target();
+  if (input_.capacity() > kFreeHeader) input_.shrink_to_fit();
   const std::string host = request.header_or("host", "");
-  keep_alive_ = parser_->get().keep_alive();
-  const bool readable = set_target(request, {target.data(), target.size()}, host, state_.options.domains);
+  keep_alive_ = parser_->keep_alive();
+  const bool readable = set_target(request, parser_->target(), host, state_.options.domains);
   const bool expects = lower_case(request.header_or("expect", "")) == "100-continue";
   body_left_ = request.content_length.value_or(0);
   if (request.chunked) outer_chunks_.emplace();
 
   exchange_ = std::make_unique<Exchange>(state_, std::move(request));
+  if (exchange_->authenticated()) unproven_.release();
   const Request& asked = exchange_->request();
   if (!readable) exchange_->refuse({"InvalidURI", "The URI of the request could not be read."});
   if (exchange_->operation().name != "Control")
@@ -184,11 +292,13 @@ void Session<Stream>::on_header() {
   if (!expects || (body_left_ == 0 && !outer_chunks_)) return read_body();
   if (exchange_->refused()) {  // answer without the body, which the client may or may not send now
     keep_alive_ = false;
+    unread_ = true;
     body_left_ = 0;
     outer_chunks_.reset();
     return after_body();
   }
   static constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+  expect_progress();
   asio::async_write(stream_, asio::buffer(kContinue.data(), kContinue.size()),
                     [self = this->shared_from_this()](error_code failed, std::size_t) {
                       if (!failed) self->read_body();
@@ -220,36 +330,52 @@ bool Session<Stream>::take_body(std::size_t size) {
   return true;
 }
 
+// How much of a body is read at a time: memory is for those who have proven who they are.
+template <class Stream>
+std::size_t Session<Stream>::body_buffer() const {
+  return exchange_->refused() || !exchange_->authenticated() ? kSmallBuffer : kBuffer;
+}
+
+// The client went away in the middle of its body, or stopped sending.
+template <class Stream>
+void Session<Stream>::on_body_ended() {
+  if (gave_up_) {
+    gave_up_ = false;
+    exchange_->refuse({"RequestTimeout", "Your body did not arrive within the time-out period."});
+    keep_alive_ = false;
+    unread_ = true;
+    return after_body();
+  }
+  log_request(sent_);
+  close();
+}
+
 template <class Stream>
 void Session<Stream>::read_body() {
   if (outer_chunks_) return read_chunked_body();
   if (body_left_ == 0) return after_body();
-  const std::size_t want = std::min<std::uint64_t>(body_left_, kBuffer);
+  const std::size_t want = std::min<std::uint64_t>(body_left_, body_buffer());
   if (buffer_.size() < want) buffer_.resize(want);
   const std::size_t ready = std::min(want, input_.size());
   std::memcpy(buffer_.data(), input_.data().data(), ready);
   input_.consume(ready);
   const auto taken = [self = this->shared_from_this(), want](error_code failed, std::size_t) {
-    if (failed) {
-      self->log_request(self->sent_);
-      return self->close();
-    }
+    if (failed) return self->on_body_ended();
     self->body_left_ -= want;
     if (self->take_body(want)) self->pace(want, &Session::read_body);
   };
   if (ready == want) return taken({}, 0);
-  asio::async_read(stream_, asio::buffer(buffer_.data() + ready, want - ready), taken);
+  asio::async_read(stream_, asio::buffer(buffer_.data() + ready, want - ready), all_with_progress(bytes_in_ + ready),
+                   taken);
 }
 
 template <class Stream>
 void Session<Stream>::read_chunked_body() {
-  buffer_.resize(kBuffer);
+  buffer_.resize(body_buffer());
   const auto taken = [self = this->shared_from_this()](error_code failed, std::size_t got) {
-    if (failed) {
-      self->log_request(self->sent_);
-      return self->close();
-    }
+    if (failed) return self->on_body_ended();
     Session& s = *self;
+    s.note_progress(s.bytes_in_ + got);
     bool alive = true;
     std::vector<std::byte> framed(s.buffer_.begin(), s.buffer_.begin() + static_cast<std::ptrdiff_t>(got));
     const auto used = s.outer_chunks_->feed(framed, [&](std::span<const std::byte> data) -> ApiResult<Unit> {
@@ -261,6 +387,7 @@ void Session<Stream>::read_chunked_body() {
     if (!used) {
       s.exchange_->refuse(used.error());
       s.keep_alive_ = false;
+      s.unread_ = true;
       return s.after_body();
     }
     if (s.outer_chunks_->done()) {
@@ -280,11 +407,14 @@ void Session<Stream>::read_chunked_body() {
     input_.consume(ready);
     return taken({}, ready);
   }
+  expect_progress();
   stream_.async_read_some(asio::buffer(buffer_), taken);
 }
 
 template <class Stream>
 void Session<Stream>::after_body() {
+  nothing_expected();
+  progress_ = 0;
   buffer_ = {};
   wait(Clock::duration(
            std::chrono::nanoseconds(exchange_->operation().name == "Control" ? 0 : state_.latency_ns.load())),
@@ -345,10 +475,7 @@ void Session<Stream>::send_head() {
     corrupt(std::as_writable_bytes(std::span(response_->body)), 0);
   const std::size_t with_head = together ? body_size_ : 0;
   log_if_last(with_head);
-  asio::async_write(stream_, std::array{asio::buffer(head_), asio::buffer(response_->body.data(), with_head)},
-                    [self = this->shared_from_this(), with_head](error_code failed, std::size_t) {
-                      self->on_sent(failed, with_head);
-                    });
+  write_all(std::array{asio::buffer(head_), asio::buffer(response_->body.data(), with_head)}, with_head);
 }
 
 template <class Stream>
@@ -383,10 +510,7 @@ void Session<Stream>::send_body() {
   if (!response_->payload) {
     const std::size_t size = std::min<std::uint64_t>({body_size_, send_limit_, sent_ + kBuffer}) - sent_;
     log_if_last(size);
-    asio::async_write(
-        stream_, asio::buffer(response_->body.data() + sent_, size),
-        [self = this->shared_from_this(), size](error_code failed, std::size_t) { self->on_sent(failed, size); });
-    return;
+    return write_all(asio::buffer(response_->body.data() + sent_, size), size);
   }
   if (!piece_fd_.valid()) {
     auto fd = response_->payload->pin->open(response_->payload->pieces[piece_].file);
@@ -436,12 +560,14 @@ void Session<Stream>::send_from_file() {
   if (n > 0) {
     advance_piece(static_cast<std::size_t>(n));
     sent_ += static_cast<std::uint64_t>(n);
+    note_progress(sent_);
     // Through the executor, so that a fast client does not hold the thread, nor the stack grow.
     const auto self = this->shared_from_this();
     asio::post(stream_.get_executor(), [self, n] { self->pace(static_cast<std::size_t>(n), &Session::send_body); });
     return;
   }
   if (n == 0 || (errno != EAGAIN && errno != EINTR)) return on_sent(asio::error::broken_pipe, 0);
+  expect_progress();
   socket().async_wait(PlainStream::wait_write,
                       [self = this->shared_from_this()](error_code failed) { self->on_sent(failed, 0); });
 }
@@ -456,16 +582,17 @@ void Session<Stream>::send_from_buffer() {
   if (fault(FaultKind::corrupt)) corrupt(bytes, sent_);
   log_if_last(size);
   advance_piece(size);
-  asio::async_write(
-      stream_, asio::buffer(bytes.data(), size),
-      [self = this->shared_from_this(), size](error_code failed, std::size_t) { self->on_sent(failed, size); });
+  write_all(asio::buffer(bytes.data(), size), size);
 }
 
 template <class Stream>
 void Session<Stream>::after_answer() {
   log_request(sent_);
+  nothing_expected();
+  buffer_ = {};
+  if (unread_) return linger();
   if (!keep_alive_) return close();
-  read_header();
+  next_request();
 }
 
 // Written down before the client can see the end of the answer: who has it finds its request in the counters.

@@ -7,8 +7,6 @@
 #include <boost/asio/strand.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/http/empty_body.hpp>
-#include <boost/beast/http/parser.hpp>
 #include <chrono>
 #include <memory>
 #include <optional>
@@ -16,6 +14,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "emulator/head_parser.h"
 #include "emulator/service.h"
 
 namespace pail::emulator {
@@ -29,6 +28,7 @@ template <class Stream>
 class Session : public std::enable_shared_from_this<Session<Stream>> {
  public:
   Session(Stream stream, State& state, asio::thread_pool& slow);
+  ~Session() { --state_.connections; }
   void start();
 
  private:
@@ -36,10 +36,15 @@ class Session : public std::enable_shared_from_this<Session<Stream>> {
   using Clock = std::chrono::steady_clock;
   using Next = void (Session::*)();
 
+  void next_request();
   void read_header();
+  void take_header(std::size_t size);
   void on_header();
-  Request make_request() const;
+  void refuse_header(int status, std::string_view code, std::string_view message);
+  Request make_request();
+  std::size_t body_buffer() const;
   void read_body();
+  void on_body_ended();
   void read_chunked_body();
   bool take_body(std::size_t size);
   void after_body();
@@ -64,8 +69,22 @@ class Session : public std::enable_shared_from_this<Session<Stream>> {
   void pace(std::size_t bytes, Next next);
   // Silence until the client goes away, or for the fault's time and then `next`.
   void stall(Next next);
+
+  // Gives the connection up when the client does not do its part within this time.
+  void expect_within(Clock::duration limit);
+  void nothing_expected();
+  // The same for a body that moves: asks for 4 KiB more of `moved` bytes each time.
+  void expect_progress();
+  void note_progress(std::uint64_t moved);
+  // A condition for asio that notes progress from `moved` bytes on, and goes on until all are through.
+  auto all_with_progress(std::uint64_t moved);
+  template <class Buffers>
+  void write_all(const Buffers& buffers, std::size_t size_of_body);
+
   void reset_connection();
   void close();
+  // Lets the client read the answer although it has not sent all: closing at once would be a reset.
+  void linger();
   asio::ip::tcp::socket& socket();
 
   const FaultRule* fault(FaultKind kind) const { return fault_ && fault_->kind == kind ? &*fault_ : nullptr; }
@@ -75,16 +94,21 @@ class Session : public std::enable_shared_from_this<Session<Stream>> {
   Stream stream_;
   State& state_;
   asio::thread_pool& slow_;
-  asio::steady_timer timer_;
+  asio::steady_timer timer_;     // of the server's own pauses
+  asio::steady_timer deadline_;  // of the client's part; far away when there is none
+  bool gave_up_ = false;         // the deadline passed
+  std::uint64_t progress_ = 0;   // bytes of the body when the deadline was last moved
   asio::ip::address peer_;
   boost::beast::flat_buffer input_;
-  std::optional<boost::beast::http::request_parser<boost::beast::http::empty_body>> parser_;
+  ByteBudget::Share unproven_;
+  std::optional<HeadParser> parser_;
   Clock::time_point free_at_{};  // when the bandwidth allows the next byte
 
   // The request at hand.
   std::unique_ptr<Exchange> exchange_;
   std::optional<FaultRule> fault_;
   bool keep_alive_ = true;
+  bool unread_ = false;                       // the client may be sending what nobody will read
   std::optional<ChunkDecoder> outer_chunks_;  // Transfer-Encoding: chunked
   std::uint64_t body_left_ = 0;
   std::uint64_t bytes_in_ = 0;

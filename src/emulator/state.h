@@ -8,6 +8,7 @@
 
 #include "base/mutex.h"
 #include "base/unique_fd.h"
+#include "emulator/byte_budget.h"
 #include "emulator/emulator.h"
 #include "emulator/iam.h"
 #include "emulator/store.h"
@@ -59,6 +60,10 @@ struct State {
   MovableClock clock;
   std::atomic<std::int64_t> latency_ns{0};
   std::atomic<std::uint64_t> bandwidth{0};  // bytes a second, 0: no limit
+  std::atomic<std::int64_t> header_patience_ns{0}, progress_patience_ns{0}, idle_patience_ns{0};
+  std::atomic<unsigned> connections{0};
+  // Of headers that are not complete, so that nobody knows whose they are.
+  ByteBudget unproven{8 << 20};
 
   std::int64_t now_ns() const { return clock.wall().time_since_epoch().count(); }
 };

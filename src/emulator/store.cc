@@ -14,6 +14,13 @@ namespace {
 // Address space, not disk: the index grows as it is filled.
 constexpr std::size_t kMapBytes = std::size_t{256} << 30;
 constexpr unsigned kReaders = 64;
+// Disk that the index holds beyond its last page. Removing writes index pages before it frees any, so
+// that without this nothing could be removed from a full disk. A removal needs some 50 KiB.
+constexpr std::uint64_t kReserve = 1 << 20;
+
+ApiError condition_failed() {
+  return {"PreconditionFailed", "At least one of the preconditions you specified did not hold."};
+}
 
 }  // namespace
 
@@ -75,6 +82,30 @@ Result<Unit> Store::open_index(const std::filesystem::path& dir) {
   return Unit{};
 }
 
+Result<Unit> Store::keep_reserve() {
+  MDB_envinfo info{};
+  MDB_stat stat{};
+  mdb_env_info(env_.get(), &info);
+  mdb_env_stat(env_.get(), &stat);
+  const std::uint64_t end = (info.me_last_pgno + 1) * stat.ms_psize;
+  if (end + kReserve <= reserved_end_) return Unit{};
+  mdb_filehandle_t fd = -1;
+  mdb_env_get_fd(env_.get(), &fd);
+  const std::uint64_t size = 2 * kReserve;  // not at each change
+  const auto from = static_cast<off_t>(end), length = static_cast<off_t>(size);
+  // A file system that cannot reserve (EOPNOTSUPP) serves all the same, as long as it is not full.
+  if (::fallocate(fd, FALLOC_FL_KEEP_SIZE, from, length) != 0 && (errno == ENOSPC || errno == EDQUOT))
+    return errno_error(errno, "index: no space is left for more");
+  reserved_end_ = end + size;
+  return Unit{};
+}
+
+Result<Txn> Store::begin_growing() {
+  PAIL_TRY(Txn txn, Txn::begin(env_.get(), Txn::Kind::write));
+  PAIL_CHECK(keep_reserve());
+  return txn;
+}
+
 Result<std::unique_ptr<Store>> Store::open(const std::filesystem::path& dir) {
   std::unique_ptr<Store> store(new Store);
   PAIL_CHECK(make_private_directory(dir));
@@ -105,7 +136,7 @@ ApiResult<BucketRecord> Store::bucket(const std::string& name) const {
 }
 
 ApiResult<Unit> Store::create_bucket(const std::string& name, BucketRecord record) {
-  PAIL_TRY(Txn txn, Txn::begin(env_.get(), Txn::Kind::write));
+  PAIL_TRY(Txn txn, begin_growing());
   PAIL_TRY(const auto found, lmdb_get(txn, buckets_, name));
   if (found) return ApiError("BucketAlreadyExists", "The requested bucket name is not available.");
   PAIL_TRY(record.root, next_root(txn, meta_));
@@ -198,8 +229,7 @@ ApiResult<Unit> Store::replace_in(Txn& txn, std::uint64_t root, const std::strin
                                   const Conditions& conditions, std::vector<std::uint64_t>& unused) {
   PAIL_TRY(const auto old, object_in(txn, root, key));
   const std::optional<ObjectHead> head = old ? std::optional<ObjectHead>(*old) : std::nullopt;
-  if (check_write(conditions, head) != Verdict::proceed)
-    return ApiError("PreconditionFailed", "At least one of the preconditions you specified did not hold.");
+  if (check_write(conditions, head) != Verdict::proceed) return condition_failed();
   if (old) PAIL_CHECK(drop_files_in(txn, old->pieces, unused));
   for (const Payload::Piece& piece : record.pieces) PAIL_CHECK(lmdb_put(txn, file_names_, big_endian(piece.file), {}));
   PAIL_CHECK(objects_->put(txn, root, key, encode(record)));
@@ -215,7 +245,7 @@ ApiResult<Unit> Store::put(const std::string& bucket, const std::string& key, Ob
     record.small = std::move(data.small_);
   }
   std::vector<std::uint64_t> unused;
-  PAIL_TRY(Txn txn, Txn::begin(env_.get(), Txn::Kind::write));
+  PAIL_TRY(Txn txn, begin_growing());
   PAIL_TRY(const BucketRecord owner, bucket_in(txn, bucket));
   PAIL_CHECK(replace_in(txn, owner.root, key, record, conditions, unused));
   PAIL_CHECK(txn.commit());
@@ -234,7 +264,7 @@ ApiResult<Unit> Store::put_shared(const std::string& bucket, const std::string& 
       PAIL_TRY(piece.file, files_->link(piece.file));
       links.push_back(piece.file);
     }
-    PAIL_TRY(Txn txn, Txn::begin(env_.get(), Txn::Kind::write));
+    PAIL_TRY(Txn txn, begin_growing());
     PAIL_TRY(const BucketRecord owner, bucket_in(txn, bucket));
     PAIL_CHECK(replace_in(txn, owner.root, key, record, conditions, unused));
     PAIL_CHECK(txn.commit());
@@ -245,11 +275,13 @@ ApiResult<Unit> Store::put_shared(const std::string& bucket, const std::string& 
   return done;
 }
 
-ApiResult<Unit> Store::remove(const std::string& bucket, const std::string& key) {
+ApiResult<Unit> Store::remove(const std::string& bucket, const std::string& key, const Conditions& conditions) {
   std::vector<std::uint64_t> unused;
   PAIL_TRY(Txn txn, Txn::begin(env_.get(), Txn::Kind::write));
   PAIL_TRY(const BucketRecord owner, bucket_in(txn, bucket));
   PAIL_TRY(const auto old, object_in(txn, owner.root, key));
+  const std::optional<ObjectHead> head = old ? std::optional<ObjectHead>(*old) : std::nullopt;
+  if (check_write(conditions, head) != Verdict::proceed) return condition_failed();
   if (!old) return Unit{};
   PAIL_CHECK(drop_files_in(txn, old->pieces, unused));
   PAIL_CHECK(objects_->erase(txn, owner.root, key));

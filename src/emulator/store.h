@@ -6,6 +6,7 @@
 
 #include <lmdb.h>
 
+#include <atomic>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -97,7 +98,8 @@ class Store {
   // Stores a copy that shares the bytes of `source`.
   ApiResult<Unit> put_shared(const std::string& bucket, const std::string& key, ObjectRecord record,
                              const OpenObject& source, const Conditions& conditions);
-  ApiResult<Unit> remove(const std::string& bucket, const std::string& key);  // absent keys are fine
+  // Absent keys are fine, unless the conditions want one. Errors: PreconditionFailed, NoSuchBucket.
+  ApiResult<Unit> remove(const std::string& bucket, const std::string& key, const Conditions& conditions);
   ApiResult<ListPage> list(const std::string& bucket, const ListQuery& query) const;
 
   ApiResult<std::string> create_upload(const std::string& bucket, const std::string& key, const UploadRecord& record);
@@ -123,6 +125,9 @@ class Store {
   };
   Store() = default;
   Result<Unit> open_index(const std::filesystem::path& dir);
+  // A change that adds. It leaves enough disk for those that remove. Errors: ENOSPC.
+  Result<Txn> begin_growing();
+  Result<Unit> keep_reserve();
   ApiResult<BucketRecord> bucket_in(const Txn& txn, const std::string& name) const;
   ApiResult<UploadRecord> upload_in(const Txn& txn, std::uint64_t root, const std::string& key,
                                     const std::string& id) const;
@@ -139,6 +144,7 @@ class Store {
 
   UniqueFd lock_;
   std::unique_ptr<MDB_env, CloseEnv> env_;
+  std::atomic<std::uint64_t> reserved_end_{0};  // of the index's file; changed inside a change only
   MDB_dbi meta_ = 0, buckets_ = 0, objects_dbi_ = 0, uploads_dbi_ = 0, parts_ = 0, file_names_ = 0;
   std::optional<KeyMap> objects_, uploads_;
   std::unique_ptr<DataFiles> files_;

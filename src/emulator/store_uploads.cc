@@ -62,7 +62,7 @@ ApiResult<std::vector<ListedPart>> Store::parts_in(const Txn& txn, const std::st
 
 ApiResult<std::string> Store::create_upload(const std::string& bucket, const std::string& key,
                                             const UploadRecord& record) {
-  PAIL_TRY(Txn txn, Txn::begin(env_.get(), Txn::Kind::write));
+  PAIL_TRY(Txn txn, begin_growing());
   PAIL_TRY(const BucketRecord owner, bucket_in(txn, bucket));
   std::string id = new_upload_id(record.initiated);
   PAIL_CHECK(uploads_->put(txn, owner.root, upload_key(key, id), encode(record)));
@@ -81,7 +81,7 @@ ApiResult<Unit> Store::put_part(const std::string& bucket, const std::string& ke
   PAIL_CHECK(data.close());
   part.file = data.file_.id;
   std::vector<std::uint64_t> unused;
-  PAIL_TRY(Txn txn, Txn::begin(env_.get(), Txn::Kind::write));
+  PAIL_TRY(Txn txn, begin_growing());
   PAIL_TRY(const BucketRecord owner, bucket_in(txn, bucket));
   PAIL_CHECK(upload_in(txn, owner.root, key, id));
   PAIL_TRY(const auto old, lmdb_get(txn, parts_, part_key(id, number)));
@@ -128,7 +128,7 @@ ApiResult<Unit> Store::complete_upload(const std::string& bucket, const std::str
                                        const std::vector<CompletedPart>& chosen, const Conditions& conditions,
                                        const Finish& finish) {
   std::vector<std::uint64_t> unused;
-  PAIL_TRY(Txn txn, Txn::begin(env_.get(), Txn::Kind::write));
+  PAIL_TRY(Txn txn, begin_growing());
   PAIL_TRY(const BucketRecord owner, bucket_in(txn, bucket));
   PAIL_TRY(const UploadRecord upload, upload_in(txn, owner.root, key, id));
   PAIL_TRY(const auto stored, parts_in(txn, id, 0, SIZE_MAX));

@@ -39,6 +39,16 @@ std::vector<std::string> split(std::string_view text, char at) {
   }
 }
 
+// A header that could change what a request means, and that nobody signed, is somebody else's.
+ApiResult<Unit> check_signed(const Request& request, const std::vector<std::string>& signed_names) {
+  for (const auto& [name, value] : request.headers) {
+    const bool must_be_signed = name == "host" || name.starts_with("x-amz-");
+    if (must_be_signed && std::find(signed_names.begin(), signed_names.end(), name) == signed_names.end())
+      return denied("There were headers present in the request which were not signed: " + name);
+  }
+  return Unit{};
+}
+
 // Runs of spaces count as one in what is signed.
 std::string collapse(std::string_view value) {
   std::string out;
@@ -140,12 +150,7 @@ ApiResult<Verifier::Claim> Verifier::claim_of_header(const Request& request) {
     std::erase_if(iso, [](char c) { return c == '-' || c == ':'; });
     claim.timestamp = iso;
   }
-  for (const auto& [name, value] : request.headers) {
-    const bool must_be_signed = name == "host" || name.starts_with("x-amz-");
-    if (must_be_signed &&
-        std::find(claim.signed_headers.begin(), claim.signed_headers.end(), name) == claim.signed_headers.end())
-      return denied("There were headers present in the request which were not signed: " + name);
-  }
+  PAIL_CHECK(check_signed(request, claim.signed_headers));
   // Without the header the hash is that of an empty body; a body then fails against it.
   claim.payload = request.header_or("x-amz-content-sha256", kEmptySha256);
   return claim;
@@ -163,7 +168,9 @@ ApiResult<Verifier::Claim> Verifier::claim_of_query(const Request& request) {
   claim.lifetime_seconds = static_cast<std::int64_t>(*lifetime);
   if (std::find(claim.signed_headers.begin(), claim.signed_headers.end(), "host") == claim.signed_headers.end())
     return denied("The host header must be signed.");
-  claim.payload = request.header_or("x-amz-content-sha256", "UNSIGNED-PAYLOAD");
+  PAIL_CHECK(check_signed(request, claim.signed_headers));
+  const std::string by_parameter = request.parameter("X-Amz-Content-Sha256").value_or("UNSIGNED-PAYLOAD");
+  claim.payload = request.header_or("x-amz-content-sha256", by_parameter);
   return claim;
 }
 
@@ -183,7 +190,8 @@ std::string Verifier::signing_key(const std::string& date, const std::string& re
 ApiResult<SignedPayload> Verifier::verify(const Request& request, WallTime now) const {
   PAIL_TRY(const Claim claim,
            request.has_parameter("X-Amz-Signature") ? claim_of_query(request) : claim_of_header(request));
-  if (claim.access_key != access_key_)
+  // A credential without HMAC keys lets nobody in by them: an empty key is no key.
+  if (access_key_.empty() || secret_.empty() || claim.access_key != access_key_)
     return ApiError("InvalidAccessKeyId", "The access key id you provided does not exist in our records.");
 
   const auto signed_at = parse_date(claim.timestamp);

@@ -28,6 +28,7 @@ struct SignedPayload {
 // Thread-safe. Any region is accepted: the key is derived from the scope the client names.
 class Verifier {
  public:
+  // With an empty key or secret nobody is let in.
   Verifier(std::string access_key, Secret secret) : access_key_(std::move(access_key)), secret_(std::move(secret)) {}
 
   // Checks the Authorization header or the X-Amz-Signature parameter. Errors: InvalidAccessKeyId, AccessDenied

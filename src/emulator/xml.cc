@@ -1,8 +1,9 @@
 #include "emulator/xml.h"
 
-#include <tinyxml2.h>
+#include <algorithm>
+#include <iterator>
 
-#include <cstring>
+#include "emulator/xml_reader.h"
 
 namespace pail::emulator {
 namespace {
@@ -35,28 +36,10 @@ ApiError malformed() {
   return {"MalformedXML", "The XML you provided was not well-formed or did not validate against our schema."};
 }
 
-// The name without a namespace prefix.
-std::string_view local_name(const tinyxml2::XMLElement& element) {
-  const std::string_view name = element.Name();
-  const std::size_t colon = name.rfind(':');
-  return colon == std::string_view::npos ? name : name.substr(colon + 1);
-}
-
-std::string text_of(const tinyxml2::XMLElement& element) {
-  const char* text = element.GetText();
-  return text == nullptr ? std::string() : std::string(text);
-}
-
-const tinyxml2::XMLElement* child(const tinyxml2::XMLElement& parent, std::string_view name) {
-  for (const auto* at = parent.FirstChildElement(); at != nullptr; at = at->NextSiblingElement())
-    if (local_name(*at) == name) return at;
-  return nullptr;
-}
-
-const tinyxml2::XMLElement* parse(tinyxml2::XMLDocument& document, const std::string& xml, std::string_view root) {
-  if (document.Parse(xml.data(), xml.size()) != tinyxml2::XML_SUCCESS) return nullptr;
-  const auto* element = document.RootElement();
-  return element != nullptr && local_name(*element) == root ? element : nullptr;
+std::optional<XmlElement> parse(const std::string& xml, std::string_view root) {
+  auto element = read_xml(xml);
+  if (!element || element->name != root) return std::nullopt;
+  return element;
 }
 
 std::string unquoted(std::string text) {
@@ -89,56 +72,110 @@ XmlWriter& XmlWriter::element(std::string_view name, std::string_view text) {
   return close(name);
 }
 
+XmlWriter& XmlWriter::text(std::string_view text) {
+  append_escaped(out_, text);
+  return *this;
+}
+
 std::string XmlWriter::finish() {
   close(root_);
   return std::move(out_);
 }
 
-ApiResult<DeleteRequest> parse_delete(const std::string& xml) {
-  tinyxml2::XMLDocument document(true, tinyxml2::PRESERVE_WHITESPACE);
-  const auto* root = parse(document, xml, "Delete");
-  if (root == nullptr) return malformed();
-  DeleteRequest out;
-  for (const auto* at = root->FirstChildElement(); at != nullptr; at = at->NextSiblingElement()) {
-    if (local_name(*at) == "Quiet") out.quiet = text_of(*at) == "true";
-    if (local_name(*at) != "Object") continue;
-    const auto* key = child(*at, "Key");
-    if (key == nullptr || out.keys.size() >= 1000) return malformed();
-    out.keys.push_back(text_of(*key));
+namespace {
+
+bool is_delete_field(std::string_view name) {
+  return name == "Key" || name == "VersionId" || name == "ETag" || name == "LastModifiedTime" || name == "Size";
+}
+
+// One Object of a Delete document; none when it says something that cannot be told apart or is unknown.
+std::optional<DeleteRequest::Item> delete_item(const XmlElement& object) {
+  DeleteRequest::Item out;
+  for (const XmlElement& field : object.children) {
+    if (!is_delete_field(field.name) || !field.children.empty()) return std::nullopt;
+    if (object.child(field.name) == nullptr) return std::nullopt;  // it is there twice
+    if (field.name == "Key") out.key = field.text;
+    if (field.name == "VersionId") out.version = field.text;
+    if (field.name == "ETag") out.etag = field.text;
+    if (field.name == "LastModifiedTime" || field.name == "Size") out.unknown_condition = true;
   }
-  if (out.keys.empty()) return malformed();
+  if (object.child("Key") == nullptr) return std::nullopt;
   return out;
 }
 
+}  // namespace
+
+ApiResult<DeleteRequest> parse_delete(const std::string& xml) {
+  const auto root = parse(xml, "Delete");
+  if (!root) return malformed();
+  DeleteRequest out;
+  for (const XmlElement& at : root->children) {
+    if (at.name == "Quiet") out.quiet = at.text == "true";
+    if (at.name != "Object") continue;
+    auto item = delete_item(at);
+    if (!item || out.items.size() >= 1000) return malformed();
+    out.items.push_back(*std::move(item));
+  }
+  if (out.items.empty()) return malformed();
+  return out;
+}
+
+namespace {
+
+Fields checksums_of(const XmlElement& part) {
+  constexpr std::string_view kChecksum = "Checksum";
+  Fields out;
+  for (const XmlElement& field : part.children)
+    if (field.name.starts_with(kChecksum))
+      out.emplace_back(lower_case(std::string_view(field.name).substr(kChecksum.size())), field.text);
+  return out;
+}
+
+std::string_view trimmed(std::string_view text) {
+  const std::size_t begin = text.find_first_not_of(" \t\r\n");
+  if (begin == std::string_view::npos) return {};
+  return text.substr(begin, text.find_last_not_of(" \t\r\n") + 1 - begin);
+}
+
+}  // namespace
+
 ApiResult<CompleteRequest> parse_complete(const std::string& xml) {
-  tinyxml2::XMLDocument document;
-  const auto* root = parse(document, xml, "CompleteMultipartUpload");
-  if (root == nullptr) return malformed();
+  const auto root = parse(xml, "CompleteMultipartUpload");
+  if (!root) return malformed();
   CompleteRequest out;
-  for (const auto* at = root->FirstChildElement(); at != nullptr; at = at->NextSiblingElement()) {
-    if (local_name(*at) != "Part") continue;
-    const auto* number = child(*at, "PartNumber");
-    const auto* etag = child(*at, "ETag");
-    const auto value = number == nullptr ? std::nullopt : parse_number(text_of(*number));
-    if (!value || *value < 1 || *value > 10000 || etag == nullptr || out.parts.size() >= 10000) return malformed();
-    out.parts.push_back({static_cast<unsigned>(*value), unquoted(text_of(*etag))});
-    Fields checksums;
-    for (const auto* field = at->FirstChildElement(); field != nullptr; field = field->NextSiblingElement())
-      if (local_name(*field).starts_with("Checksum"))
-        checksums.emplace_back(lower_case(local_name(*field).substr(std::strlen("Checksum"))), text_of(*field));
-    out.checksums.push_back(std::move(checksums));
+  for (const XmlElement& at : root->children) {
+    if (at.name != "Part") continue;
+    const XmlElement* number = at.child("PartNumber");
+    const XmlElement* etag = at.child("ETag");
+    if (number == nullptr || etag == nullptr || out.parts.size() >= 10000) return malformed();
+    const auto value = parse_number(trimmed(number->text));
+    if (!value || *value < 1 || *value > 10000) return malformed();
+    out.parts.push_back({static_cast<unsigned>(*value), unquoted(std::string(trimmed(etag->text)))});
+    out.checksums.push_back(checksums_of(at));
   }
   if (out.parts.empty()) return malformed();
   return out;
 }
 
 ApiResult<std::optional<std::string>> parse_location(const std::string& xml) {
-  if (xml.find_first_not_of(" \t\r\n") == std::string::npos) return std::optional<std::string>();
-  tinyxml2::XMLDocument document;
-  const auto* root = parse(document, xml, "CreateBucketConfiguration");
-  if (root == nullptr) return malformed();
-  const auto* location = child(*root, "LocationConstraint");
-  return location == nullptr ? std::optional<std::string>() : std::optional(text_of(*location));
+  if (trimmed(xml).empty()) return std::optional<std::string>();
+  const auto root = parse(xml, "CreateBucketConfiguration");
+  if (!root) return malformed();
+  const XmlElement* location = root->child("LocationConstraint");
+  if (location == nullptr && !root->children.empty()) return malformed();
+  return location == nullptr ? std::optional<std::string>() : std::optional(std::string(trimmed(location->text)));
+}
+
+bool valid_location(std::string_view location) {
+  constexpr std::string_view kClasses[] = {"standard", "vault", "cold", "smart", "flex", "onerate_active"};
+  constexpr std::string_view kLetters = "abcdefghijklmnopqrstuvwxyz0123456789-";
+  const std::size_t dash = location.rfind('-');  // places have dashes of their own, classes do not
+  if (dash == std::string_view::npos || dash < 2 || dash > 32) return false;
+  const std::string_view place = location.substr(0, dash);
+  if (place.find_first_not_of(kLetters) != std::string_view::npos) return false;
+  if (place.front() == '-' || place.back() == '-') return false;
+  const std::string_view storage_class = location.substr(dash + 1);
+  return std::find(std::begin(kClasses), std::end(kClasses), storage_class) != std::end(kClasses);
 }
 
 }  // namespace pail::emulator

@@ -21,7 +21,8 @@ class XmlWriter {
   XmlWriter& element(std::string_view name, std::string_view text);
   XmlWriter& number(std::string_view name, std::uint64_t value) { return element(name, std::to_string(value)); }
   XmlWriter& boolean(std::string_view name, bool value) { return element(name, value ? "true" : "false"); }
-  std::string finish();  // closes the root; once
+  XmlWriter& text(std::string_view text);  // of the element at hand
+  std::string finish();                    // closes the root; once
 
  private:
   std::string root_;
@@ -30,7 +31,13 @@ class XmlWriter {
 
 // Bodies of requests. Errors: MalformedXML.
 struct DeleteRequest {
-  std::vector<std::string> keys;
+  struct Item {
+    std::string key;  // exactly as the document has it
+    std::optional<std::string> version;
+    std::optional<std::string> etag;  // remove only this one
+    bool unknown_condition = false;   // LastModifiedTime or Size
+  };
+  std::vector<Item> items;
   bool quiet = false;
 };
 ApiResult<DeleteRequest> parse_delete(const std::string& xml);
@@ -41,5 +48,7 @@ struct CompleteRequest {
 ApiResult<CompleteRequest> parse_complete(const std::string& xml);
 // The LocationConstraint of a CreateBucketConfiguration; none for an empty body.
 ApiResult<std::optional<std::string>> parse_location(const std::string& xml);
+// <place>-<class>, such as eu-de-smart or us-standard. New places come, so that the form decides.
+bool valid_location(std::string_view location);
 
 }  // namespace pail::emulator

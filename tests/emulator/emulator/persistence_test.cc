@@ -1,52 +1,17 @@
 // The emulator as a process of its own that dies at any moment.
 #include <gtest/gtest.h>
-#include <signal.h>
 #include <stdlib.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <string>
 
 #include "base/encoding.h"
 #include "base/file.h"
+#include "child.h"
 #include "wire.h"
 
 namespace pail::emulator {
 namespace {
-
-class Child {
- public:
-  explicit Child(const std::filesystem::path& directory) {
-    int ends[2];
-    EXPECT_EQ(::pipe(ends), 0);
-    pid_ = ::fork();
-    if (pid_ == 0) {
-      ::dup2(ends[1], STDOUT_FILENO);
-      ::execl(EMULATOR_SERVER, EMULATOR_SERVER, directory.c_str(), "--bucket", "bucket", nullptr);
-      ::_exit(127);
-    }
-    ::close(ends[1]);
-    const UniqueFd out(ends[0]);
-    std::string line;
-    for (char c = 0; ::read(out.get(), &c, 1) == 1 && c != '\n';) line += c;
-    const std::size_t at = line.find("127.0.0.1:");
-    EXPECT_NE(at, std::string::npos) << line;
-    if (at != std::string::npos) port_ = static_cast<std::uint16_t>(std::stoi(line.substr(at + 10)));
-  }
-  ~Child() { kill_at_once(); }
-  void kill_at_once() {
-    if (pid_ <= 0) return;
-    ::kill(pid_, SIGKILL);
-    ::waitpid(pid_, nullptr, 0);
-    pid_ = 0;
-  }
-  std::uint16_t port() const { return port_; }
-
- private:
-  pid_t pid_ = 0;
-  std::uint16_t port_ = 0;
-};
 
 class Persistence : public ::testing::Test {
  protected:

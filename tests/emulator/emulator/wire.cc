@@ -13,6 +13,12 @@
 
 namespace pail::emulator {
 
+std::string WireAnswer::code() const {
+  const std::size_t at = body.find("<Code>");
+  if (at == std::string::npos) return {};
+  return body.substr(at + 6, body.find("</Code>", at) - at - 6);
+}
+
 Wire::Wire(std::uint16_t port) : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
   const timeval patience{20, 0};
   setsockopt(fd_.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
@@ -68,6 +74,13 @@ bool Wire::ends_with_reset() {
   while (fill()) {
   }
   return errno == ECONNRESET;
+}
+
+bool Wire::ends() {
+  errno = 0;
+  while (fill()) {
+  }
+  return errno == 0;
 }
 
 Serving::Serving(Options options) {

@@ -15,6 +15,8 @@ struct WireAnswer {
   std::map<std::string, std::string> headers;  // names in lower case
   std::string body;
   bool whole = false;  // as long as Content-Length says
+
+  std::string code() const;  // of an error document; empty when it is none
 };
 
 // One connection. Waits at most 20 seconds for anything.
@@ -26,6 +28,8 @@ class Wire {
   WireAnswer receive(const std::string& method = "GET");
   // Reads until the server ends the connection; true when by a reset.
   bool ends_with_reset();
+  // Reads until the server ends the connection in an orderly way; false when it does not.
+  bool ends();
 
  private:
   bool fill();

@@ -157,7 +157,8 @@ TEST(DeleteDocument, KeepsSpacesAndReferencesInKeys) {
       "<Object><Key> a&amp;b&#13;</Key></Object></Delete>");
   ASSERT_TRUE(parsed);
   EXPECT_TRUE(parsed->quiet);
-  EXPECT_EQ(parsed->keys, (std::vector<std::string>{" a&b\r"}));
+  ASSERT_EQ(parsed->items.size(), 1u);
+  EXPECT_EQ(parsed->items[0].key, " a&b\r");
 }
 
 TEST(Documents, ThatAreMalformedAreRefused) {

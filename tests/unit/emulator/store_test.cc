@@ -100,7 +100,7 @@ TEST_F(StoreTest, RemovesTheFileOfAnObjectThatWasReplacedOrDeleted) {
   put("a", kLarge);
   put("b", kLarge);
   put("a", "small now");
-  ASSERT_TRUE(store_->remove("bucket", "b"));
+  ASSERT_TRUE(store_->remove("bucket", "b", {}));
   EXPECT_EQ(data_files(), 0u);
 }
 
@@ -145,7 +145,7 @@ TEST_F(StoreTest, EvaluatesConditionsWhenItStores) {
 TEST_F(StoreTest, ABucketWithObjectsIsNotDeleted) {
   put("key", "x");
   EXPECT_EQ(store_->delete_bucket("bucket").error().code, "BucketNotEmpty");
-  ASSERT_TRUE(store_->remove("bucket", "key"));
+  ASSERT_TRUE(store_->remove("bucket", "key", {}));
   EXPECT_TRUE(store_->delete_bucket("bucket"));
   EXPECT_EQ(store_->bucket("bucket").error().code, "NoSuchBucket");
 }
@@ -169,7 +169,7 @@ TEST_F(StoreTest, ListsKeysOfAnyLengthInByteOrder) {
   EXPECT_EQ(list({.after = middle}), Names(model.upper_bound(middle), model.end()));
   for (const std::string& key : model) {
     EXPECT_EQ(get(key), key.substr(0, 5));
-    ASSERT_TRUE(store_->remove("bucket", key));
+    ASSERT_TRUE(store_->remove("bucket", key, {}));
   }
   EXPECT_EQ(list({}), Names{});
   EXPECT_TRUE(store_->delete_bucket("bucket"));
