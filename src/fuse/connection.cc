@@ -9,11 +9,13 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "fuse/request_buffer.h"
 
 namespace pail::fuse {
 namespace {
 
 thread_local CurrentRequest current;
+thread_local RequestBuffer request_buffer;
 
 // libfuse ends its threads by cancelling them, which unwinds the stack. Only a wait for the kernel may be cut so.
 class CancellableHere {
@@ -39,14 +41,6 @@ class NotCancellable {
  private:
   int before_ = 0;
 };
-
-// A page fault in the buffer while the process is being killed would make the kernel fail the request with EIO.
-void touch_once(void* buffer, std::size_t size) {
-  static thread_local void* touched = nullptr;
-  if (touched == buffer) return;
-  std::memset(buffer, 0, size);
-  touched = buffer;
-}
 
 fuse_in_header header_of(std::span<const char> request) {
   fuse_in_header header{};
@@ -82,7 +76,8 @@ void Connection::stop_suspects() {
 
 ssize_t Connection::read(void* buffer, std::size_t size) {
   const NotCancellable otherwise;
-  touch_once(buffer, size);
+  const std::span<std::byte> whole(static_cast<std::byte*>(buffer), size);
+  request_buffer.make_ready(whole);
   for (;;) {
     ssize_t n;
     {
@@ -90,7 +85,10 @@ ssize_t Connection::read(void* buffer, std::size_t size) {
       n = ::read(device_, buffer, size);
     }
     if (n < static_cast<ssize_t>(sizeof(fuse_in_header))) return n;
-    if (admit({static_cast<const char*>(buffer), static_cast<std::size_t>(n)}) == Verdict::carry_out) return n;
+    const auto used = static_cast<std::size_t>(n);
+    if (admit({static_cast<const char*>(buffer), used}) != Verdict::carry_out) continue;
+    request_buffer.carry_out(whole, used);
+    return n;
   }
 }
 

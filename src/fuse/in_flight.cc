@@ -6,7 +6,7 @@ namespace pail::fuse {
 namespace {
 
 // An interrupt is early only between two reads of two threads, so twice the threads is ample.
-constexpr std::size_t kEarlyInterruptsKept = 64;
+constexpr std::size_t kEarlyInterruptsKept = 256;
 
 }  // namespace
 
