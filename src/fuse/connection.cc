@@ -109,7 +109,7 @@ Connection::Verdict Connection::admit(std::span<const char> request) {
       return Verdict::carry_out;
     }
     if ((header.unique & kResentBit) != 0) return admit_resent(request, header.unique & ~kResentBit);
-    enter(header.unique);
+    enter(header);
     return Verdict::carry_out;
   } catch (const std::bad_alloc&) {
     answer(header.unique, ENOMEM);
@@ -134,13 +134,14 @@ Connection::Verdict Connection::admit_resent(std::span<const char> request, std:
     return Verdict::dealt_with;
   }
   attempts_.dispatched(unique);
-  enter(unique | kResentBit);
+  enter(header_of(request));
   return Verdict::carry_out;
 }
 
-void Connection::enter(std::uint64_t unique_with_mark) {
-  const std::uint64_t unique = unique_with_mark & ~kResentBit;
-  current = {unique, unique != unique_with_mark, in_flight_.begin(unique)};
+void Connection::enter(const fuse_in_header& header) {
+  const std::uint64_t unique = header.unique & ~kResentBit;
+  const auto caller = static_cast<pid_t>(header.pid);
+  current = {unique, unique != header.unique, in_flight_.begin(unique, caller)};
 }
 
 void Connection::carry_out_suspects() {
@@ -153,9 +154,10 @@ void Connection::carry_out_suspects() {
       request = std::move(suspects_.front());
       suspects_.pop_front();
     }
-    const std::uint64_t unique = header_of(request).unique & ~kResentBit;
+    const fuse_in_header header = header_of(request);
+    const std::uint64_t unique = header.unique & ~kResentBit;
     attempts_.dispatched(unique);
-    enter(unique | kResentBit);
+    enter(header);
     process_(request);
     in_flight_.wait_for_end(unique);  // another thread may answer it, or die of it
   }

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Programs that wait for a slow store: what goes on beside them."""
+"""Programs that wait for a slow store: their signals, and what goes on beside them."""
 import contextlib
 import json
 import os
@@ -105,8 +105,44 @@ def ends_by(process, number):
         raise AssertionError(f"signal {number}: still there after {SOON} s") from None
 
 
+def stores_20_files(place, disturbance):
+    mount = place.mount("metadata_ttl=60")
+    program = start(disturbance + """
+for i in range(20):
+    store(f"{sys.argv[1]}/f{i}")
+os._exit(0)  # with its handlers in place
+""", mount.path)
+    assert program.wait(300) == 0, program.stderr.read()
+    mount.unmount()
+    shutil.rmtree(place.folder / "cache")
+    mount.start()
+    assert [(mount.path / f"f{i}").read_text() for i in range(20)] == ["content"] * 20
+
+
+def a_timer_does_not_end_close(place):
+    place.serve("--latency", "60ms")
+    stores_20_files(place, """
+signal.signal(signal.SIGALRM, lambda *_: None)  # without SA_RESTART
+signal.setitimer(signal.ITIMER_REAL, 0.01, 0.01)
+""")
+
+
+def signals_between_threads_do_not_end_close(place):
+    """As the scheduler of Go sends them."""
+    place.serve("--latency", "60ms")
+    stores_20_files(place, """
+signal.signal(signal.SIGURG, lambda *_: None)
+signal.siginterrupt(signal.SIGURG, False)
+def disturb(other=threading.get_ident(), pause=threading.Event()):
+    while not pause.wait(0.005):
+        signal.pthread_kill(other, signal.SIGURG)
+threading.Thread(target=disturb, daemon=True).start()
+""")
+
+
 def a_program_that_waits_in_close(mount, name):
     program = start("""
+signal.signal(signal.SIGUSR1, lambda *_: None)
 file = write(sys.argv[1])
 print("closing", flush=True)
 checked(libc.close(file))
@@ -114,6 +150,34 @@ checked(libc.close(file))
     assert program.stdout.readline() == "closing\n", program.stderr.read()
     await_true("the wait in close()", lambda: waits_for_an_answer(program.pid) or program.poll() is not None)
     return program
+
+
+def deadly_signals_end_a_wait_at_once(place):
+    mount = place.mount()
+    with silence(place, "PutObject"):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGKILL):
+            ends_by(a_program_that_waits_in_close(mount, f"slow-{number}"), number)
+
+
+def a_deadly_signal_ends_a_wait_that_another_did_not(place):
+    mount = place.mount()
+    with silence(place, "PutObject"):
+        for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
+            program = a_program_that_waits_in_close(mount, f"slow-{number}")
+            program.send_signal(signal.SIGUSR1)
+            await_true("the signal to be taken", lambda: state_of(program.pid) == "D" or program.poll() is not None)
+            assert program.poll() is None, program.stderr.read()
+            ends_by(program, number)
+
+
+def ctrl_c_ends_a_copy(place):
+    mount = place.mount()
+    (place.folder / "source").write_bytes(b"x" * 100_000)
+    with silence(place, "PutObject"):
+        copy = subprocess.Popen(["cp", place.folder / "source", mount.path / "slow"], stderr=subprocess.PIPE, text=True,
+                                preexec_fn=as_from_a_terminal)
+        await_true("the copy", lambda: (mount.path / "slow").exists() and waits_for_an_answer(copy.pid))
+        ends_by(copy, signal.SIGINT)
 
 
 def make_known(mount):
@@ -184,7 +248,9 @@ def threads_that_wait_hold_little_memory(place):
         assert more < 64 << 10, f"{more} KiB"
 
 
-CASES = [a_hundred_waiting_closes_keep_nothing_else_waiting, a_hundred_waiting_reads_keep_nothing_else_waiting,
+CASES = [a_timer_does_not_end_close, signals_between_threads_do_not_end_close, deadly_signals_end_a_wait_at_once,
+         a_deadly_signal_ends_a_wait_that_another_did_not, ctrl_c_ends_a_copy,
+         a_hundred_waiting_closes_keep_nothing_else_waiting, a_hundred_waiting_reads_keep_nothing_else_waiting,
          threads_that_wait_hold_little_memory]
 
 if __name__ == "__main__":
