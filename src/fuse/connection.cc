@@ -9,11 +9,13 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "fuse/request_buffer.h"
 
 namespace pail::fuse {
 namespace {
 
 thread_local CurrentRequest current;
+thread_local RequestBuffer request_buffer;
 
 // libfuse ends its threads by cancelling them, which unwinds the stack. Only a wait for the kernel may be cut so.
 class CancellableHere {
@@ -39,14 +41,6 @@ class NotCancellable {
  private:
   int before_ = 0;
 };
-
-// A page fault in the buffer while the process is being killed would make the kernel fail the request with EIO.
-void touch_once(void* buffer, std::size_t size) {
-  static thread_local void* touched = nullptr;
-  if (touched == buffer) return;
-  std::memset(buffer, 0, size);
-  touched = buffer;
-}
 
 fuse_in_header header_of(std::span<const char> request) {
   fuse_in_header header{};
@@ -82,7 +76,8 @@ void Connection::stop_suspects() {
 
 ssize_t Connection::read(void* buffer, std::size_t size) {
   const NotCancellable otherwise;
-  touch_once(buffer, size);
+  const std::span<std::byte> whole(static_cast<std::byte*>(buffer), size);
+  request_buffer.make_ready(whole);
   for (;;) {
     ssize_t n;
     {
@@ -90,7 +85,10 @@ ssize_t Connection::read(void* buffer, std::size_t size) {
       n = ::read(device_, buffer, size);
     }
     if (n < static_cast<ssize_t>(sizeof(fuse_in_header))) return n;
-    if (admit({static_cast<const char*>(buffer), static_cast<std::size_t>(n)}) == Verdict::carry_out) return n;
+    const auto used = static_cast<std::size_t>(n);
+    if (admit({static_cast<const char*>(buffer), used}) != Verdict::carry_out) continue;
+    request_buffer.carry_out(whole, used);
+    return n;
   }
 }
 
@@ -111,7 +109,7 @@ Connection::Verdict Connection::admit(std::span<const char> request) {
       return Verdict::carry_out;
     }
     if ((header.unique & kResentBit) != 0) return admit_resent(request, header.unique & ~kResentBit);
-    enter(header.unique);
+    enter(header);
     return Verdict::carry_out;
   } catch (const std::bad_alloc&) {
     answer(header.unique, ENOMEM);
@@ -136,13 +134,14 @@ Connection::Verdict Connection::admit_resent(std::span<const char> request, std:
     return Verdict::dealt_with;
   }
   attempts_.dispatched(unique);
-  enter(unique | kResentBit);
+  enter(header_of(request));
   return Verdict::carry_out;
 }
 
-void Connection::enter(std::uint64_t unique_with_mark) {
-  const std::uint64_t unique = unique_with_mark & ~kResentBit;
-  current = {unique, unique != unique_with_mark, in_flight_.begin(unique)};
+void Connection::enter(const fuse_in_header& header) {
+  const std::uint64_t unique = header.unique & ~kResentBit;
+  const auto caller = static_cast<pid_t>(header.pid);
+  current = {unique, unique != header.unique, in_flight_.begin(unique, caller)};
 }
 
 void Connection::carry_out_suspects() {
@@ -155,9 +154,10 @@ void Connection::carry_out_suspects() {
       request = std::move(suspects_.front());
       suspects_.pop_front();
     }
-    const std::uint64_t unique = header_of(request).unique & ~kResentBit;
+    const fuse_in_header header = header_of(request);
+    const std::uint64_t unique = header.unique & ~kResentBit;
     attempts_.dispatched(unique);
-    enter(unique | kResentBit);
+    enter(header);
     process_(request);
     in_flight_.wait_for_end(unique);  // another thread may answer it, or die of it
   }

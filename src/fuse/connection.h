@@ -58,7 +58,7 @@ class Connection {
 
   Verdict admit(std::span<const char> request);
   Verdict admit_resent(std::span<const char> request, std::uint64_t unique);
-  void enter(std::uint64_t unique_with_mark);
+  void enter(const fuse_in_header& header);
   void answer(std::uint64_t unique_with_mark, int error);
   void carry_out_suspects();
 

@@ -6,7 +6,7 @@ namespace pail::fuse {
 namespace {
 
 // An interrupt is early only between two reads of two threads, so twice the threads is ample.
-constexpr std::size_t kEarlyInterruptsKept = 64;
+constexpr std::size_t kEarlyInterruptsKept = 256;
 
 }  // namespace
 
@@ -14,32 +14,59 @@ InFlight::InFlight() : early_(kEarlyInterruptsKept, 0) {
   requests_.reserve(1024);
 }
 
-std::stop_token InFlight::begin(std::uint64_t unique) {
-  std::stop_source source;
-  std::stop_token token = source.get_token();
-  const MutexLock lock(mutex_);
-  if (take_early_interrupt(unique)) source.request_stop();  // nobody listens yet: no callback runs
-  requests_.insert_or_assign(unique, std::move(source));
-  return token;
+std::stop_token InFlight::begin(std::uint64_t unique, pid_t caller) {
+  Request request{.stop = {}, .caller = caller};
+  {
+    const MutexLock lock(mutex_);
+    request.interrupted = take_early_interrupt(unique);
+    requests_.insert_or_assign(unique, request);
+  }
+  if (request.interrupted) stop_or_watch(unique, request);
+  return request.stop.get_token();
 }
 
 void InFlight::end(std::uint64_t unique) {
-  const MutexLock lock(mutex_);
-  if (requests_.erase(unique) > 0) ended_.notify_all();
+  bool interrupted = false;
+  {
+    const MutexLock lock(mutex_);
+    const auto found = requests_.find(unique);
+    if (found == requests_.end()) return;
+    interrupted = found->second.interrupted;
+    requests_.erase(found);
+    ended_.notify_all();
+  }
+  if (interrupted) watch_.remove(unique);
 }
 
 void InFlight::interrupt(std::uint64_t unique) {
-  std::stop_source source(std::nostopstate);
+  Request request{.stop = std::stop_source(std::nostopstate)};
   {
     const MutexLock lock(mutex_);
-    if (const auto found = requests_.find(unique); found != requests_.end()) {
-      source = found->second;
-    } else {
+    const auto found = requests_.find(unique);
+    if (found == requests_.end()) {
       early_[next_early_] = unique;
       next_early_ = (next_early_ + 1) % early_.size();
+      return;
     }
+    found->second.interrupted = true;
+    request = found->second;
   }
-  source.request_stop();
+  stop_or_watch(unique, request);
+}
+
+void InFlight::stop_or_watch(std::uint64_t unique, const Request& request) {
+  auto caller = Caller::find(request.caller);
+  if (!caller || caller->dying()) {
+    std::stop_source(request.stop).request_stop();
+    return;
+  }
+  watch_.add(unique, *std::move(caller), request.stop);
+  if (!contains(unique)) watch_.remove(unique);  // answered meanwhile
+}
+
+bool InFlight::contains(std::uint64_t unique) {
+  const MutexLock lock(mutex_);
+  return requests_.contains(unique);
 }
 
 bool InFlight::take_early_interrupt(std::uint64_t unique) {

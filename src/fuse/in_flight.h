@@ -1,7 +1,13 @@
 // The requests that were read and are not answered yet.
 //
+// An interrupt stops a request only when its caller is about to die, as on NFS: what programs do
+// with timers and child processes (SIGALRM, SIGCHLD, SIGURG) must not end an upload. Where a caller
+// cannot be seen each interrupt stops its request, as otherwise nobody could end it.
+//
 // Thread-safe. No lock is held while a stop callback runs.
 #pragma once
+
+#include <sys/types.h>
 
 #include <chrono>
 #include <cstdint>
@@ -10,6 +16,7 @@
 #include <vector>
 
 #include "base/mutex.h"
+#include "fuse/caller_watch.h"
 
 namespace pail::fuse {
 
@@ -17,11 +24,11 @@ class InFlight {
  public:
   InFlight();
 
-  // A request was read. The token says when its caller was interrupted.
-  std::stop_token begin(std::uint64_t unique) PAIL_EXCLUDES(mutex_);
+  // A request of this thread was read. The token says when to give it up.
+  std::stop_token begin(std::uint64_t unique, pid_t caller) PAIL_EXCLUDES(mutex_);
   // It is about to be answered. What is not in flight is ignored.
   void end(std::uint64_t unique) PAIL_EXCLUDES(mutex_);
-  // Its caller was interrupted. May come before begin(): another thread may read the interrupt first.
+  // Its caller took a signal. May come before begin(): another thread may read the interrupt first.
   void interrupt(std::uint64_t unique) PAIL_EXCLUDES(mutex_);
 
   // Waits for the answer of a request.
@@ -33,14 +40,24 @@ class InFlight {
   void probe() PAIL_EXCLUDES(mutex_);
 
  private:
+  struct Request {
+    std::stop_source stop;
+    pid_t caller = 0;
+    bool interrupted = false;
+  };
+
+  // Stops the request, or has its caller watched, which the kernel will not do any more.
+  void stop_or_watch(std::uint64_t unique, const Request& request) PAIL_EXCLUDES(mutex_);
+  bool contains(std::uint64_t unique) PAIL_EXCLUDES(mutex_);
   bool take_early_interrupt(std::uint64_t unique) PAIL_REQUIRES(mutex_);
 
   Mutex mutex_;
   CondVar ended_;
-  std::unordered_map<std::uint64_t, std::stop_source> requests_ PAIL_GUARDED_BY(mutex_);
+  std::unordered_map<std::uint64_t, Request> requests_ PAIL_GUARDED_BY(mutex_);
   // Interrupts without a request: mostly of requests just answered. The oldest is overwritten.
   std::vector<std::uint64_t> early_ PAIL_GUARDED_BY(mutex_);
   std::size_t next_early_ PAIL_GUARDED_BY(mutex_) = 0;
+  CallerWatch watch_;
 };
 
 }  // namespace pail::fuse

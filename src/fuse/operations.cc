@@ -1,5 +1,5 @@
 #include "fuse/operations.h"
-#include "fuse/caller.h"
+#include "fuse/caller_descriptors.h"
 
 #include <fcntl.h>
 
@@ -30,8 +30,10 @@ void op_init(void*, fuse_conn_info* connection) {
                                FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_CACHE_SYMLINKS;
   connection->want = kWanted & connection->capable;
   connection->max_write = 1 << 20;
-  connection->max_background = 64;
-  connection->congestion_threshold = 48;
+  // Reads ahead and other requests that nobody waits for. Each that waits for the store counts, and
+  // at the limit the kernel keeps back those that could be answered from the cache.
+  connection->max_background = 4096;
+  connection->congestion_threshold = 3072;
   connection->time_gran = 1;
 }
 

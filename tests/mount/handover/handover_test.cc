@@ -3,6 +3,8 @@
 #include <signal.h>
 #include <sys/file.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
@@ -176,25 +178,75 @@ TEST_F(MountTest, ARequestThatEndsThreeWorkersGetsAnIoErrorAlone) {
   EXPECT_EQ(reader.stop(), "");
 }
 
-TEST_F(MountTest, KillsFromOutsideNeverFailARequest) {
-  ASSERT_TRUE(mount());
-  write_text(mounted_ / "slow", "x");
+// 'S' in a wait that any signal ends, 'D' in one that only a deadly signal may end, and so on.
+char state_of(pid_t process) {
+  const std::string text = read_text(fmt::format("/proc/{}/stat", process));
+  const std::size_t end_of_name = text.rfind(')');
+  return end_of_name + 2 < text.size() ? text[end_of_name + 2] : '?';
+}
+
+// Sends a signal that the program handles until one has come in its wait, which it does not end.
+bool waits_on_after_a_handled_signal(pid_t process) {
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (state_of(process) != 'D' && state_of(process) != 'Z' && std::chrono::steady_clock::now() < until) {
+    kill(process, SIGUSR1);
+    usleep(10'000);
+  }
+  return state_of(process) == 'D';
+}
+
+// A program that handles SIGUSR1 and reads `slow`, which is answered when it is interrupted.
+pid_t start_slow_reader(const fs::path& slow) {
   struct sigaction noted {};  // without SA_RESTART
   noted.sa_handler = [](int) {};
   sigaction(SIGUSR1, &noted, nullptr);
   const pid_t reader = fork();
-  if (reader == 0) {
-    alignas(4096) static char page[4096];
-    // Through the page cache a read waits for the kernel's own request, which only a deadly signal cuts short.
-    const UniqueFd file(open((mounted_ / "slow").c_str(), O_RDONLY | O_DIRECT | O_CLOEXEC));
-    _exit(read(file.get(), page, sizeof page) >= 0 ? 0 : errno);
-  }
-  for (int i = 0; i < 6; ++i) kill_worker_and_measure();
+  if (reader != 0) return reader;
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  for (const int deadly : {SIGTERM, SIGQUIT}) signal(deadly, SIG_DFL);
+  const rlimit no_core{0, 0};
+  setrlimit(RLIMIT_CORE, &no_core);
+  alignas(4096) static char page[4096];
+  // Through the page cache a read waits for the kernel's own request, which is not interrupted.
+  const UniqueFd file(open(slow.c_str(), O_RDONLY | O_DIRECT | O_CLOEXEC));
+  _exit(read(file.get(), page, sizeof page) >= 0 ? 0 : errno);
+}
+
+// Ends the reader by `signal`, which it does not handle; returns the signal that ended it.
+int end_by(pid_t reader, int signal) {
+  kill(reader, signal);
   int status = 0;
-  EXPECT_EQ(waitpid(reader, &status, WNOHANG), 0);  // it still waits
-  kill(reader, SIGUSR1);
-  ASSERT_TRUE(wait_for_end(reader, status)) << "the reader did not take notice of its signal";
-  EXPECT_EQ(WEXITSTATUS(status), EINTR);
+  if (!wait_for_end(reader, status)) return -1;
+  return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+}
+
+TEST_F(MountTest, KillsFromOutsideNeverFailARequest) {
+  ASSERT_TRUE(mount());
+  write_text(mounted_ / "slow", "x");
+  const pid_t reader = start_slow_reader(mounted_ / "slow");
+  for (int i = 0; i < 6; ++i) kill_worker_and_measure();
+  EXPECT_EQ(waitpid(reader, nullptr, WNOHANG), 0);  // it still waits
+  EXPECT_EQ(end_by(reader, SIGTERM), SIGTERM);
+}
+
+TEST_F(MountTest, ASignalThatTheCallerHandlesDoesNotEndItsRequestAndALaterDeadlyOneDoes) {
+  ASSERT_TRUE(mount());
+  write_text(mounted_ / "slow", "x");
+  for (const int deadly : {SIGKILL, SIGTERM, SIGQUIT}) {
+    const pid_t reader = start_slow_reader(mounted_ / "slow");
+    EXPECT_TRUE(waits_on_after_a_handled_signal(reader)) << "it ended the read";
+    EXPECT_EQ(end_by(reader, deadly), deadly);
+  }
+}
+
+TEST_F(MountTest, ADeadlySignalEndsARequestWhoseHandledOneAnEarlierWorkerSaw) {
+  ASSERT_TRUE(mount());
+  write_text(mounted_ / "slow", "x");
+  const pid_t reader = start_slow_reader(mounted_ / "slow");
+  EXPECT_TRUE(waits_on_after_a_handled_signal(reader)) << "it ended the read";
+  kill_worker_and_measure();
+  EXPECT_EQ(waitpid(reader, nullptr, WNOHANG), 0);  // it still waits
+  EXPECT_EQ(end_by(reader, SIGTERM), SIGTERM);
 }
 
 TEST_F(MountTest, AStoppedWorkerIsReplaced) {
