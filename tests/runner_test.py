@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""What tests/run counts, shows and answers: a failure is never lost, and a run of nothing is none that passed."""
+"""What tests/run counts and answers: no failure is lost, and a run of nothing did not pass."""
 import contextlib
 import io
+import os
 import pathlib
 import subprocess
 import sys
@@ -28,7 +29,7 @@ SKIPPED: a_third: no rsync
 
 
 def of(result, out):
-    return tally.of_meson({"name": "it", "result": result, "stdout": out}, filtered=False)
+    return tally.of_meson({"name": "pailfs:it", "result": result, "stdout": out}, filtered=False)
 
 
 def cases_of_googletest_are_counted_and_failures_named():
@@ -156,6 +157,27 @@ def fake_meson(command, **_):
     return subprocess.CompletedProcess(command, 0, "")
 
 
+def packages_that_are_optional_stop_nothing_and_others_do():
+    for missing, code in (("s3fs", 0), ("rsync", 100)):
+        with tempfile.TemporaryDirectory() as folder:
+            stub(folder, "dpkg-query", f'[ "$3" = {missing} ] || echo installed')
+            stub(folder, "apt-cache", "echo available")
+            stub(folder, "apt-get", "exit 100")
+            stub(folder, "sudo", 'exec "$@"')
+            done = subprocess.run([builds.ROOT / "packaging/install-dependencies", "test"],
+                                  env=os.environ | {"PATH": f"{folder}:{os.environ['PATH']}"},
+                                  capture_output=True, text=True)
+            assert done.returncode == code, (missing, done)
+            assert missing in done.stdout, done
+
+
+def stub(folder, name, script):
+    """A program of this name for PATH."""
+    path = pathlib.Path(folder) / name
+    path.write_text(f"#!/bin/bash\n{script}\n")
+    path.chmod(0o755)
+
+
 def set_ups(build):
     return len((build.folder / "set-ups").read_text().splitlines())
 
@@ -169,7 +191,8 @@ CASES = [cases_of_googletest_are_counted_and_failures_named,
          a_table_of_tiers_stands_before_the_last_line,
          a_failure_is_named_after_the_table_and_in_the_exit_code,
          a_build_that_is_ready_is_tested_while_the_next_is_made,
-         the_command_line_is_checked, a_build_folder_of_other_options_is_made_anew]
+         the_command_line_is_checked, a_build_folder_of_other_options_is_made_anew,
+         packages_that_are_optional_stop_nothing_and_others_do]
 
 
 def main():

@@ -72,14 +72,16 @@ def of_gtest(text, name):
 
 
 def of_meson(test, filtered):
-    """The tally of one entry of meson's log. No case at all is a failure, unless a filter was set."""
-    name, ended_well = test["name"], test["result"] in ("OK", "SKIP", "EXPECTEDFAIL")
+    """The tally of one entry of meson's log. No case is a failure, unless a filter was set."""
+    name = test["name"].removeprefix("pailfs:")
+    ended_well = test["result"] in ("OK", "SKIP", "EXPECTEDFAIL")
     out = test.get("stdout") or ""
     tally = of_summary(out, name) or of_gtest(out, name)
     if tally:
-        crashed = not ended_well and tally.failed == 0
-        return tally + (fail(f"{name}: {test['result']} without a failed case") if crashed else Tally())
-    if "[==========] 0 tests" in out:  # a filter that names none of its tests, or a shard without any
+        if not ended_well and tally.failed == 0:
+            tally += fail(f"{name}: {test['result']} without a failed case")
+        return tally
+    if "[==========] 0 tests" in out:
         return Tally() if filtered else fail(f"{name}: no test in it")
     if not ended_well:
         return fail(f"{name}: {test['result']}")
@@ -90,7 +92,7 @@ def of_meson(test, filtered):
 def reasons_of_skipping(out):
     """Why cases were skipped: a skipped test shall not look like a passed one."""
     lines = out.splitlines()
-    reasons = {lines[i + 1].strip() for i in range(len(lines) - 1) if lines[i].endswith(": Skipped")}
+    reasons = {after.strip() for line, after in zip(lines, lines[1:]) if line.endswith(": Skipped")}
     return sorted(reasons | {line for line in lines if line.startswith(("SKIPPED: ", "skipped: "))})
 
 
@@ -104,4 +106,5 @@ def table(tiers, build_seconds):
 
 
 def slowest(tally, count=10):
-    return [f"{seconds:8.1f} s  {name}" for seconds, name in sorted(tally.times, reverse=True)[:count]]
+    times = sorted(tally.times, reverse=True)[:count]
+    return [f"{seconds:8.1f} s  {name}" for seconds, name in times]

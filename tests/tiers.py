@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs the tiers of tests and sums up their cases. Called by tests/run, which installs what is needed first."""
+"""Runs the tiers of tests and sums up their cases. tests/run installs what is needed first."""
 import argparse
 import json
 import os
@@ -10,7 +10,7 @@ import sys
 import time
 
 import tally
-from builds import ASAN, CLANG, JOBS, PLAIN, ROOT, TSAN, Builder, Wish, run
+from builds import ASAN, JOBS, PLAIN, ROOT, TSAN, Builder, Wish, run
 from tally import PASS, Tally, fail, skip
 
 PAILFS = "src/cli/pailfs"
@@ -51,7 +51,7 @@ def run_meson(build, suites, jobs, filter_text):
         is_pattern = set(filter_text) & set("*?:")
         environment["GTEST_FILTER"] = filter_text if is_pattern else f"*{filter_text}*"
     chosen = [word for suite in suites for word in ("--suite", suite)]
-    slow = ["--timeout-multiplier", "20"]  # the machine may be busy: only what hangs shall be stopped
+    slow = ["--timeout-multiplier", "20"]  # on a busy machine only what hangs shall be stopped
     run(["meson", "test", "-C", build.folder, "--no-rebuild", "--print-errorlogs",
          "--num-processes", jobs, *slow, *chosen], env=environment)
     tests = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
@@ -89,7 +89,7 @@ def layers_tier(*_):
 
 
 def options_tier(builder, _):
-    """The page about options, the packages that are explained and the tests that docs/semantics.md names are there."""
+    """What docs/ says of options and packages is so; the tests that it names are there."""
     complaint = builder.await_build(PLAIN).complaint
     if complaint:
         return fail_to_build(PLAIN, complaint)
@@ -100,7 +100,8 @@ def options_tier(builder, _):
     packages = " ".join(re.findall(r"packages=\(([^)]*)\)", script)).split()
     explained = (ROOT / "docs/dependencies.md").read_text()
     missing = [package for package in packages if f"`{package}`" not in explained]
-    dependencies = fail(f"docs/dependencies.md does not explain {', '.join(missing)}") if missing else PASS
+    unexplained = f"docs/dependencies.md does not explain {', '.join(missing)}"
+    dependencies = fail(unexplained) if missing else PASS
     return page + dependencies + run_script("semantics_test.py")
 
 
@@ -112,10 +113,10 @@ def mount_tier(builder, filter_text):
 
 def clang_tier(builder, _):
     """clang's thread-safety analysis: what a lock protects is touched only under it."""
-    if not shutil.which("clang++"):
-        return skip("clang++ is not installed")
-    complaint = builder.await_build(CLANG).complaint
-    return fail_to_build(CLANG, complaint) if complaint else PASS
+    if ASAN.compiler() != "clang++":
+        return skip("clang++ with its sanitizers is not installed")
+    complaint = builder.await_build(ASAN).complaint
+    return fail_to_build(ASAN, complaint) if complaint else PASS
 
 
 IN_PROCESS = ("unit", "emulator")
@@ -128,7 +129,7 @@ TIERS = {
     "options": Tier(options_tier, Wish(PLAIN, targets=(PAILFS,))),
     "mount": Tier(mount_tier, Wish(PLAIN, ("mount",), (PAILFS,))),
     "foreign": Tier(run_suites(PLAIN, ["foreign"], 1), Wish(PLAIN, ("foreign",), (PAILFS,))),
-    "clang": Tier(clang_tier, Wish(CLANG, targets=(PAILFS,))),
+    "clang": Tier(clang_tier, Wish(ASAN, targets=(PAILFS,))),
     "asan": Tier(run_suites(ASAN, IN_PROCESS, BESIDE), Wish(ASAN, IN_PROCESS)),
     "tsan": Tier(run_suites(TSAN, IN_PROCESS, BESIDE), Wish(TSAN, IN_PROCESS)),
 }
@@ -174,10 +175,12 @@ def run_tier(name, builder, filter_text):
 def report(results, build_seconds, seconds):
     """Prints what is worth knowing of the whole run, the sum in the last line; the exit code."""
     total = sum((counted for counted, _ in results.values()), Tally())
-    print("\n=== the slowest ===", *tally.slowest(total), sep="\n")
+    if total.times:
+        print("\n=== the slowest ===", *tally.slowest(total), sep="\n")
     if not total.passed + total.failed:
         total += fail("nothing ran")
-    print("\n=== all ===", *tally.table(results, build_seconds), f"{'all':14}{seconds:8.0f}", sep="\n")
+    print("\n=== all ===", *tally.table(results, build_seconds), sep="\n")
+    print(f"{'all':14}{seconds:8.0f}")
     for name in total.failures:
         print(f"FAILED: {name}")
     print(total, flush=True)
