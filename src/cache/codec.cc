@@ -250,6 +250,12 @@ std::optional<std::string> name_of_dirent(std::string_view key, std::string_view
   return name;
 }
 
+std::string name_tag(std::string_view name) {
+  RecordWriter out;
+  out.fixed64(xxh3(bytes_of(name)));
+  return out.take();
+}
+
 std::string encode(const Intent& intent) {
   RecordWriter out;
   out.byte(kIntentVersion);

@@ -80,6 +80,9 @@ std::optional<Dirent> decode_dirent(std::string_view name, std::string_view byte
 // The name of an entry, from its key and its value; none when they are no entry.
 std::optional<std::string> name_of_dirent(std::string_view key, std::string_view bytes);
 
+// Tells two names of one inode apart when one is taken while the other was just bound (an exchange).
+std::string name_tag(std::string_view name);
+
 std::string encode(const Intent& intent);
 std::optional<Intent> decode_intent(std::string_view bytes);
 

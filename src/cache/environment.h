@@ -1,6 +1,9 @@
 // The LMDB environment behind the index: opening, its named databases, and transactions with an owner.
 //
 // Thread-safe. Read transactions are pooled, because making one costs more than a lookup.
+//
+// Every value carries a seal. Where one is broken, a page is damaged or two records contradict each other, the process
+// notes that and ends before anything is answered from it: the next one sets the environment aside.
 #pragma once
 
 #include <lmdb.h>
@@ -15,6 +18,10 @@
 
 #include "base/mutex.h"
 #include "base/unique_fd.h"
+#include "cache/fault_note.h"
+#include "cache/index_file.h"
+#include "cache/salvage.h"
+#include "cache/state_file.h"
 #include "pailfs/base/result.h"
 
 namespace pail::cache {
@@ -31,14 +38,18 @@ Error lmdb_error(int code, std::string_view what);
 MDB_val to_value(std::string_view bytes);
 std::string_view from_value(const MDB_val& value);
 
+// LMDB found pages that it could not have written.
+bool is_damage(int code);
+
 // The value of `key`, borrowed until the transaction ends or writes; none when it is absent. `code` is MDB_SUCCESS or
-// MDB_NOTFOUND when the database answered, or why it could not.
+// MDB_NOTFOUND when the database answered, or why it could not. Does not return when it is damaged.
 std::optional<std::string_view> get(MDB_txn* txn, MDB_dbi database, std::string_view key, int& code);
 
 class Environment {
  public:
-  // Opens or creates the environment in `directory`, which exists. One that is found damaged after an unclean stop of
-  // the machine is set aside under another name and a new one made.
+  // Opens or creates the environment in `directory`, which exists. One that is found damaged is set aside under another
+  // name and a new one made. What is looked at: the length of the file always; everything when the machine stopped,
+  // when damage was noted, and when it was closed in order and is not too large for it.
   // Errors: EBUSY another process holds it; EINVAL it is of a newer format; ENOSPC, EIO.
   static Result<std::unique_ptr<Environment>> open(const std::filesystem::path& directory);
   // Syncs, and notes that it was closed in order.
@@ -51,36 +62,58 @@ class Environment {
   const std::filesystem::path& directory() const { return directory_; }
   // The machine stopped (power cut, panic) since the last process had it open: what was not synced may be missing.
   bool machine_stopped() const { return machine_stopped_; }
+  // Above every number that an environment in this directory handed out before this one was made.
+  std::uint64_t first_number() const { return first_number_; }
+
+  // Notes the damage and ends the process: what it would answer may be wrong.
+  [[noreturn]] void end_damaged(std::string_view what);
+  // The same, where `code` of LMDB means damage; else it returns.
+  void check(int code, std::string_view what);
+  // Ends the process, which cannot read: it would take names for absent.
+  [[noreturn]] void end_unreadable(int code);
 
   Result<Unit> sync();
+  // After every commit.
+  void keep_reserve() { reserve_->keep(); }
   // Called with every transaction: now and then gives pages of the map back, which count as memory of the process
   // though they are the page cache's.
   void bound_resident_pages();
 
  private:
   friend class PooledRead;
+  enum class Opened { sound, damaged };
+
   explicit Environment(std::filesystem::path directory) : directory_(std::move(directory)) {}
   Result<Unit> lock();
+  Result<Verdict> examine() const;
   Result<Unit> open_environment();
-  Result<Unit> open_databases();
-  void set_aside();
+  Result<Opened> try_to_open();
+  Result<Opened> open_map();
+  Result<Opened> open_databases();
+  Result<Unit> choose_range();
+  Result<Unit> set_aside();
+  void watch();
   void close_environment();
   MDB_txn* borrow_read(int& code) PAIL_EXCLUDES(pool_mutex_);
   void return_read(MDB_txn* txn) PAIL_EXCLUDES(pool_mutex_);
 
   std::filesystem::path directory_;
   UniqueFd lock_;
+  std::optional<StateFile> state_;
   MDB_env* env_ = nullptr;
   Databases databases_{};
   std::span<std::byte> map_;  // of the environment's file
+  std::optional<FaultNote> fault_note_;
+  std::optional<Reserve> reserve_;
   bool machine_stopped_ = false;
+  std::uint64_t first_number_ = 0;
   std::atomic<unsigned> transactions_{0};
 
   Mutex pool_mutex_;
   std::vector<MDB_txn*> pool_ PAIL_GUARDED_BY(pool_mutex_);  // reset, ready to be renewed
 };
 
-// A read transaction, taken from the pool and given back. get() is null when there is none to be had (logged).
+// A read transaction, taken from the pool and given back. Does not return when there is none to be had.
 class PooledRead {
  public:
   explicit PooledRead(Environment& environment);
@@ -95,6 +128,7 @@ class PooledRead {
 };
 
 // A write transaction; without commit() it changes nothing. The first error of any step is what commit() returns.
+// put() seals; what LMDB is given past it must be sealed by the caller.
 class OwnedWrite {
  public:
   explicit OwnedWrite(Environment& environment);

@@ -6,18 +6,18 @@
 #include <cerrno>
 #include <mutex>
 
-#include "base/checksum.h"
-#include "base/encoding.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "cache/codec.h"
 #include "cache/index_reads.h"
 #include "cache/lmdb_index.h"
+#include "cache/seal.h"
 
 namespace pail::cache {
 namespace {
 
-constexpr std::uint64_t kFormat = 1;
+constexpr std::uint64_t kFormat = 2;
+constexpr std::uint64_t kFormatBeforeSeals = 1;  // of 0.1.0; its records are sealed by the copy made of it at open
 constexpr std::size_t kDoneIntentsKept = 4096;
 constexpr std::size_t kPrunedAtOnce = 256;  // a page or two, instead of one in every transaction
 // After a power cut the limit in the index may be an old one: numbers go on far above what can have been handed out.
@@ -32,13 +32,6 @@ std::uint64_t random_generation() {
   return random;
 }
 
-// Tells two names of one inode apart when one is taken while the other was just bound (an exchange).
-std::string name_tag(std::string_view name) {
-  RecordWriter out;
-  out.fixed64(xxh3(bytes_of(name)));
-  return out.take();
-}
-
 InodeRecord root_record() {
   InodeRecord root;
   root.number = root.parent = kRootInode;
@@ -50,13 +43,16 @@ InodeRecord root_record() {
 
 class LmdbRead final : public IndexReads<ReadTransaction> {
  public:
-  explicit LmdbRead(Environment& environment) : IndexReads(environment.databases()), pooled_(environment) {
+  explicit LmdbRead(Environment& environment)
+      : IndexReads(environment), environment_(environment), pooled_(environment) {
     use(pooled_.get());
   }
 
  private:
-  void failed(int code) override { spdlog::error("index read: {}", mdb_strerror(code)); }
+  bool sees_whole_commits() const override { return true; }
+  void failed(int code) override { environment_.end_unreadable(code); }
 
+  Environment& environment_;
   PooledRead pooled_;
 };
 
@@ -65,7 +61,7 @@ class LmdbRead final : public IndexReads<ReadTransaction> {
 class LmdbWrite final : public IndexReads<WriteTransaction> {
  public:
   explicit LmdbWrite(LmdbIndex& index)
-      : IndexReads(index.environment_->databases()),
+      : IndexReads(*index.environment_),
         index_(index),
         turn_(index.writing_),
         write_(*index.environment_),
@@ -90,6 +86,7 @@ class LmdbWrite final : public IndexReads<WriteTransaction> {
   Result<Unit> commit() override;
 
  private:
+  bool sees_whole_commits() const override { return false; }
   void failed(int code) override { write_.note(code); }
   std::uint64_t take(LmdbIndex::Counter& counter, std::uint64_t& limit);
   void keep_in_set(MDB_dbi set, const IndexKey& key, bool member);
@@ -125,11 +122,11 @@ void LmdbWrite::put(const InodeRecord& record) {
   const IndexKey key(record.number);
   if (record.number > index_.highest_put_ && !write_.failed()) {
     index_.highest_put_ = record.number;
-    const std::string bytes = encode(record);
+    const std::string content = encode(record), bytes = sealed(key.view(), content);
     MDB_val wanted = to_value(key.view()), value = to_value(bytes);
     const int code = mdb_put(write_.get(), databases_.inode, &wanted, &value, MDB_APPEND);
     if (code == MDB_KEYEXIST)
-      write_.put(databases_.inode, key.view(), bytes);
+      write_.put(databases_.inode, key.view(), content);
     else
       write_.note(code);
   } else {
@@ -265,13 +262,16 @@ Result<Unit> LmdbIndex::load(std::string_view identity) {
                                      directory().string(), quote(*stored_identity), quote(identity))};
   }
   const std::uint64_t format = meta_number(write.get(), databases, kMetaFormat, 0);
-  if (format != kFormat)
+  if (format == kFormatBeforeSeals)
+    put_meta_number(write, databases, kMetaFormat, kFormat);
+  else if (format != kFormat)
     return Error{EINVAL, fmt::format("{}: format {} of a newer pailfs, this one knows {}", directory().string(), format,
                                      kFormat)};
   generation_ = meta_number(write.get(), databases, kMetaGeneration, 0);
   const std::uint64_t leap = machine_stopped() ? kLeapAfterMachineStop : 0;
   for (Counter* counter : {&inode_counter_, &sequence_counter_}) {
     counter->next = meta_number(write.get(), databases, counter->meta_key, 0) + leap;
+    if (counter->next == leap) environment_->end_damaged("the limit of its numbers is missing");
     counter->limit = counter->next + counter->range;
     put_meta_number(write, databases, counter->meta_key, counter->limit);
   }
@@ -284,8 +284,8 @@ Result<Unit> LmdbIndex::create(OwnedWrite& write, std::string_view identity) {
   write.put(databases.meta, kMetaIdentity, identity);
   put_meta_number(write, databases, kMetaFormat, kFormat);
   put_meta_number(write, databases, kMetaGeneration, random_generation());
-  put_meta_number(write, databases, kMetaNextInode, kRootInode + 1);
-  put_meta_number(write, databases, kMetaNextSequence, 1);
+  put_meta_number(write, databases, kMetaNextInode, environment_->first_number() + kRootInode + 1);
+  put_meta_number(write, databases, kMetaNextSequence, environment_->first_number() + 1);
   write.put(databases.inode, IndexKey(kRootInode).view(), encode(root_record()));
   if (write.failed()) return write.commit();
   return Unit{};
@@ -296,8 +296,10 @@ void LmdbIndex::load_done_intents(MDB_txn* txn) {
   if (mdb_cursor_open(txn, environment_->databases().intent, &cursor) != MDB_SUCCESS) return;
   MDB_val key{}, value{};
   while (mdb_cursor_get(cursor, &key, &value, MDB_NEXT) == MDB_SUCCESS) {
-    const auto record = decode_intent(from_value(value));
-    if (record && record->state == IntentState::done) done_intents_.push_back(number_in_key(from_value(key), 0));
+    const auto content = unsealed(from_value(key), from_value(value));
+    const auto record = content ? decode_intent(*content) : std::nullopt;
+    if (!record) environment_->end_damaged("an intent cannot be read");
+    if (record->state == IntentState::done) done_intents_.push_back(number_in_key(from_value(key), 0));
   }
   mdb_cursor_close(cursor);
 }

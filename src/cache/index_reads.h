@@ -1,16 +1,19 @@
 // The reading half of index transactions, the same for those that only read and those that write.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <array>
 
-#include "base/log.h"
 #include "cache/codec.h"
 #include "cache/environment.h"
 #include "cache/index.h"
+#include "cache/seal.h"
 
 namespace pail::cache {
 
-// A record that cannot be decoded is absent to callers: what is known of a name comes back from the bucket.
+// A record that cannot be decoded, or that another one contradicts, ends the process: taken as absent it would hide a
+// name without an error.
 template <class Interface>
 class IndexReads : public Interface {
  public:
@@ -35,8 +38,10 @@ class IndexReads : public Interface {
         batch[n++] = number_in_key(key, sizeof parent);
         return n < batch.size();
       });
-      for (std::size_t i = 0; i < n; ++i)
+      for (std::size_t i = 0; i < n; ++i) {
+        require_inode(batch[i]);
         if (!visit(batch[i])) return;
+      }
       if (n < batch.size()) return;
       after = batch.back();
     }
@@ -53,9 +58,9 @@ class IndexReads : public Interface {
       scan(databases_.dirent, from.view(), [&](std::string_view key, std::string_view value) {
         if (number_in_key(key, 0) != parent) return false;
         if (key == from.view() && !last.empty()) return true;
-        auto name = sound(name_of_dirent(key, value), "name in directory", parent);
-        auto dirent = name ? sound(decode_dirent(*name, value), "dirent of directory", parent) : std::nullopt;
-        if (dirent) batch.emplace_back(std::move(*name), *dirent);
+        std::string name = *sound(name_of_dirent(key, value), "name in directory", parent);
+        const Dirent dirent = *sound(decode_dirent(name, value), "dirent of directory", parent);
+        batch.emplace_back(std::move(name), dirent);
         return batch.size() < kBatch;
       });
       for (const auto& [name, dirent] : batch)
@@ -73,7 +78,7 @@ class IndexReads : public Interface {
     std::vector<std::pair<std::uint64_t, Intent>> found;
     scan(databases_.intent, {}, [&](std::string_view key, std::string_view value) {
       const std::uint64_t unique = number_in_key(key, 0);
-      if (auto record = sound(decode_intent(value), "intent", unique)) found.emplace_back(unique, std::move(*record));
+      found.emplace_back(unique, *sound(decode_intent(value), "intent", unique));
       return true;
     });
     return found;
@@ -93,19 +98,20 @@ class IndexReads : public Interface {
     scan(databases_.upload_part, IndexKey(number).view(), [&](std::string_view key, std::string_view value) {
       if (number_in_key(key, 0) != number) return false;
       const auto part = static_cast<unsigned>(number_in_key(key, sizeof number));
-      if (auto record = sound(decode_upload_part(part, value), "upload part of inode", number))
-        parts.push_back(std::move(*record));
+      parts.push_back(*sound(decode_upload_part(part, value), "upload part of inode", number));
       return true;
     });
     return parts;
   }
 
  protected:
-  explicit IndexReads(const Databases& databases) : databases_(databases) {}
+  explicit IndexReads(Environment& environment) : databases_(environment.databases()), environment_(environment) {}
   void use(MDB_txn* txn) { txn_ = txn; }
 
-  // Called with what LMDB could not do; the caller goes on as if nothing were there.
+  // Called with what LMDB could not do for other reasons than damage; the caller goes on as if nothing were there.
   virtual void failed(int code) = 0;
+  // Whether records agree with each other: not in the middle of a change.
+  virtual bool sees_whole_commits() const = 0;
 
   std::optional<std::string_view> value_of(MDB_dbi database, std::string_view key) {
     if (txn_ == nullptr) return std::nullopt;
@@ -124,9 +130,14 @@ class IndexReads : public Interface {
     if (code != MDB_SUCCESS) return failed(code);
     MDB_val key = to_value(from), value{};
     code = mdb_cursor_get(cursor, &key, &value, from.empty() ? MDB_FIRST : MDB_SET_RANGE);
-    while (code == MDB_SUCCESS && visit(from_value(key), from_value(value)))
+    while (code == MDB_SUCCESS) {
+      const auto content = unsealed(from_value(key), from_value(value));
+      if (!content) environment_.end_damaged("the seal of a record is broken");
+      if (!visit(from_value(key), *content)) break;
       code = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
+    }
     mdb_cursor_close(cursor);
+    environment_.check(code, "scan");
     if (code != MDB_SUCCESS && code != MDB_NOTFOUND) failed(code);
   }
 
@@ -134,10 +145,17 @@ class IndexReads : public Interface {
   MDB_txn* txn_ = nullptr;  // ended by the derived class
 
  private:
+  Environment& environment_;
+
   template <class Record>
-  static std::optional<Record> sound(std::optional<Record> record, const char* kind, std::uint64_t number) {
-    if (!record) spdlog::warn("index: the record of {} {} is damaged, taken as absent", kind, number);
+  std::optional<Record> sound(std::optional<Record> record, const char* kind, std::uint64_t number) {
+    if (!record) environment_.end_damaged(fmt::format("the record of {} {} cannot be read", kind, number));
     return record;
+  }
+
+  void require_inode(InodeNumber child) {
+    if (!sees_whole_commits() || value_of(databases_.inode, IndexKey(child).view())) return;
+    environment_.end_damaged(fmt::format("inode {} has a name and no record", child));
   }
 
   std::vector<InodeNumber> numbers_of(MDB_dbi set) {

@@ -1,7 +1,8 @@
 #include "cache/salvage.h"
 
-#include <fmt/format.h>
 #include <lmdb.h>
+#include <signal.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -12,154 +13,168 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "cache/codec.h"
+#include "cache/environment.h"
+#include "cache/index_check.h"
 
 namespace pail::cache {
 namespace {
 
-constexpr unsigned kCopyLimitSeconds = 120;  // 50 million records; a walk in a loop of pages ends too
 constexpr std::size_t kRecordsPerCommit = 100'000;
+constexpr std::size_t kMaxDatabases = 64;
+constexpr std::size_t kLargestMap = std::size_t{1} << 40, kSmallestMap = std::size_t{64} << 20;
 
-std::string boot_id() {
-  auto text = read_file("/proc/sys/kernel/random/boot_id", ByteCount{256});
-  if (!text) return "unknown";
-  while (!text->empty() && text->back() == '\n') text->pop_back();
-  return *text;
+enum class Outcome { sound, damaged, not_copied };
+
+// LMDB's own checks of what it finds on a page.
+void end_as_damaged(MDB_env*, const char*) {
+  ::_exit(static_cast<int>(Outcome::damaged));
 }
 
-std::filesystem::path state_file(const std::filesystem::path& directory) {
-  return directory / "state";
+MDB_env* open_file_of(const std::filesystem::path& file, unsigned flags) {
+  for (std::size_t map = kLargestMap; map >= kSmallestMap; map /= 2) {
+    MDB_env* env = nullptr;
+    if (mdb_env_create(&env) != MDB_SUCCESS) return nullptr;
+    mdb_env_set_maxdbs(env, kMaxDatabases);
+    mdb_env_set_mapsize(env, map);
+    mdb_env_set_assert(env, end_as_damaged);
+    const int code = mdb_env_open(env, file.c_str(), flags | MDB_NOSUBDIR | MDB_NOLOCK, 0600);
+    if (code == MDB_SUCCESS) return env;
+    mdb_env_close(env);
+    if (code != ENOMEM) return nullptr;
+  }
+  return nullptr;
 }
 
-Result<Unit> write_state(const std::filesystem::path& directory, std::string_view word) {
-  const std::string text = fmt::format("{} {}\n", word, boot_id());
-  const auto now = read_file(state_file(directory), ByteCount{256});
-  if (now && *now == text) return Unit{};  // spares a restarted process the sync
-  return write_file_atomically(state_file(directory), text);
-}
-
-struct Copy {
-  MDB_env* from = nullptr;
-  MDB_env* to = nullptr;
-  MDB_txn* reading = nullptr;
-  MDB_txn* writing = nullptr;
-  std::size_t uncommitted = 0;
+// An environment that is read by this process alone, and ends with it.
+struct Source {
+  MDB_env* env = nullptr;
+  MDB_txn* txn = nullptr;
+  Sealing sealing = Sealing::present;
 };
 
-bool open_for_copy(MDB_env*& env, const std::filesystem::path& file, unsigned flags, std::size_t map) {
-  if (mdb_env_create(&env) != MDB_SUCCESS) return false;
-  mdb_env_set_maxdbs(env, 64);
-  for (; map >= (std::size_t{64} << 20); map /= 2) {
-    mdb_env_set_mapsize(env, map);
-    const int code = mdb_env_open(env, file.c_str(), flags | MDB_NOSUBDIR, 0600);
-    if (code == MDB_SUCCESS) return true;
-    mdb_env_close(env);
-    if (code != ENOMEM || mdb_env_create(&env) != MDB_SUCCESS) return false;
-    mdb_env_set_maxdbs(env, 64);
+std::optional<Source> open_sound(const std::filesystem::path& file, std::optional<std::uint64_t> last) {
+  Source source;
+  MDB_envinfo info{};
+  source.env = open_file_of(file, MDB_RDONLY);
+  if (source.env == nullptr || !holds_all_pages(source.env)) return std::nullopt;
+  if (mdb_env_info(source.env, &info) != MDB_SUCCESS) return std::nullopt;
+  if (last && info.me_last_txnid != *last) return std::nullopt;
+  if (mdb_txn_begin(source.env, nullptr, MDB_RDONLY, &source.txn) != MDB_SUCCESS) return std::nullopt;
+  const auto sealing = sealing_of(source.txn);
+  if (!sealing) return std::nullopt;
+  source.sealing = *sealing;
+  if (!index_is_sound(source.env, source.txn, source.sealing)) return std::nullopt;
+  return source;
+}
+
+class Copy {
+ public:
+  explicit Copy(const Source& from) : from_(from) {}
+  bool all(const std::filesystem::path& to);
+
+ private:
+  bool database(const std::string& name);
+  bool record(MDB_dbi target, const MDB_val& key, MDB_val value);
+  bool commit_some();
+
+  const Source& from_;
+  MDB_env* to_ = nullptr;
+  MDB_txn* writing_ = nullptr;
+  std::size_t uncommitted_ = 0;
+};
+
+bool Copy::commit_some() {
+  uncommitted_ = 0;
+  return mdb_txn_commit(std::exchange(writing_, nullptr)) == MDB_SUCCESS &&
+         mdb_txn_begin(to_, nullptr, 0, &writing_) == MDB_SUCCESS;
+}
+
+bool Copy::record(MDB_dbi target, const MDB_val& key, MDB_val value) {
+  std::string with_seal;
+  if (from_.sealing == Sealing::absent) {
+    with_seal = sealed(from_value(key), from_value(value));
+    value = to_value(with_seal);
   }
-  return false;
+  MDB_val place = key;
+  if (mdb_put(writing_, target, &place, &value, MDB_APPEND) != MDB_SUCCESS) return false;
+  return ++uncommitted_ < kRecordsPerCommit || commit_some();
 }
 
-bool commit_some(Copy& copy) {
-  copy.uncommitted = 0;
-  return mdb_txn_commit(std::exchange(copy.writing, nullptr)) == MDB_SUCCESS &&
-         mdb_txn_begin(copy.to, nullptr, 0, &copy.writing) == MDB_SUCCESS;
+bool Copy::database(const std::string& name) {
+  MDB_dbi target = 0;
+  if (mdb_dbi_open(writing_, name.c_str(), MDB_CREATE, &target) != MDB_SUCCESS) return false;
+  return walk_database(from_.txn, name.c_str(),
+                       [&](const MDB_val& key, const MDB_val& value) { return record(target, key, value); });
 }
 
-// MDB_APPEND refuses a key that is not greater than the one before it: pages of the wrong place show that way. The
-// number of records must be what the tree's root says.
-bool copy_database(Copy& copy, const char* name) {
-  MDB_dbi source = 0, target = 0;
-  MDB_cursor* cursor = nullptr;
-  MDB_stat promised{};
-  if (mdb_dbi_open(copy.reading, name, 0, &source) != MDB_SUCCESS) return false;
-  if (mdb_dbi_open(copy.writing, name, MDB_CREATE, &target) != MDB_SUCCESS) return false;
-  if (mdb_stat(copy.reading, source, &promised) != MDB_SUCCESS) return false;
-  if (mdb_cursor_open(copy.reading, source, &cursor) != MDB_SUCCESS) return false;
-  MDB_val key{}, value{};
-  std::size_t found = 0;
-  int code = mdb_cursor_get(cursor, &key, &value, MDB_FIRST);
-  for (; code == MDB_SUCCESS; code = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) {
-    if (mdb_put(copy.writing, target, &key, &value, MDB_APPEND) != MDB_SUCCESS) return false;
-    ++found;
-    if (++copy.uncommitted >= kRecordsPerCommit && !commit_some(copy)) return false;
-  }
-  mdb_cursor_close(cursor);
-  return code == MDB_NOTFOUND && found == promised.ms_entries;
+bool Copy::all(const std::filesystem::path& to) {
+  to_ = open_file_of(to, MDB_NOSYNC);
+  if (to_ == nullptr || mdb_txn_begin(to_, nullptr, 0, &writing_) != MDB_SUCCESS) return false;
+  const auto names = database_names(from_.txn);
+  if (!names) return false;
+  for (const std::string& name : *names)
+    if (!database(name)) return false;
+  if (mdb_txn_commit(writing_) != MDB_SUCCESS) return false;
+  make_room_for_all_pages(to_);
+  constexpr int kEvenWithNoSync = 1;
+  return mdb_env_sync(to_, kEvenWithNoSync) == MDB_SUCCESS;
 }
 
-bool copy_all(const std::filesystem::path& from, const std::filesystem::path& to) {
-  Copy copy;
-  constexpr std::size_t kMap = std::size_t{1} << 40;
-  if (!open_for_copy(copy.from, from, MDB_RDONLY | MDB_NOLOCK, kMap)) return false;
-  if (!open_for_copy(copy.to, to, MDB_NOSYNC | MDB_NOLOCK, kMap)) return false;
-  if (mdb_txn_begin(copy.from, nullptr, MDB_RDONLY, &copy.reading) != MDB_SUCCESS) return false;
-  if (mdb_txn_begin(copy.to, nullptr, 0, &copy.writing) != MDB_SUCCESS) return false;
-  MDB_dbi names = 0;
-  MDB_cursor* cursor = nullptr;
-  if (mdb_dbi_open(copy.reading, nullptr, 0, &names) != MDB_SUCCESS) return false;
-  if (mdb_cursor_open(copy.reading, names, &cursor) != MDB_SUCCESS) return false;
-  MDB_val key{}, value{};
-  int code = mdb_cursor_get(cursor, &key, &value, MDB_FIRST);
-  for (; code == MDB_SUCCESS; code = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) {
-    const std::string name(static_cast<const char*>(key.mv_data), key.mv_size);
-    if (!copy_database(copy, name.c_str())) return false;
-  }
-  mdb_cursor_close(cursor);
-  if (code != MDB_NOTFOUND) return false;
-  if (mdb_txn_commit(copy.writing) != MDB_SUCCESS) return false;
-  return mdb_env_sync(copy.to, 1) == MDB_SUCCESS;
-}
-
-// The child's whole life: no destructor or exit handler of the parent's may run in it.
-[[noreturn]] void copy_in_child(const std::filesystem::path& from, const std::filesystem::path& to) {
+// Runs `task` as a child's whole life: no destructor or exit handler of the parent's may run in it. It holds the lock
+// of the directory, so it ends with the parent.
+template <class Task>
+[[noreturn]] void run_in_child(Task task) {
   const rlimit no_core{0, 0};
   ::setrlimit(RLIMIT_CORE, &no_core);
-  for (const int signal : {SIGSEGV, SIGBUS, SIGABRT, SIGALRM}) ::signal(signal, SIG_DFL);
-  ::alarm(kCopyLimitSeconds);
-  ::_exit(copy_all(from, to) ? 0 : 1);
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  for (const int signal : {SIGSEGV, SIGBUS, SIGABRT}) ::signal(signal, SIG_DFL);
+  ::_exit(static_cast<int>(task()));
 }
 
-bool succeeded(pid_t child) {
+bool is_crash(int signal) {
+  return signal == SIGSEGV || signal == SIGBUS || signal == SIGABRT || signal == SIGFPE || signal == SIGILL;
+}
+
+template <class Task>
+Result<Verdict> ask_child(Task task) {
+  const pid_t child = ::fork();
+  if (child < 0) return errno_error(errno, "index: start a process that checks it");
+  if (child == 0) run_in_child(task);
   int status = 0;
   while (::waitpid(child, &status, 0) < 0)
-    if (errno != EINTR) return false;
-  return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    if (errno != EINTR) return errno_error(errno, "index: wait for the process that checks it");
+  if (WIFSIGNALED(status) && is_crash(WTERMSIG(status))) return Verdict::damaged;
+  if (WIFSIGNALED(status)) return Error{EIO, "index: the process that checks it was killed"};
+  if (WEXITSTATUS(status) == static_cast<int>(Outcome::sound)) return Verdict::sound;
+  if (WEXITSTATUS(status) == static_cast<int>(Outcome::damaged)) return Verdict::damaged;
+  return Error{ENOSPC, "index: it cannot be copied; free as much disk space as its file takes"};
 }
 
 }  // namespace
 
-Result<LastStop> last_stop(const std::filesystem::path& directory) {
-  std::error_code failed;
-  if (!std::filesystem::exists(directory / "data.mdb", failed)) return LastStop::in_order;
-  const auto state = read_file(state_file(directory), ByteCount{256});
-  if (!state && state.error().errnum != ENOENT) return state.error();
-  if (state && state->starts_with("closed ")) return LastStop::in_order;
-  if (state && *state == fmt::format("open {}\n", boot_id())) return LastStop::process_killed;
-  return LastStop::machine_stopped;
+Result<Verdict> examine_environment(const std::filesystem::path& directory, std::optional<std::uint64_t> last) {
+  return ask_child([&] { return open_sound(directory / "data.mdb", last) ? Outcome::sound : Outcome::damaged; });
 }
 
-Result<Unit> note_open(const std::filesystem::path& directory) {
-  return write_state(directory, "open");
-}
-Result<Unit> note_closed(const std::filesystem::path& directory) {
-  return write_state(directory, "closed");
-}
-
-bool salvage_environment(const std::filesystem::path& directory) {
+Result<Verdict> salvage_environment(const std::filesystem::path& directory) {
   const std::filesystem::path damaged = directory / "data.mdb", copy = directory / "salvaged.mdb";
   std::error_code failed;
   std::filesystem::remove(copy, failed);
-  spdlog::warn("index {}: the machine stopped while it was open; checking it", directory.string());
-  const pid_t child = ::fork();
-  if (child == 0) copy_in_child(damaged, copy);
-  const bool sound = child > 0 && succeeded(child);
-  if (sound) std::filesystem::rename(copy, damaged, failed);
-  if (!sound || failed) {
-    std::filesystem::remove(copy, failed);
-    return false;
+  spdlog::warn("index {}: it may be damaged, or is of an older format; checking it", directory.string());
+  auto verdict = ask_child([&] {
+    const auto source = open_sound(damaged, std::nullopt);
+    if (!source) return Outcome::damaged;
+    return Copy(*source).all(copy) ? Outcome::sound : Outcome::not_copied;
+  });
+  if (verdict && *verdict == Verdict::sound) {
+    std::filesystem::rename(copy, damaged, failed);
+    if (failed) return errno_error(failed.value(), copy.string());
+    spdlog::warn("index {}: it is sound", directory.string());
+    return verdict;
   }
-  spdlog::warn("index {}: it is sound", directory.string());
-  return true;
+  std::filesystem::remove(copy, failed);
+  return verdict;
 }
 
 }  // namespace pail::cache

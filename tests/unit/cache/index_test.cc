@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -49,6 +50,22 @@ InodeRecord full_record(InodeNumber number) {
   record.written = WriteWindow{WallTime(std::chrono::nanoseconds(8)), WallTime(std::chrono::nanoseconds(9))};
   record.attempted = "\"0cc175b9c0f1b6a831c399e269772661\"";
   return record;
+}
+
+// A name and an inode for it.
+void make(WriteTransaction& txn, InodeNumber parent, const std::string& name, InodeNumber number) {
+  InodeRecord record;
+  record.number = number;
+  record.parent = parent;
+  record.name = name;
+  txn.put(record);
+  txn.bind(parent, name, Dirent{.number = number});
+}
+
+bool something_was_set_aside(const std::filesystem::path& index) {
+  for (const auto& entry : std::filesystem::directory_iterator(index))
+    if (entry.path().filename().string().starts_with("damaged-")) return true;
+  return false;
 }
 
 class IndexTest : public ::testing::Test {
@@ -188,10 +205,10 @@ TEST_F(IndexTest, ErasedInodeLeavesItsSets) {
 
 TEST_F(IndexTest, ChildrenComeInOrderOfInodeNumber) {
   write([](WriteTransaction& txn) {
-    txn.bind(1, "a", Dirent{.number = 300});
-    txn.bind(1, "b", Dirent{.number = 7});
-    txn.bind(1, "c", Dirent{.number = 256});
-    txn.bind(2, "elsewhere", Dirent{.number = 8});
+    make(txn, 1, "a", 300);
+    make(txn, 1, "b", 7);
+    make(txn, 1, "c", 256);
+    make(txn, 2, "elsewhere", 8);
   });
   EXPECT_EQ(children(1), (std::vector<InodeNumber>{7, 256, 300}));
   EXPECT_EQ(children(1, 7), (std::vector<InodeNumber>{256, 300}));
@@ -232,8 +249,8 @@ TEST_F(IndexTest, NamesComeInByteOrderWithTheAbsentOnes) {
 
 TEST_F(IndexTest, ExchangedNamesKeepBothChildren) {
   write([](WriteTransaction& txn) {
-    txn.bind(1, "a", Dirent{.number = 5});
-    txn.bind(1, "b", Dirent{.number = 6});
+    make(txn, 1, "a", 5);
+    make(txn, 1, "b", 6);
   });
   write([](WriteTransaction& txn) {
     txn.bind(1, "a", Dirent{.number = 6});
@@ -244,8 +261,8 @@ TEST_F(IndexTest, ExchangedNamesKeepBothChildren) {
 
 TEST_F(IndexTest, RenameOverAnotherNameLeavesOneChild) {
   write([](WriteTransaction& txn) {
-    txn.bind(1, "new", Dirent{.number = 5});
-    txn.bind(1, "old", Dirent{.number = 6});
+    make(txn, 1, "new", 5);
+    make(txn, 1, "old", 6);
   });
   write([](WriteTransaction& txn) {
     txn.bind(1, "old", Dirent{.number = 5});
@@ -366,19 +383,6 @@ TEST_F(IndexTest, OfAnotherBucketIsRefused) {
   EXPECT_EQ(errnum_of(other), EINVAL);
 }
 
-TEST_F(IndexTest, DamagedRecordsAreAbsent) {
-  damage(&Databases::inode, IndexKey(5).view(), "rubbish");
-  damage(&Databases::dirent, IndexKey::of_dirent(1, "a").view(), "");
-  damage(&Databases::intent, IndexKey(6).view(), "\x01");
-  damage(&Databases::upload, IndexKey(7).view(), "\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff");
-  const auto read = index->read();
-  EXPECT_FALSE(read->inode(5));
-  EXPECT_FALSE(read->dirent(1, "a"));
-  EXPECT_FALSE(read->intent(6));
-  EXPECT_TRUE(read->intents().empty());
-  EXPECT_FALSE(read->upload(7));
-}
-
 TEST(InodeRecordCodec, AnyTruncatedRecordIsRefused) {
   const std::string whole = encode(full_record(5));
   ASSERT_TRUE(decode_inode(5, whole));
@@ -397,7 +401,7 @@ InodeNumber last_number_of_killed_process(const std::filesystem::path& directory
     for (int i = 0; i < numbers; ++i) {
       const auto txn = (*index)->write();
       last = txn->next_inode_number();
-      txn->bind(1, std::to_string(last), Dirent{.number = last});
+      make(*txn, 1, std::to_string(last), last);
       if (!txn->commit()) ::_exit(1);
     }
     if (::write(pipe_ends[1], &last, sizeof last) != sizeof last) ::_exit(1);
@@ -432,11 +436,7 @@ class IndexAfterPowerCut : public IndexTest {
     index.reset();
     std::ofstream(directory.path() / "index" / "state") << "open 00000000-0000-0000-0000-000000000000\n";
   }
-  bool something_was_set_aside() const {
-    for (const auto& entry : std::filesystem::directory_iterator(directory.path() / "index"))
-      if (entry.path().filename().string().starts_with("damaged-")) return true;
-    return false;
-  }
+  bool something_was_set_aside() const { return pail::cache::something_was_set_aside(directory.path() / "index"); }
 };
 
 TEST_F(IndexAfterPowerCut, SoundIndexIsKeptAndNumbersLeap) {
@@ -470,6 +470,138 @@ TEST_F(IndexAfterPowerCut, DamagedIndexIsSetAsideAndStartsEmpty) {
   EXPECT_TRUE(index->read()->inode(kRootInode));
   EXPECT_FALSE(index->read()->inode(17));
   EXPECT_NE(index->generation(), generation);
+}
+
+// Damage that a process meets while it runs: it ends before it answers, and the next one starts with an empty index.
+class IndexDamagedWhileItRuns : public IndexTest {
+ protected:
+  // Opens the index in a process of its own and lets `work` go on with it. Returns the signal that ended it.
+  template <class Work>
+  int signal_that_ends(Work work) {
+    index.reset();
+    const pid_t child = ::fork();
+    if (child == 0) {
+      const rlimit no_core{0, 0};
+      ::setrlimit(RLIMIT_CORE, &no_core);
+      auto opened = Index::open(directory.path() / "index", kIdentity);
+      if (!opened) ::_exit(1);
+      index = *std::move(opened);
+      work();
+      ::_exit(0);
+    }
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+  }
+  void expect_set_aside() {
+    reopen();
+    EXPECT_TRUE(something_was_set_aside(directory.path() / "index"));
+    EXPECT_TRUE(index->read()->inode(kRootInode));
+    EXPECT_TRUE(children(kRootInode).empty());
+    const auto txn = index->write();
+    EXPECT_GT(txn->next_inode_number(), InodeNumber{1} << 40);
+  }
+  void expect_death_by_record(MDB_dbi Databases::*database, std::string_view key, std::string_view bytes,
+                              const std::function<void()>& read) {
+    EXPECT_EQ(signal_that_ends([&] {
+                damage(database, key, bytes);
+                read();
+              }),
+              SIGABRT);
+    expect_set_aside();
+  }
+};
+
+TEST_F(IndexDamagedWhileItRuns, AnInodeThatCannotBeReadIsNotTakenAsAbsent) {
+  expect_death_by_record(&Databases::inode, IndexKey(5).view(), "rubbish", [this] { index->read()->inode(5); });
+}
+
+TEST_F(IndexDamagedWhileItRuns, ANameThatCannotBeReadIsNotTakenAsAbsent) {
+  expect_death_by_record(&Databases::dirent, IndexKey::of_dirent(1, "a").view(), "",
+                         [this] { index->read()->dirent(1, "a"); });
+}
+
+TEST_F(IndexDamagedWhileItRuns, AnIntentThatCannotBeReadIsNotTakenAsAbsent) {
+  expect_death_by_record(&Databases::intent, IndexKey(6).view(), "\x01", [this] { index->read()->intents(); });
+}
+
+TEST_F(IndexDamagedWhileItRuns, AnUploadThatCannotBeReadIsNotTakenAsAbsent) {
+  expect_death_by_record(&Databases::upload, IndexKey(7).view(), "\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff",
+                         [this] { index->read()->upload(7); });
+}
+
+TEST_F(IndexDamagedWhileItRuns, AChildWithoutARecordIsNotLeftOut) {
+  const int signal = signal_that_ends([this] {
+    write([](WriteTransaction& txn) { txn.bind(1, "a", Dirent{.number = 5}); });
+    children(1);
+  });
+  EXPECT_EQ(signal, SIGABRT);
+  expect_set_aside();
+}
+
+TEST_F(IndexDamagedWhileItRuns, AFileThatIsCutEndsOneProcessAndIsSetAside) {
+  const int signal = signal_that_ends([this] {
+    write([](WriteTransaction& txn) {
+      for (InodeNumber n = 2; n < 3000; ++n) make(txn, 1, std::to_string(n), n);
+    });
+    std::filesystem::resize_file(directory.path() / "index" / "data.mdb", 3 * 4096);
+    children(1);
+  });
+  EXPECT_EQ(signal, SIGBUS);
+  std::string state;
+  std::ifstream(directory.path() / "index" / "state") >> state;
+  EXPECT_EQ(state, "faulted");
+  expect_set_aside();
+}
+
+// Makes of an index what 0.1.0 would have written: records without seals, and a short state file.
+void make_first_format(const std::filesystem::path& directory) {
+  MDB_env* env = nullptr;
+  MDB_txn* txn = nullptr;
+  ASSERT_EQ(mdb_env_create(&env), MDB_SUCCESS);
+  mdb_env_set_maxdbs(env, 64);
+  ASSERT_EQ(mdb_env_open(env, directory.c_str(), 0, 0600), MDB_SUCCESS);
+  ASSERT_EQ(mdb_txn_begin(env, nullptr, 0, &txn), MDB_SUCCESS);
+  for (const char* name : {"inode", "dirent", "child", "intent", "orphan", "staged", "upload", "upload_part", "object",
+                           "chunk", "recency", "block", "meta"}) {
+    MDB_dbi database = 0;
+    MDB_cursor* cursor = nullptr;
+    ASSERT_EQ(mdb_dbi_open(txn, name, 0, &database), MDB_SUCCESS);
+    ASSERT_EQ(mdb_cursor_open(txn, database, &cursor), MDB_SUCCESS);
+    MDB_val key{}, value{};
+    std::map<std::string, std::string> records;
+    while (mdb_cursor_get(cursor, &key, &value, MDB_NEXT) == MDB_SUCCESS)
+      records[std::string(from_value(key))] = from_value(value).substr(0, value.mv_size - 4);
+    mdb_cursor_close(cursor);
+    if (records.contains(std::string(kMetaFormat))) records[std::string(kMetaFormat)][0] = 1;
+    for (const auto& [place, bare] : records) {
+      MDB_val where = to_value(place), what = to_value(bare);
+      ASSERT_EQ(mdb_put(txn, database, &where, &what, 0), MDB_SUCCESS);
+    }
+  }
+  ASSERT_EQ(mdb_txn_commit(txn), MDB_SUCCESS);
+  mdb_env_close(env);
+  std::ofstream(directory / "state", std::ios::trunc) << "closed 00000000-0000-0000-0000-000000000000\n";
+}
+
+TEST_F(IndexTest, OfTheFirstFormatIsTakenOver) {
+  InodeNumber number = 0;
+  write([&](WriteTransaction& txn) {
+    number = txn.next_inode_number();
+    make(txn, 1, "a", number);
+    txn.put_intent(8, Intent{.state = IntentState::local, .detail = "from to"});
+  });
+  const std::uint64_t generation = index->generation();
+  index.reset();
+  ASSERT_NO_FATAL_FAILURE(make_first_format(directory.path() / "index"));
+  for (int opened = 0; opened < 2; ++opened) {
+    reopen();
+    EXPECT_EQ(index->generation(), generation);
+    EXPECT_EQ(children(1), std::vector<InodeNumber>{number});
+    EXPECT_EQ(index->read()->intents().size(), 1u);
+    EXPECT_GT(index->write()->next_inode_number(), number);
+    EXPECT_FALSE(something_was_set_aside(directory.path() / "index"));
+  }
 }
 
 // What bind, unbind and forget promise, in memory.
@@ -509,7 +641,7 @@ TEST_F(IndexTest, AgreesWithAModelUnderRandomNameOperations) {
           break;
         default: {
           const InodeNumber fresh = txn->next_inode_number();
-          txn->bind(parent, name, Dirent{.number = fresh});
+          make(*txn, parent, name, fresh);
           attempt.names[key] = fresh;
         }
       }
