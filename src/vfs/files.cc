@@ -227,7 +227,10 @@ Result<Unit> Files::store_in_turn(InodeNumber number, const std::stop_token& sto
   PAIL_TRY(const Staged file, staged(number));
   const auto whole = hydrate(record, *file, {{}, {file->size().n}}, stop);
   const int missing = errnum_of(whole);  // the version it is based on is gone: replaced or removed
-  if (missing == ESTALE || missing == ENOENT) return keep_conflict(record, {ESTALE, whole.error().context});
+  if (missing == ESTALE || missing == ENOENT) {
+    const auto reason = missing == ENOENT ? cache::KeptReason::removed : cache::KeptReason::conflict;
+    return keep_conflict(record, reason, {ESTALE, whole.error().context});
+  }
   if (!whole) return whole.error();
   InodeRecord current = record;
   refresh(current);
@@ -238,8 +241,12 @@ Result<Unit> Files::store_in_turn(InodeNumber number, const std::stop_token& sto
                       .headers = to_headers(current),
                       .replaces = {record.etag}};
   const auto outcome = uploader_.upload(job, stop);
-  if (!outcome && outcome.error().errnum == ESTALE) return keep_conflict(record, outcome.error());
-  if (!outcome) return outcome.error();
+  if (!outcome && outcome.error().errnum == ESTALE)
+    return keep_conflict(record, cache::KeptReason::conflict, outcome.error());
+  if (!outcome) {
+    if (outcome.error().errnum != EINTR) staging_.note_failure(number, outcome.error().context);
+    return outcome.error();
+  }
   return uploaded(std::move(current), key, *outcome, *file);
 }
 
@@ -269,9 +276,44 @@ void Files::forget_name(cache::WriteTransaction& change, const InodeRecord& reco
   change.put(*parent);
 }
 
+// Of a file whose record is gone.
+cache::KeptDescription Files::describe_nameless() const {
+  cache::KeptDescription description;
+  description.reason = cache::KeptReason::name_lost;
+  description.endpoint = options_.endpoint;
+  description.bucket = options_.bucket;
+  description.name = "unknown";
+  description.permissions = options_.file_permissions;
+  description.uid = options_.uid;
+  description.gid = options_.gid;
+  description.modified = description.accessed = now();
+  return description;
+}
+
+// What people need to know of a file that is set aside, and `pailfs recover` to store it.
+cache::KeptDescription Files::describe(const InodeRecord& record, cache::KeptReason reason, std::string error) {
+  InodeRecord shown = record;
+  refresh(shown);
+  cache::KeptDescription description;
+  description.reason = reason;
+  description.error = std::move(error);
+  description.endpoint = options_.endpoint;
+  description.bucket = options_.bucket;
+  if (auto key = tree_.key_of(*index_.read(), record.number)) description.key = *std::move(key);
+  description.name = shown.name;
+  description.permissions = shown.permissions;
+  description.uid = shown.uid;
+  description.gid = shown.gid;
+  description.modified = shown.modified;
+  description.accessed = shown.accessed;
+  description.headers = std::move(shown.headers);
+  description.base_etag = std::move(shown.etag);
+  return description;
+}
+
 // Somebody else wrote the object first. Their version stays; ours is kept for people to find.
-Result<Unit> Files::keep_conflict(const InodeRecord& record, const Error& why) {
-  PAIL_TRY(const auto path, staging_.set_aside(record.number, record.name));
+Result<Unit> Files::keep_conflict(const InodeRecord& record, cache::KeptReason reason, const Error& why) {
+  PAIL_TRY(const auto path, staging_.set_aside(record.number, describe(record, reason, why.context)));
   spdlog::error("{}: changed by another writer since it was read here; what was written here is kept in {}",
                 quote(record.name), path.string());
   auto change = index_.write();
@@ -436,7 +478,7 @@ void Files::set_aside_leftovers() {
     auto record = index_.read()->inode(number);
     if (!record) continue;
     if (!record->unlinked) {
-      const auto path = staging_.set_aside(number, record->name);
+      const auto path = staging_.set_aside(number, describe(*record, cache::KeptReason::never_closed));
       if (path)
         spdlog::warn("{}: was being written when the last mount ended and was never closed; its bytes are kept in {}",
                      quote(record->name), path->string());
@@ -468,7 +510,7 @@ void Files::sweep() {
     const bool lost = !index_.read()->inode(number) && (!file || (*file)->size().n > 0);
     if (!lost) {
       discard(number);
-    } else if (const auto path = staging_.set_aside(number, "unknown")) {
+    } else if (const auto path = staging_.set_aside(number, describe_nameless())) {
       spdlog::warn("bytes of a file whose name was lost with a damaged index are kept in {}", path->string());
     }
   }

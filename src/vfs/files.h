@@ -83,7 +83,9 @@ class Files {
   Result<Unit> uploaded(cache::InodeRecord record, const std::string& key, const Uploaded& outcome,
                         const cache::StagedFile& file);
   static void forget_name(cache::WriteTransaction& change, const cache::InodeRecord& record);
-  Result<Unit> keep_conflict(const cache::InodeRecord& record, const Error& why);
+  cache::KeptDescription describe(const cache::InodeRecord& record, cache::KeptReason reason, std::string error = {});
+  cache::KeptDescription describe_nameless() const;
+  Result<Unit> keep_conflict(const cache::InodeRecord& record, cache::KeptReason reason, const Error& why);
 
   cache::Index& index_;
   const Tree& tree_;
