@@ -3,11 +3,12 @@
 import contextlib
 import fcntl
 import os
+import pathlib
 import shutil
 import subprocess
 
 import harness
-from harness import await_true, run
+from harness import await_true, need, run
 
 NOBODY = {"user": 65534, "group": 65534, "extra_groups": []}
 WAIT = 120  # seconds: more than a mount takes on a busy machine
@@ -135,6 +136,90 @@ def an_error_into_a_full_file_is_an_exit_status(place):
     assert done.returncode == 1, f"exit {done.returncode}"
 
 
+class OwnMount:
+    """A mount by a user without rights, in a mount namespace of its own with a /dev/fuse that users may open."""
+    NAMESPACE = ("mount -t tmpfs none {0} && mknod -m 666 {0}/fuse c {1} {2} && mount --bind {0}/fuse /dev/fuse && "
+                 "echo ready && exec sleep 3600")
+
+    def __init__(self, place, options=""):
+        for program in ("fusermount3", "unshare", "nsenter", "setpriv"):
+            need(program)
+        self.place, self.home = place, place.folder / "home"
+        store = place.store or place.serve()
+        os.chmod(place.folder, 0o711)
+        self.path = self.home / "mnt"
+        self.path.mkdir(parents=True, exist_ok=True)
+        shutil.copy(store.folder / "credentials.json", self.home / "keys.json")
+        os.chmod(self.home / "keys.json", 0o600)
+        for path in (self.home, self.path, self.home / "keys.json"):
+            os.chown(path, NOBODY["user"], NOBODY["group"])
+        settings = f"url={store.address()},credentials={self.home}/keys.json,cache_dir={self.home}/cache"
+        self.settings = settings + (f",{options}" if options else "")
+
+    def __enter__(self):
+        devices = self.place.folder / "dev"
+        devices.mkdir(exist_ok=True)
+        number = os.stat("/dev/fuse").st_rdev
+        script = self.NAMESPACE.format(devices, os.major(number), os.minor(number))
+        self.holder = subprocess.Popen(["unshare", "-m", "--propagation", "private", "sh", "-c", script],
+                                       stdout=subprocess.PIPE, text=True)
+        assert self.holder.stdout.readline() == "ready\n"
+        self.run(self.place.binary, "mount", "demo", self.path, "-o", self.settings)
+        return self
+
+    def inside(self, *command):
+        return ["nsenter", "-t", str(self.holder.pid), "-m", *map(str, command)]
+
+    def run(self, *command):
+        user, group = NOBODY["user"], NOBODY["group"]
+        return run(*self.inside("setpriv", "--reuid", user, "--regid", group, "--clear-groups", "--", *command), cwd="/")
+
+    def shown(self, name="."):
+        return self.run("stat", "-c", "%a %u:%g", self.path / name).strip()
+
+    def mounted(self):
+        return str(self.path) in pathlib.Path(f"/proc/{self.holder.pid}/mounts").read_text()
+
+    def __exit__(self, *_):
+        subprocess.run(self.inside("umount", self.path), stderr=subprocess.DEVNULL)
+        subprocess.run(self.inside("umount", "-l", self.path), stderr=subprocess.DEVNULL)
+        await_true("the end of the processes", lambda: not self.users_of_the_cache(), WAIT)
+        self.holder.kill()
+        self.holder.wait()
+        self.holder.stdout.close()
+
+    def users_of_the_cache(self):
+        for lock in (self.home / "cache").glob("*/mount.lock"):
+            with open(lock) as file:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    return True
+        return False
+
+
+def a_users_own_mount_is_theirs_to_write(place):
+    with OwnMount(place) as mount:
+        assert mount.shown() == "755 65534:65534", mount.shown()
+        mount.run("sh", "-ec", f"cd {mount.path}; echo content > file; mkdir dir; mv file dir; chmod 700 dir")
+        assert mount.run("cat", mount.path / "dir/file") == "content\n"
+        assert mount.shown("dir/file") == "644 65534:65534", mount.shown("dir/file")
+        mount.run(place.binary, "umount", mount.path)
+        assert not mount.mounted()
+    with OwnMount(place) as mount:
+        assert mount.run("cat", mount.path / "dir/file") == "content\n"
+
+
+def a_users_own_mount_shows_its_root_as_the_options_say(place):
+    with OwnMount(place, "dir_mode=0700") as mount:
+        assert mount.shown() == "700 65534:65534", mount.shown()
+    with OwnMount(place, "umask=027") as mount:
+        assert mount.shown() == "750 65534:65534", mount.shown()
+        mount.run("chmod", "711", mount.path)
+    with OwnMount(place, "dir_mode=0700") as mount:
+        assert mount.shown() == "711 65534:65534", mount.shown()
+
+
 if __name__ == "__main__":
     harness.main([a_cache_below_the_mount_point_is_refused, a_cache_below_the_mount_point_by_a_bind_mount_is_refused,
                   credentials_below_the_mount_point_are_refused, a_cache_below_a_directory_of_another_user_is_refused,
@@ -142,4 +227,5 @@ if __name__ == "__main__":
                   closed_standard_descriptors_do_not_keep_from_mounting,
                   standard_descriptors_are_never_used_for_anything_else,
                   a_warning_into_a_closed_pipe_does_not_keep_from_mounting,
-                  an_error_into_a_full_file_is_an_exit_status])
+                  an_error_into_a_full_file_is_an_exit_status, a_users_own_mount_is_theirs_to_write,
+                  a_users_own_mount_shows_its_root_as_the_options_say])
