@@ -14,6 +14,7 @@
 #include "cli/descriptors.h"
 #include "cli/doctor_command.h"
 #include "cli/mount_command.h"
+#include "cli/recover_command.h"
 #include "cli/say.h"
 #include "cli/serve_command.h"
 #include "cli/texts.h"
@@ -52,6 +53,8 @@ int run(const CommandLine& line, auth::Environment environment) {
       return run_serve(line);
     case Command::doctor:
       return run_doctor(line, std::move(environment));
+    case Command::recover:
+      return run_recover(line, std::move(environment));
     case Command::generate:
       return run_generate(line.what);
   }

@@ -20,6 +20,7 @@
 #include "cli/connect.h"
 #include "cli/descriptors.h"
 #include "cli/handover.h"
+#include "cli/kept_notice.h"
 #include "cli/make_filesystem.h"
 #include "cli/mount_checks.h"
 #include "cli/probe.h"
@@ -169,6 +170,7 @@ int supervise_in_background(const WorkerTask& task, const std::filesystem::path&
   ready.reset();
   const auto outcome = fuse::read_outcome(from.get());
   if (!outcome) return fail(task.source, outcome.error());
+  if (const auto notice = kept_notice(task.cache_directory, task.source.bucket)) say("{}", *notice);
   return 0;
 }
 
@@ -220,7 +222,10 @@ int run_worker_process(const std::vector<std::string>& arguments) {
                         vfs::Start start) -> Result<std::unique_ptr<vfs::FileSystem>> {
     PAIL_TRY(const Secret text, fuse::worker_secrets());
     PAIL_TRY(WorkerSecrets secrets, parse_secrets(text));
-    return make_filesystem(*task, std::move(secrets), std::move(opens), start);
+    auto made = make_filesystem(*task, std::move(secrets), std::move(opens), start);
+    if (made && start == vfs::Start::fresh)
+      if (const auto notice = kept_notice(task->cache_directory, task->source.bucket)) spdlog::warn("{}", *notice);
+    return made;
   };
   return fuse::run_worker(make, {});
 }
