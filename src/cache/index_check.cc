@@ -96,7 +96,7 @@ bool IndexCheck::has_meta() const {
 bool IndexCheck::inode(std::string_view key, std::string_view value) {
   const auto record = decode_inode(number_in_key(key, 0), value);
   if (!record || key.size() != sizeof(InodeNumber)) return false;
-  if (record->unlinked) unlinked_inodes_.add(key);
+  if (record->unlinked()) unlinked_inodes_.add(key);
   if (record->content == Content::staged) staged_inodes_.add(key);
   return true;
 }

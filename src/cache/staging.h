@@ -9,6 +9,7 @@
 #include <span>
 #include <vector>
 
+#include "cache/kept.h"
 #include "cache/records.h"
 #include "pailfs/base/bytes.h"
 #include "pailfs/base/result.h"
@@ -53,8 +54,12 @@ class StagingArea {
   // The one that is there, shared with whoever has it open. Errors: ENOENT; EBADMSG its log is damaged.
   virtual Result<std::shared_ptr<StagedFile>> open(InodeNumber number) = 0;
   virtual Result<Unit> remove(InodeNumber number) = 0;
-  // Moves the data out of the way, for people to find, under a name made from `label`; returns its new path.
-  virtual Result<std::filesystem::path> set_aside(InodeNumber number, std::string_view label) = 0;
+  // Remembers why its content could not be brought into the bucket, for the description of a kept file.
+  virtual void note_failure(InodeNumber number, std::string_view why) = 0;
+  // Moves the data out of the way, for people to find, under a name made from that of the description; returns its new
+  // path. The caller has the file for itself. Fills in number, time, size, missing extents and a failure that was
+  // noted. The description is written first; that it cannot be written is logged and keeps nothing from being moved.
+  virtual Result<std::filesystem::path> set_aside(InodeNumber number, KeptDescription description) = 0;
   virtual std::vector<InodeNumber> all() const = 0;
 };
 

@@ -12,6 +12,7 @@
 #include "base/checksum.h"
 #include "base/encoding.h"
 #include "base/file.h"
+#include "base/trusted_directory.h"
 #include "cli/connect.h"
 
 namespace pail::cli {
@@ -39,8 +40,8 @@ Result<CacheDirectory> take_cache_directory(const std::filesystem::path& root, s
                                             const Source& source) {
   const std::string name = view_name(url, source);
   for (unsigned sibling = 1; sibling <= kMaxSiblings; ++sibling) {
-    const std::filesystem::path path = root / (sibling == 1 ? name : fmt::format("{}-{}", name, sibling));
-    PAIL_CHECK(make_private_directory(path));
+    const std::string own = sibling == 1 ? name : fmt::format("{}-{}", name, sibling);
+    PAIL_TRY(const auto path, make_trusted_directory(root / own));
     PAIL_TRY(UniqueFd lock, open_file(path / "mount.lock", O_RDWR | O_CREAT));
     if (::flock(lock.get(), LOCK_EX | LOCK_NB) == 0) return CacheDirectory{path, std::move(lock)};
     if (errno != EWOULDBLOCK) return errno_error(errno, path.string());

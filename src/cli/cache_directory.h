@@ -21,7 +21,8 @@ struct CacheDirectory {
 };
 
 // Makes and locks the directory of this view below `root`. While another mount of the same view holds it, a sibling is
-// taken, so that a bucket can be mounted several times. Errors: EACCES, EROFS, ENOSPC ...; EBUSY all siblings are held.
+// taken, so that a bucket can be mounted several times. Errors: EACCES, also where other users could exchange the
+// directory (base/trusted_directory.h); EROFS, ENOSPC ...; EBUSY all siblings are held.
 Result<CacheDirectory> take_cache_directory(const std::filesystem::path& root, std::string_view url,
                                             const Source& source);
 

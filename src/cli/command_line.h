@@ -11,7 +11,7 @@
 
 namespace pail::cli {
 
-enum class Command { mount, umount, serve, doctor, generate };
+enum class Command { mount, umount, serve, doctor, recover, generate };
 
 // What the command line says, before any value is looked at. Members that the command does not have are empty.
 struct CommandLine {
@@ -27,6 +27,8 @@ struct CommandLine {
   bool tls = false;                                                 // serve
   std::vector<std::string> buckets, domains;                        // serve
   std::string what;                                                 // generate
+  std::string action, kept, file, as, cache_dir;                    // recover
+  bool overwrite = false, json = false;                             // recover
 };
 
 using ArgumentField =

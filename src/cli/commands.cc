@@ -56,6 +56,24 @@ constexpr auto kDoctor = std::to_array<Argument>({
     kOptions,
 });
 
+constexpr auto kRecover = std::to_array<Argument>({
+    {"ACTION", "", "",
+     "list: what is kept. show: all that is known of a file. store: put it into its bucket and keep it no more. "
+     "export: copy its bytes to FILE. drop: remove it.",
+     &L::action, true},
+    {"ID", "", "", "Which file, as list names it. With list: only those of this bucket.", &L::kept},
+    {"FILE", "", "", "With export: where the bytes go; must not exist.", &L::file},
+    {"--cache-dir", "DIR", "/var/cache/pailfs for root, else ~/.cache/pailfs",
+     "The cache_dir of the mounts whose files are meant.", &L::cache_dir},
+    {"--as", "KEY", "the file's own", "With store: the key to store it under.", &L::as},
+    {"--overwrite", "", "", "With store: replace an object that has the key.", &L::overwrite},
+    {"--json", "", "", "With list and show: everything, as JSON.", &L::json},
+    {"-o", "OPTIONS", "",
+     "With store: the store and credentials, as for mount; without url= and region= that of the "
+     "mount.",
+     &L::options},
+});
+
 constexpr auto kGenerate = std::to_array<Argument>({
     {"WHAT", "", "", "man, mount-man, completion or options.", &L::what, true},
 });
@@ -76,6 +94,10 @@ constexpr auto kCommands = std::to_array<CommandRow>({
     {"doctor", "Explain which credentials, endpoint and rights a mount would have.",
      "Tries each step of a mount and prints what it found. Nothing is changed, no secret is shown.", kDoctor,
      Command::doctor},
+    {"recover", "Find files that could not be stored, and store them after all.",
+     "What was written and could not be brought into the bucket, because another writer was first or the mount ended "
+     "before, is kept in the cache directory. An object is never replaced without --overwrite. Mounts may be running.",
+     kRecover, Command::recover},
     {"generate", "Print what is made from the tables of options.", "", kGenerate, Command::generate, true},
 });
 

@@ -12,6 +12,7 @@
 #include "cli/cache_directory.h"
 #include "cli/connect.h"
 #include "cli/probe.h"
+#include "cli/say.h"
 
 namespace pail::cli {
 namespace {
@@ -19,10 +20,10 @@ namespace {
 // Prints findings and remembers whether one was bad.
 class Report {
  public:
-  void good(std::string_view step, std::string_view text) { fmt::print("ok    {}: {}\n", step, text); }
-  void note(std::string_view text) { fmt::print("      {}\n", text); }
+  void good(std::string_view step, std::string_view text) { print_out(fmt::format("ok    {}: {}\n", step, text)); }
+  void note(std::string_view text) { print_out(fmt::format("      {}\n", text)); }
   void bad(std::string_view step, std::string_view text) {
-    fmt::print("FAIL  {}: {}\n", step, text);
+    print_out(fmt::format("FAIL  {}: {}\n", step, text));
     failed_ = true;
   }
   bool failed() const { return failed_; }

@@ -1,5 +1,4 @@
 // The program: finds out as what it was called, and does that.
-#include <fmt/format.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -12,8 +11,11 @@
 #include <vector>
 
 #include "cli/command_line.h"
+#include "cli/descriptors.h"
 #include "cli/doctor_command.h"
 #include "cli/mount_command.h"
+#include "cli/recover_command.h"
+#include "cli/say.h"
 #include "cli/serve_command.h"
 #include "cli/texts.h"
 #include "fuse/mount.h"
@@ -30,14 +32,14 @@ int run_umount(const std::string& directory) {
     ::execlp(program, program, "--", directory.c_str(), nullptr);
   else
     ::execlp(program, program, "-u", "--", directory.c_str(), nullptr);
-  fmt::print(stderr, "pailfs: {}: {}\n", program, std::strerror(errno));
+  say("{}: {}", program, std::strerror(errno));
   return kExitSystem;
 }
 
 int run_generate(const std::string& what) {
   const auto text = generated_text(what);
-  if (text) return std::fputs(text->c_str(), stdout) < 0 ? kExitSystem : 0;
-  fmt::print(stderr, "pailfs: {}\n", text.error().context);
+  if (text) return print_out(*text) ? 0 : kExitSystem;
+  say("{}", text.error().context);
   return kExitUsage;
 }
 
@@ -51,6 +53,8 @@ int run(const CommandLine& line, auth::Environment environment) {
       return run_serve(line);
     case Command::doctor:
       return run_doctor(line, std::move(environment));
+    case Command::recover:
+      return run_recover(line, std::move(environment));
     case Command::generate:
       return run_generate(line.what);
   }
@@ -58,7 +62,7 @@ int run(const CommandLine& line, auth::Environment environment) {
 }
 
 int usage_error(const Error& error) {
-  fmt::print(stderr, "pailfs: {}\n", error.context);
+  say("{}", error.context);
   return kExitUsage;
 }
 
@@ -74,7 +78,7 @@ int start(const std::vector<std::string>& arguments) {
   }
   const auto parsed = parse_command_line(own);
   if (!parsed) return usage_error(parsed.error());
-  if (const auto* print = std::get_if<Print>(&*parsed)) return std::fputs(print->text.c_str(), stdout) < 0 ? 1 : 0;
+  if (const auto* print = std::get_if<Print>(&*parsed)) return print_out(print->text) ? 0 : kExitSystem;
   return run(std::get<CommandLine>(*parsed), std::move(environment));
 }
 
@@ -82,12 +86,13 @@ int start(const std::vector<std::string>& arguments) {
 }  // namespace pail::cli
 
 int main(int argc, char** argv) {
+  pail::cli::open_missing_standard_descriptors();
   try {
     std::vector<std::string> arguments(argv, argv + argc);
     if (arguments.empty()) arguments.emplace_back("pailfs");
     return pail::cli::start(arguments);
   } catch (const std::exception& error) {
-    fmt::print(stderr, "pailfs: {}\n", error.what());
+    pail::cli::say("{}", error.what());
     return pail::cli::kExitSystem;
   }
 }

@@ -24,9 +24,10 @@ auth::Resolved newest_credentials(const auth::Sources& sources, auth::Resolved a
   return at_mount;
 }
 
-vfs::Options view_options(const WorkerTask& task) {
+vfs::Options view_options(const WorkerTask& task, const Endpoint& endpoint) {
   const MountOptions& from = task.options;
   vfs::Options options;
+  options.endpoint = endpoint.url;
   options.bucket = task.source.bucket;
   options.prefix = task.source.prefix;
   options.metadata_ttl = from.metadata_ttl;
@@ -54,7 +55,7 @@ Result<std::unique_ptr<vfs::FileSystem>> make_filesystem(const WorkerTask& task,
   // The process before this one may still be dying, its locks with it.
   const auto until = std::chrono::steady_clock::now() + kLockPatience;
   for (;;) {
-    auto opened = vfs::FileSystem::open(view_options(task), connection.store, opens, start);
+    auto opened = vfs::FileSystem::open(view_options(task, connection.endpoint), connection.store, opens, start);
     if (opened || opened.error().errnum != EBUSY || std::chrono::steady_clock::now() > until) return opened;
     std::this_thread::sleep_for(kLockPause);
   }

@@ -18,9 +18,13 @@
 #include "base/log.h"
 #include "cli/cache_directory.h"
 #include "cli/connect.h"
+#include "cli/descriptors.h"
 #include "cli/handover.h"
+#include "cli/kept_notice.h"
 #include "cli/make_filesystem.h"
+#include "cli/mount_checks.h"
 #include "cli/probe.h"
+#include "cli/say.h"
 #include "fuse/mount.h"
 
 namespace pail::cli {
@@ -72,7 +76,7 @@ fuse::MountSpec mount_spec(const std::filesystem::path& directory, const WorkerT
 Result<std::filesystem::path> check_mount_point(const std::string& text) {
   const std::filesystem::path path = std::filesystem::absolute(text).lexically_normal();
   PAIL_TRY(const bool repaired, fuse::repair_stale_mount(path));
-  if (repaired) fmt::print(stderr, "pailfs: {}: detached a mount whose process had died\n", path.string());
+  if (repaired) say("{}: detached a mount whose process had died", path.string());
   struct stat st {};
   if (::stat(path.c_str(), &st) != 0) return errno_error(errno, fmt::format("mount point {}", path.string()));
   if (!S_ISDIR(st.st_mode)) return errno_error(ENOTDIR, fmt::format("mount point {}", path.string()));
@@ -104,13 +108,23 @@ Result<Plan> make_plan(const CommandLine& line) {
   return plan;
 }
 
+Result<std::filesystem::path> cache_root_of(const MountOptions& options) {
+  if (!options.cache_dir.empty()) return options.cache_dir;
+  return default_cache_root();
+}
+
+// Before anything is asked of the store, or made on the disk.
+Result<Unit> check_places(const MountOptions& options, const std::filesystem::path& mount_point,
+                          const std::filesystem::path& credentials) {
+  PAIL_TRY(const auto cache_root, cache_root_of(options));
+  return check_outside_mount(mount_point, options, cache_root, credentials);
+}
+
 Result<CacheDirectory> prepare_cache(Plan& plan) {
-  std::filesystem::path root = plan.task.options.cache_dir;
-  if (root.empty()) {
-    PAIL_TRY(root, default_cache_root());
-  }
+  PAIL_TRY(const auto root, cache_root_of(plan.task.options));
   auto taken = take_cache_directory(root, plan.endpoint.url, plan.task.source);
-  if (!taken) return Error{taken.error().errnum, fmt::format("cache directory {}", taken.error().context)};
+  if (!taken)
+    return Error{taken.error().errnum, fmt::format("cache directory {} (-o cache_dir=DIR)", taken.error().context)};
   plan.task.cache_directory = taken->path;
   return taken;
 }
@@ -136,12 +150,12 @@ int supervise_task(const WorkerTask& task, const std::filesystem::path& director
 }
 
 int fail(const Source& source, const Error& error) {
-  fmt::print(stderr, "pailfs: cannot mount {}: {}\n", render_source(source), error.context);
+  say("cannot mount {}: {}", render_source(source), error.context);
   return kExitMountFailed;
 }
 
 int supervise_in_background(const WorkerTask& task, const std::filesystem::path& directory,
-                            const WorkerSecrets& secrets) {
+                            const WorkerSecrets& secrets, const UniqueFd& cache_lock) {
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) return fail(task.source, errno_error(errno, "pipe"));
   UniqueFd from(ends[0]), ready(ends[1]);
@@ -149,12 +163,15 @@ int supervise_in_background(const WorkerTask& task, const std::filesystem::path&
   if (child < 0) return fail(task.source, errno_error(errno, "fork"));
   if (child == 0) {
     from.reset();
+    close_descriptors_but(std::array{ready.get(), cache_lock.get()});
     become_daemon();
     return supervise_task(task, directory, secrets, std::move(ready));
   }
   ready.reset();
   const auto outcome = fuse::read_outcome(from.get());
-  return outcome ? 0 : fail(task.source, outcome.error());
+  if (!outcome) return fail(task.source, outcome.error());
+  if (const auto notice = kept_notice(task.cache_directory, task.source.bucket)) say("{}", *notice);
+  return 0;
 }
 
 int supervise_in_foreground(const WorkerTask& task, const std::filesystem::path& directory,
@@ -167,20 +184,22 @@ int supervise_in_foreground(const WorkerTask& task, const std::filesystem::path&
 int run_mount(const CommandLine& line, auth::Environment environment) {
   auto plan = make_plan(line);
   if (!plan) {
-    fmt::print(stderr, "pailfs: {}\n", plan.error().context);
+    say("{}", plan.error().context);
     return kExitUsage;
   }
   if (line.fake) return 0;
   WorkerTask& task = plan->task;
-  if (task.options.writeback)
-    fmt::print(stderr, "pailfs: writeback is not part of this release: close() still waits for the bucket\n");
+  if (task.options.writeback) say("writeback is not part of this release: close() still waits for the bucket");
 
   const auto directory = check_mount_point(line.directory);
   if (!directory) return fail(task.source, directory.error());
   const auth::Sources sources = credential_sources(task.options, environment, task.source.bucket);
   auto resolved = auth::resolve_credentials(sources);
   if (!resolved) return fail(task.source, resolved.error());
-  if (line.verbose) fmt::print("pailfs: {} with {}\n", plan->endpoint.url, auth::describe(resolved->credentials));
+  if (auto places = check_places(task.options, *directory, resolved->file); !places)
+    return fail(task.source, places.error());
+  if (line.verbose)
+    print_out(fmt::format("pailfs: {} with {}\n", plan->endpoint.url, auth::describe(resolved->credentials)));
   if (auto probed = probe_in_child(task.options, sources, *resolved, task.source); !probed)
     return fail(task.source, probed.error());
   const auto cache = prepare_cache(*plan);
@@ -188,7 +207,7 @@ int run_mount(const CommandLine& line, auth::Environment environment) {
 
   const WorkerSecrets secrets{std::move(environment), *std::move(resolved)};
   return line.foreground ? supervise_in_foreground(task, *directory, secrets)
-                         : supervise_in_background(task, *directory, secrets);
+                         : supervise_in_background(task, *directory, secrets, cache->lock);
 }
 
 int run_worker_process(const std::vector<std::string>& arguments) {
@@ -203,7 +222,10 @@ int run_worker_process(const std::vector<std::string>& arguments) {
                         vfs::Start start) -> Result<std::unique_ptr<vfs::FileSystem>> {
     PAIL_TRY(const Secret text, fuse::worker_secrets());
     PAIL_TRY(WorkerSecrets secrets, parse_secrets(text));
-    return make_filesystem(*task, std::move(secrets), std::move(opens), start);
+    auto made = make_filesystem(*task, std::move(secrets), std::move(opens), start);
+    if (made && start == vfs::Start::fresh)
+      if (const auto notice = kept_notice(task->cache_directory, task->source.bucket)) spdlog::warn("{}", *notice);
+    return made;
   };
   return fuse::run_worker(make, {});
 }

@@ -67,7 +67,7 @@ constexpr auto kCredentialRows = std::to_array<OptionRow>({
     {"iam_endpoint", "URL", "the credential's own, or IBM Cloud's",
      "Where API keys are exchanged for tokens; the full "
      "URL, such as https://private.iam.cloud.ibm.com/identity/token.",
-     UrlText{&M::iam_endpoint}},
+     UrlText{&M::iam_endpoint, UrlPart::with_path}},
     {"anonymous", "", "", "Send requests without credentials: public buckets.", Flag{&M::anonymous, true}},
 });
 
@@ -188,6 +188,11 @@ const OptionRow* find_row(std::string_view name) {
 
 Error unknown_option(std::string_view name) {
   if (name == "remount") return {EINVAL, "option remount: a mount keeps its options; unmount it and mount it again"};
+  // What follows a comma within a value looks like an option, and may be the rest of a secret.
+  if (name.find_first_of("@:/") != std::string_view::npos)
+    return {EINVAL,
+            "an option that is not known and not shown, as it looks like a part of a value; a comma within a "
+            "value is written \\,"};
   std::vector<std::string_view> names;
   for (const OptionGroup& group : kGroups)
     for (const OptionRow& row : group.rows)
@@ -235,9 +240,23 @@ Result<Unit> check_word(std::string_view value, std::span<const std::string_view
   return Error{EINVAL, fmt::format("{} is not one of {}", quote(value), fmt::join(words, ", "))};
 }
 
-Result<Unit> check_url(std::string_view value) {
-  if (http::parse_url(value)) return Unit{};
-  return Error{EINVAL, fmt::format("{} is not a URL; expected http:// or https:// and a host", quote(value))};
+// The value is never shown: people put keys into URLs, also into ones that are malformed.
+Result<Unit> check_url(std::string_view value, UrlPart part) {
+  if (value.find('@') != std::string_view::npos)
+    return Error{EINVAL,
+                 "a URL with a user name or password in it is not taken (it is not shown here); remove them, and "
+                 "name a file with the keys: credentials=FILE or passwd_file=FILE"};
+  if (value.find_first_of("?#") != std::string_view::npos)
+    return Error{EINVAL,
+                 "a URL with a query is not taken (it is not shown here: it may hold a signature); expected "
+                 "scheme://host[:port]"};
+  const auto url = http::parse_url(value);
+  if (!url) return Error{EINVAL, "the value is not a URL; expected http:// or https:// and a host"};
+  if (part == UrlPart::origin && url->path != "/")
+    return Error{EINVAL,
+                 "a URL with a path is not taken; the part of a bucket below a prefix is mounted with "
+                 "BUCKET:/PREFIX instead of BUCKET"};
+  return Unit{};
 }
 
 template <class Parsed, class Target>
@@ -284,7 +303,7 @@ Result<Unit> apply_value(const OptionRow& row, MountOptions& options, const std:
       Overloaded{
           [&](const Text& f) -> Result<Unit> { return options.*f.field = value, Unit{}; },
           [&](const UrlText& f) -> Result<Unit> {
-            PAIL_CHECK(check_url(value));
+            PAIL_CHECK(check_url(value, f.part));
             return options.*f.field = value, Unit{};
           },
           [&](const Word& f) -> Result<Unit> {

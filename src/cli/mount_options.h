@@ -59,8 +59,10 @@ struct Flag {  // no value
 struct Text {
   std::string MountOptions::*field;
 };
-struct UrlText {
+enum class UrlPart { origin, with_path };
+struct UrlText {  // without user name, query and fragment
   std::string MountOptions::*field;
+  UrlPart part = UrlPart::origin;
 };
 struct Word {  // one of a few
   std::string MountOptions::*field;
@@ -114,7 +116,8 @@ std::span<const OptionGroup> mount_option_groups();
 enum class UnknownOptions { refuse, ignore };
 
 // Reads "name=value,name,..." on top of `options`; later ones win. `\,` is a comma within a value, `\\` a backslash.
-// Paths become absolute. Errors: EINVAL, naming the option, what is expected of it, or the nearest name.
+// Paths become absolute. Errors: EINVAL, naming the option, what is expected of it, or the nearest name; never with
+// what may be a secret.
 Result<Unit> parse_mount_options(std::string_view text, MountOptions& options,
                                  UnknownOptions unknown = UnknownOptions::refuse);
 

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "cli/say.h"
 #include "cli/values.h"
 #include "emulator/emulator.h"
 
@@ -75,7 +76,7 @@ int run_serve(const CommandLine& line) {
   auto options = read_options(line);
   const auto served = options ? emulator::serve_until_signal(*std::move(options)) : Result<Unit>(options.error());
   if (served) return 0;
-  fmt::print(stderr, "pailfs: {}\n", served.error().context);
+  say("{}", served.error().context);
   return 1;
 }
 

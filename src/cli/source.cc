@@ -28,6 +28,10 @@ Result<Source> parse_source(std::string_view text) {
   const std::size_t end = rest.find(is_url ? '/' : ':');
   const std::string_view bucket = rest.substr(0, end);
   const bool other_scheme = !is_url && rest.substr(std::min(end, rest.size())).starts_with("://");
+  if ((other_scheme ? text : bucket).find('@') != std::string_view::npos)
+    return Error{EINVAL,
+                 "a bucket with a user name or password before it is not taken (it is not shown here); name a "
+                 "file with the keys: -o credentials=FILE or passwd_file=FILE"};
   if (!is_bucket_name(bucket) || other_scheme)
     return Error{EINVAL, fmt::format("{} is not the name of a bucket; expected BUCKET, BUCKET:/PREFIX or "
                                      "s3://BUCKET/PREFIX",

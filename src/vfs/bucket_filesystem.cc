@@ -59,9 +59,9 @@ BucketFileSystem::~BucketFileSystem() {
 Result<Unit> BucketFileSystem::begin(Start start) {
   auto change = local_.index->write();
   PAIL_TRY(InodeRecord root, require(*change, kRootInode));
-  if (root.modified == WallTime{}) {
+  // No object holds the root's attributes. Until somebody sets them they are what this mount's options say.
+  if (root.changed_seq == 0) {
     apply_defaults(root, tree_.defaults());
-    root.accessed = root.modified = root.changed = now();
     root.knowledge = Knowledge::exact;
     change->put(root);
   }

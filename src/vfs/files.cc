@@ -263,7 +263,7 @@ Result<Unit> Files::store_in_turn(InodeNumber number, Epoch epoch, const std::st
   }
   PAIL_TRY(const Staged file, staged(number));
   const auto whole = hydrate(record, *file, stop);
-  if (!whole && is_gone(whole.error())) return keep_conflict(record, stale_if_gone(whole.error()));
+  if (!whole && is_gone(whole.error())) return keep_conflict(record, whole.error());
   if (!whole) return whole.error();
   const InodeRecord current = view_.shown(record);
   const UploadJob job{.number = number,
@@ -274,8 +274,11 @@ Result<Unit> Files::store_in_turn(InodeNumber number, Epoch epoch, const std::st
                       .replaces = {record.etag},
                       .attempted = {record.attempted}};
   const auto outcome = uploader_.upload(job, stop);
-  if (!outcome && is_gone(outcome.error())) return keep_conflict(record, stale_if_gone(outcome.error()));
-  if (!outcome) return outcome.error();
+  if (!outcome && is_gone(outcome.error())) return keep_conflict(record, outcome.error());
+  if (!outcome) {
+    if (outcome.error().errnum != EINTR) staging_.note_failure(number, outcome.error().context);
+    return outcome.error();
+  }
   return uploaded(current, key, *outcome, *file);
 }
 
@@ -311,9 +314,45 @@ void Files::forget_name(cache::WriteTransaction& change, const InodeRecord& reco
   if (!marked) spdlog::debug("{}", marked.error().context);
 }
 
-// Somebody else wrote the object first. Their version stays; ours is kept for people to find.
-Result<Unit> Files::keep_conflict(const InodeRecord& record, const Error& why) {
-  PAIL_TRY(const auto path, staging_.set_aside(record.number, record.name));
+// Of a file whose record is gone.
+cache::KeptDescription Files::describe_nameless() const {
+  cache::KeptDescription description;
+  description.reason = cache::KeptReason::name_lost;
+  description.endpoint = options_.endpoint;
+  description.bucket = options_.bucket;
+  description.name = "unknown";
+  description.permissions = options_.file_permissions;
+  description.uid = options_.uid;
+  description.gid = options_.gid;
+  description.modified = description.accessed = now();
+  return description;
+}
+
+// What people need to know of a file that is set aside, and `pailfs recover` to store it.
+cache::KeptDescription Files::describe(const InodeRecord& record, cache::KeptReason reason, std::string error) {
+  InodeRecord shown = view_.shown(record);
+  cache::KeptDescription description;
+  description.reason = reason;
+  description.error = std::move(error);
+  description.endpoint = options_.endpoint;
+  description.bucket = options_.bucket;
+  if (auto key = tree_.key_of(*index_.read(), record.number)) description.key = *std::move(key);
+  description.name = shown.name;
+  description.permissions = shown.permissions;
+  description.uid = shown.uid;
+  description.gid = shown.gid;
+  description.modified = shown.modified;
+  description.accessed = shown.accessed;
+  description.headers = std::move(shown.headers);
+  description.base_etag = std::move(shown.etag);
+  return description;
+}
+
+// Somebody else wrote the object first, or removed it. Their version stays; ours is kept for people to find.
+Result<Unit> Files::keep_conflict(const InodeRecord& record, Error why) {
+  const auto reason = why.fault == Fault::no_key ? cache::KeptReason::removed : cache::KeptReason::conflict;
+  why.errnum = ESTALE;
+  PAIL_TRY(const auto path, staging_.set_aside(record.number, describe(record, reason, why.context)));
   spdlog::error("{}: changed by another writer since it was read here; what was written here is kept in {}",
                 quote(record.name), path.string());
   leave_base(record.number);
@@ -512,10 +551,14 @@ void Files::set_aside_leftovers() {
     auto record = index_.read()->inode(number);
     if (!record) continue;
     if (!record->unlinked()) {
-      const auto path = staging_.set_aside(number, record->name);
-      if (path)
-        spdlog::warn("{}: was being written when the last mount ended and was never closed; its bytes are kept in {}",
-                     quote(record->name), path->string());
+      const auto path = staging_.set_aside(number, describe(*record, cache::KeptReason::never_closed));
+      if (!path) {
+        spdlog::error("{}: was never stored and stays in the staging folder: {}", quote(record->name),
+                      path.error().context);
+        continue;
+      }
+      spdlog::warn("{}: was being written when the last mount ended and was never closed; its bytes are kept in {}",
+                   quote(record->name), path->string());
     }
     leave_base(number);
   }
@@ -532,7 +575,7 @@ void Files::sweep() {
     const bool lost = !index_.read()->inode(number) && (!file || (*file)->size().n > 0);
     if (!lost) {
       discard(number);
-    } else if (const auto path = staging_.set_aside(number, "unknown")) {
+    } else if (const auto path = staging_.set_aside(number, describe_nameless())) {
       spdlog::warn("bytes of a file whose name was lost with a damaged index are kept in {}", path->string());
     }
   }

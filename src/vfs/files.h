@@ -91,7 +91,9 @@ class Files {
   Result<Unit> uploaded(const cache::InodeRecord& sent, const std::string& key, const Uploaded& outcome,
                         const cache::StagedFile& file);
   static void forget_name(cache::WriteTransaction& change, const cache::InodeRecord& record);
-  Result<Unit> keep_conflict(const cache::InodeRecord& record, const Error& why);
+  cache::KeptDescription describe(const cache::InodeRecord& record, cache::KeptReason reason, std::string error = {});
+  cache::KeptDescription describe_nameless() const;
+  Result<Unit> keep_conflict(const cache::InodeRecord& record, Error why);
   void leave_base(InodeNumber number);
   void forget_name_of_lost(cache::WriteTransaction& change, const cache::InodeRecord& record);
   Result<Unit> put_attributes(cache::InodeRecord& draft, const std::string& key, const std::stop_token& stop);

@@ -42,6 +42,7 @@ struct Options {
   std::uint32_t file_permissions = 0644, directory_permissions = 0755;  // of objects that store none
   ByteCount part_size{16ull << 20};
   unsigned parallel = 16;  // requests of one job at a time
+  std::string endpoint;    // URL of the store, for the descriptions of kept files
   const Clock* clock = &system_clock();
 };
 

@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 
+#include "cache/kept.h"
 #include "vfs_fixture.h"
 
 namespace pail::vfs {
@@ -64,6 +65,29 @@ TEST_F(RecoveryTest, APatchOfARemovedObjectIsKept) {
   ASSERT_TRUE(store_->delete_object(kBucket, "big"));
   EXPECT_NE(errnum_of(fs_->flush(request(), number, handle)), 0);
   EXPECT_EQ(kept(), 1u);
+}
+
+TEST_F(RecoveryTest, AKeptFileIsDescribed) {
+  put("dir/big", ramp(3'000'000), {{{"Content-Type", "text/x-log"}}, {{"mode", "33188"}, {"uid", "7"}}});
+  options_.endpoint = server_->url();
+  start();
+  const auto [number, handle] = open_to_write("dir/big");
+  ASSERT_TRUE(fs_->write(request(), number, handle, {1'000'000}, bytes("ours")));
+  put("dir/big", ramp(3'000'000, 9));
+  EXPECT_EQ(errnum_of(fs_->flush(request(), number, handle)), ESTALE);
+  const auto files = cache::kept_files(options_.cache_directory);
+  ASSERT_TRUE(files.size() == 1 && files[0].description);
+  const cache::KeptDescription& about = *files[0].description;
+  EXPECT_EQ(about.endpoint, server_->url());
+  EXPECT_EQ(about.bucket, kBucket);
+  EXPECT_EQ(about.key, "dir/big");
+  EXPECT_EQ(about.reason, cache::KeptReason::conflict);
+  EXPECT_NE(about.error, "");
+  EXPECT_EQ(about.number, number);
+  EXPECT_EQ(about.permissions, 0644u);
+  EXPECT_EQ(about.uid, 7u);
+  EXPECT_THAT(about.headers, testing::HasSubstr("text/x-log"));
+  EXPECT_FALSE(about.complete());
 }
 
 TEST_F(RecoveryTest, AnUnclosedChangeDoesNotHideTheObjectFromTheNextMount) {

@@ -328,6 +328,26 @@ TEST_F(SemanticsTest, AttributesOfTheRootStayOnThisMachine) {
   EXPECT_EQ(attributes("").permissions, 0755u);
 }
 
+TEST_F(SemanticsTest, TheRootIsAsTheMountSaysUntilItsAttributesAreSet) {
+  options_.uid = 7;
+  options_.gid = 8;
+  options_.directory_permissions = 0750;
+  start_cold();
+  EXPECT_EQ(attributes("").uid, 7u);
+  EXPECT_EQ(attributes("").gid, 8u);
+  EXPECT_EQ(attributes("").permissions, 0750u);
+  EXPECT_EQ(mkdir("dir"), 0);
+  EXPECT_EQ(write("file", "x"), 0);
+  options_.directory_permissions = 0711;
+  start();
+  EXPECT_EQ(attributes("").permissions, 0711u);
+  ASSERT_TRUE(fs_->setattr(request(), kRootInode, {.permissions = 0700}));
+  options_.directory_permissions = 0755;
+  start();
+  EXPECT_EQ(attributes("").permissions, 0700u);
+  EXPECT_EQ(attributes("").uid, 7u);
+}
+
 TEST_F(SemanticsTest, OwnerAndPermissionsMayBeShownOtherwise) {
   put("file", "x", {{}, {{"mode", "33279"}, {"uid", "7"}, {"gid", "8"}}});
   options_.force_uid = 70;

@@ -123,15 +123,88 @@ TEST_F(StagingTest, AllListsDataFilesOnly) {
 TEST_F(StagingTest, SetAsideFilesAreFoundUnderTheirLabel) {
   const auto file = create(0);
   ASSERT_TRUE(file->write(ByteOffset{0}, bytes_of("precious")));
-  const auto first = area->set_aside(kNumber, "../dir/report.csv");
+  const auto first = area->set_aside(kNumber, {.name = "../dir/report.csv"});
   ASSERT_TRUE(first);
   EXPECT_EQ(first->parent_path(), directory.path() / "kept");
   EXPECT_EQ(*read_file(*first, ByteCount{100}), "precious");
   EXPECT_EQ(errnum_of(area->open(kNumber)), ENOENT);
   create(0);
-  const auto second = area->set_aside(kNumber, "../dir/report.csv");
+  const auto second = area->set_aside(kNumber, {.name = "../dir/report.csv"});
   ASSERT_TRUE(second);
   EXPECT_NE(*first, *second);
+}
+
+TEST_F(StagingTest, SetAsideFilesAreDescribed) {
+  const auto file = create(100);
+  ASSERT_TRUE(file->write(ByteOffset{10}, bytes_of("hello")));
+  KeptDescription about;
+  about.reason = KeptReason::conflict;
+  about.bucket = "demo";
+  about.key = "dir/caf\xe9";  // no UTF-8
+  about.name = "caf\xe9";
+  about.permissions = 0640;
+  about.modified = WallTime(std::chrono::nanoseconds(1'234'567'890'123'456'789));
+  about.headers = "sContent-Type\ntext/plain\n";
+  ASSERT_TRUE(area->set_aside(kNumber, about));
+  const auto kept = kept_files(directory.path());
+  ASSERT_EQ(kept.size(), 1u);
+  EXPECT_EQ(kept[0].size, ByteCount{100});
+  ASSERT_TRUE(kept[0].description);
+  const KeptDescription& found = *kept[0].description;
+  EXPECT_EQ(found.reason, KeptReason::conflict);
+  EXPECT_EQ(found.key, about.key);
+  EXPECT_EQ(found.bucket, "demo");
+  EXPECT_EQ(found.number, kNumber);
+  EXPECT_EQ(found.permissions, 0640u);
+  EXPECT_EQ(found.modified, about.modified);
+  EXPECT_EQ(found.headers, about.headers);
+  EXPECT_EQ(found.size, ByteCount{100});
+  EXPECT_EQ(found.missing, (std::vector{extent(0, 10), extent(15, 100)}));
+  EXPECT_FALSE(found.complete());
+}
+
+TEST_F(StagingTest, SetAsideFilesSayWhyTheirUploadFailed) {
+  create(0);
+  area->note_failure(kNumber, "PUT x: 403");
+  reopen();
+  EXPECT_EQ(area->all(), std::vector{kNumber});
+  ASSERT_TRUE(area->set_aside(kNumber, {.reason = KeptReason::never_closed, .name = "x"}));
+  const auto kept = kept_files(directory.path());
+  ASSERT_TRUE(kept.size() == 1 && kept[0].description);
+  EXPECT_EQ(kept[0].description->reason, KeptReason::upload_failed);
+  EXPECT_EQ(kept[0].description->error, "PUT x: 403");
+}
+
+TEST_F(StagingTest, AFailureIsForgottenWithItsFile) {
+  create(0);
+  area->note_failure(kNumber, "PUT x: 403");
+  ASSERT_TRUE(area->remove(kNumber));
+  EXPECT_TRUE(std::filesystem::is_empty(directory.path() / "staging"));
+}
+
+TEST_F(StagingTest, BytesAreKeptWhenTheirDescriptionCannotBeWritten) {
+  const auto file = create(0);
+  ASSERT_TRUE(file->write(ByteOffset{0}, bytes_of("precious")));
+  ASSERT_TRUE(write_file_atomically(directory.path() / "descriptions", "in the way"));
+  const auto path = area->set_aside(kNumber, {.name = "x"});
+  ASSERT_TRUE(path) << path.error().context;
+  EXPECT_EQ(*read_file(*path, ByteCount{100}), "precious");
+  const auto kept = kept_files(directory.path());
+  ASSERT_EQ(kept.size(), 1u);
+  EXPECT_FALSE(kept[0].description);
+}
+
+TEST_F(StagingTest, KeptFilesOfSiblingDirectoriesAreCountedTogether) {
+  for (const char* name : {"view", "view-2", "other"}) {
+    auto sibling = StagingArea::open(directory.path() / name / "staging", ByteCount{0});
+    ASSERT_TRUE(sibling);
+    const auto file = (*sibling)->create(kNumber, ByteCount{0});
+    ASSERT_TRUE(file && (*file)->write(ByteOffset{0}, bytes_of("12345")));
+    ASSERT_TRUE((*sibling)->set_aside(kNumber, {.name = "x"}));
+  }
+  EXPECT_EQ(kept_summary(directory.path() / "view").files, 2u);
+  EXPECT_EQ(kept_summary(directory.path() / "view-2").bytes, ByteCount{10});
+  EXPECT_EQ(kept_summary(directory.path() / "nothing").files, 0u);
 }
 
 TEST_F(StagingTest, WriteThatWouldUseTheLastSpaceIsENOSPCAndChangesNothing) {
@@ -186,7 +259,7 @@ TEST_F(StagingTest, DamagedLogIsEBADMSGAndTheDataCanBeSetAside) {
   ASSERT_TRUE(write_at(log->get(), ByteOffset{33}, bytes_of("x")));
   reopen();
   EXPECT_EQ(errnum_of(area->open(kNumber)), EBADMSG);
-  EXPECT_TRUE(area->set_aside(kNumber, "damaged"));
+  EXPECT_TRUE(area->set_aside(kNumber, {.name = "damaged"}));
 }
 
 TEST_F(StagingTest, CutThatWasNotLoggedBeforeAKillStaysCut) {

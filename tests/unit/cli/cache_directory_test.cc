@@ -1,8 +1,11 @@
 #include "cli/cache_directory.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <cstdlib>
 #include <string>
 
@@ -23,8 +26,25 @@ class CacheDirectoryTest : public ::testing::Test {
     return *std::move(taken);
   }
 
+  std::string refusal(const std::filesystem::path& root) {
+    const auto taken = take_cache_directory(root, "https://s3", {"bucket", ""});
+    EXPECT_EQ(errnum_of(taken), EACCES);
+    return taken ? "" : taken.error().context;
+  }
+  std::filesystem::path make(std::string_view name, std::filesystem::perms mode) {
+    const std::filesystem::path path = root_ / name;
+    std::filesystem::create_directory(path);
+    std::filesystem::permissions(path, mode);
+    return path;
+  }
+
   std::filesystem::path root_;
 };
+
+using std::filesystem::perms;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+constexpr uid_t kStranger = 12345;
 
 TEST_F(CacheDirectoryTest, IsTheSameForTheNextMountOfAView) {
   const auto first = take("https://s3", {"bucket", ""}).path;
@@ -50,6 +70,38 @@ TEST_F(CacheDirectoryTest, IsNotTakenFromADirectoryThatOthersMayWriteTo) {
   const auto path = take("https://s3", {"bucket", ""}).path;
   std::filesystem::permissions(path, std::filesystem::perms::all);
   EXPECT_FALSE(take_cache_directory(root_, "https://s3", {"bucket", ""}));
+}
+
+TEST_F(CacheDirectoryTest, IsNotTakenBelowADirectoryThatOthersMayWriteTo) {
+  const auto open = make("open", perms::all);
+  EXPECT_THAT(refusal(open / "cache"), AllOf(HasSubstr(open.string()), HasSubstr("chmod go-w " + open.string())));
+  EXPECT_FALSE(std::filesystem::exists(open / "cache"));
+}
+TEST_F(CacheDirectoryTest, IsTakenBelowAStickyDirectory) {
+  const auto sticky = make("sticky", perms::all | perms::sticky_bit);
+  EXPECT_TRUE(take_cache_directory(sticky / "cache", "https://s3", {"bucket", ""}));
+}
+TEST_F(CacheDirectoryTest, IsNotTakenBelowADirectoryOfAnotherUser) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root";
+  const auto home = make("home", perms::owner_all);
+  ASSERT_EQ(::chown(home.c_str(), kStranger, kStranger), 0);
+  EXPECT_THAT(refusal(home / "cache"), AllOf(HasSubstr(home.string()), HasSubstr("belongs to user 12345")));
+  EXPECT_FALSE(std::filesystem::exists(home / "cache"));
+}
+TEST_F(CacheDirectoryTest, IsNotTakenThroughALinkOfAnotherUser) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root";
+  const auto sticky = make("sticky", perms::all | perms::sticky_bit), target = make("target", perms::owner_all);
+  std::filesystem::create_symlink(target, sticky / "link");
+  ASSERT_EQ(::lchown((sticky / "link").c_str(), kStranger, kStranger), 0);
+  EXPECT_THAT(refusal(sticky / "link"), AllOf(HasSubstr("link"), HasSubstr("user 12345")));
+  EXPECT_TRUE(std::filesystem::is_empty(target));
+}
+TEST_F(CacheDirectoryTest, IsTakenThroughALinkOfOurOwnAndKnownByItsRealPath) {
+  const auto target = make("target", perms::owner_all);
+  std::filesystem::create_symlink("target", root_ / "link");
+  const auto taken = take_cache_directory(root_ / "link" / "." / "below" / "..", "https://s3", {"bucket", ""});
+  ASSERT_TRUE(taken) << taken.error().context;
+  EXPECT_EQ(taken->path.parent_path(), target);
 }
 
 TEST(DefaultCacheRoot, IsAnAbsolutePath) {

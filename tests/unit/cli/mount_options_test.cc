@@ -104,7 +104,7 @@ TEST(MountOptions, EscapedCommasBelongToTheValue) {
   EXPECT_TRUE(parsed("passwd_file=/a\\,b\\\\c,ro").read_only);
 }
 TEST(MountOptions, ValuesMayHoldEqualSigns) {
-  EXPECT_EQ(parsed("url=http://host:9000/?a=b").url, "http://host:9000/?a=b");
+  EXPECT_EQ(parsed("profile=a=b").profile, "a=b");
 }
 TEST(MountOptions, RelativePathsBecomeAbsolute) {
   EXPECT_TRUE(parsed("cache_dir=here").cache_dir.is_absolute());
@@ -133,6 +133,19 @@ TEST(MountOptions, BadValuesNameTheOptionAndWhatIsExpected) {
   EXPECT_THAT(refusal("url=s3.example.com"), AllOf(HasSubstr("url"), HasSubstr("http:// or https://")));
   EXPECT_THAT(refusal("uid=no-such-user-here"), AllOf(HasSubstr("uid"), HasSubstr("user")));
   EXPECT_THAT(refusal("memory=1KiB"), AllOf(HasSubstr("memory"), HasSubstr("at least 64MiB")));
+}
+TEST(MountOptions, ASecretInAUrlIsRefusedAndNotShown) {
+  for (const char* text : {"url=http://AK:hunter2@s3.example.com", "url=http://AK:hunter2@host name",
+                           "url=https://host/?X-Amz-Signature=hunter2", "url=https://host/b/k#hunter2",
+                           "url=AK:hunter2@host", "url=http://AK:x\\,hunter2@host", "url=http://AK:x,hunter2@host",
+                           "iam_endpoint=https://AK:hunter2@iam.example.com/token"})
+    EXPECT_THAT(refusal(text), AllOf(Not(HasSubstr("hunter2")), HasSubstr("option"))) << text;
+  EXPECT_THAT(refusal("url=http://AK:hunter2@h"), HasSubstr("credentials=FILE"));
+}
+TEST(MountOptions, APathInTheUrlIsRefusedWithTheWayToSayAPrefix) {
+  EXPECT_THAT(refusal("url=http://host/some/where"), AllOf(HasSubstr("option url"), HasSubstr("BUCKET:/PREFIX")));
+  EXPECT_EQ(parsed("url=http://host:9000/").url, "http://host:9000/");
+  EXPECT_EQ(parsed("iam_endpoint=https://iam/identity/token").iam_endpoint, "https://iam/identity/token");
 }
 TEST(MountOptions, FlagsTakeNoValueAndOthersNeedOne) {
   EXPECT_THAT(refusal("writeback=yes"), HasSubstr("writeback takes no value"));

@@ -29,6 +29,14 @@ TEST(SourceText, RefusesWhatIsNoBucket) {
     EXPECT_EQ(source.error().errnum, EINVAL);
   }
 }
+TEST(SourceText, WithASecretIsRefusedAndTheSecretNotShown) {
+  for (const char* text : {"s3://AK:hunter2@bucket/x", "https://AK:hunter2@host/bucket"}) {
+    const auto source = parse_source(text);
+    ASSERT_FALSE(source) << text;
+    EXPECT_EQ(source.error().context.find("hunter2"), std::string::npos) << source.error().context;
+  }
+  EXPECT_EQ(parse_source("s3://my-bucket/a@b")->prefix, "a@b/");
+}
 TEST(SourceText, RefusesAPrefixThatNoKeyCanHave) {
   EXPECT_FALSE(parse_source("my-bucket:/" + std::string(1025, 'x')));
 }

@@ -1,0 +1,292 @@
+#include "cli/recover_command.h"
+
+#include <fcntl.h>
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/checksum.h"
+#include "base/encoding.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/trusted_directory.h"
+#include "cache/kept.h"
+#include "cli/cache_directory.h"
+#include "cli/connect.h"
+#include "cli/kept_notice.h"
+#include "cli/kept_store.h"
+#include "cli/mount_command.h"
+#include "cli/say.h"
+
+namespace pail::cli {
+namespace {
+
+constexpr std::size_t kIdDigits = 8;
+
+struct Kept {
+  std::string id;
+  cache::KeptFile file;
+};
+
+std::string id_of(const std::filesystem::path& cache_directory, const std::filesystem::path& file) {
+  const std::filesystem::path place = cache_directory.filename() / file.filename();
+  return xxh3_name(bytes_of(place.string())).substr(0, kIdDigits);
+}
+
+// Everything the command needs beside its action.
+struct Task {
+  const CommandLine& line;
+  MountOptions options;
+  std::filesystem::path cache_root;
+  auth::Environment environment;
+};
+
+Result<Task> make_task(const CommandLine& line, auth::Environment environment) {
+  Task task{line, {}, line.cache_dir, std::move(environment)};
+  for (const std::string& text : line.options) PAIL_CHECK(parse_mount_options(text, task.options));
+  if (task.cache_root.empty()) task.cache_root = task.options.cache_dir;
+  if (task.cache_root.empty()) {
+    PAIL_TRY(task.cache_root, default_cache_root());
+  }
+  return task;
+}
+
+// Of the cache directories that belong to this user: what others describe is not believed.
+std::vector<Kept> all_kept(const std::filesystem::path& cache_root) {
+  std::vector<Kept> all;
+  std::error_code failed;
+  for (const auto& view : std::filesystem::directory_iterator(cache_root, failed)) {
+    if (!view.is_directory(failed) || !find_trusted_directory(view.path())) continue;
+    for (cache::KeptFile& file : cache::kept_files(view.path())) {
+      std::string id = id_of(view.path(), file.path);
+      all.push_back({std::move(id), std::move(file)});
+    }
+  }
+  return all;
+}
+
+Result<Kept> find_kept(const Task& task) {
+  if (task.line.kept.empty())
+    return Error{EINVAL, fmt::format("which file? Say its ID: pailfs recover {} ID; pailfs recover list names them",
+                                     task.line.action)};
+  for (Kept& kept : all_kept(task.cache_root))
+    if (kept.id == task.line.kept) return std::move(kept);
+  return Error{ENOENT, fmt::format("{}: no kept file has this ID in {}; pailfs recover list names them",
+                                   quote(task.line.kept), task.cache_root.string())};
+}
+
+// ---- what is shown --------------------------------------------------------------------------------------------------
+
+std::string readable_time(WallTime time) {
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(time);
+  return fmt::format("{:%Y-%m-%d %H:%M:%S}", fmt::localtime(std::chrono::system_clock::to_time_t(seconds)));
+}
+
+// Where it belongs, as far as that is known.
+std::string place_of(const cache::KeptFile& file) {
+  if (!file.description) return fmt::format("{} (no description)", quote(file.path.filename().string()));
+  const cache::KeptDescription& about = *file.description;
+  const std::string name = about.key.empty() ? about.name + " (key not known)" : about.key;
+  return fmt::format("{}: {}", about.bucket, quote(name));
+}
+
+std::string list_line(const Kept& kept) {
+  const auto& about = kept.file.description;
+  return fmt::format("{:<10}{:<21}{:>12}  {:<18}{}{}\n", kept.id, about ? readable_time(about->kept) : "?",
+                     readable_size(kept.file.size), name_of(about ? about->reason : cache::KeptReason::unknown),
+                     place_of(kept.file), about && !about->complete() ? " (incomplete)" : "");
+}
+
+nlohmann::json json_of(const Kept& kept) {
+  auto object = nlohmann::json::object();
+  if (kept.file.description) object = nlohmann::json::parse(cache::render_kept_description(*kept.file.description));
+  object["id"] = kept.id;
+  object["file"] = kept.file.path.string();
+  object["size"] = kept.file.size.n;
+  return object;
+}
+
+std::string text_of(const nlohmann::json& value) {
+  return value.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+}
+
+std::string missing_text(const cache::KeptDescription& about) {
+  if (!about.missing) return "it is not known which of its bytes are there";
+  std::string text;
+  constexpr std::size_t kShown = 10;
+  for (const Extent& extent : *about.missing) {
+    if (&extent - about.missing->data() == kShown)
+      return text + fmt::format(" and {} more", about.missing->size() - kShown);
+    text += fmt::format("{}{}-{}", text.empty() ? "bytes " : ", ", extent.begin.n, extent.end.n - 1);
+  }
+  return text + " were never fetched from the object that it changes";
+}
+
+std::string description_text(const Kept& kept) {
+  std::string out = fmt::format("id         {}\nfile       {}\nsize       {}\n", kept.id, kept.file.path.string(),
+                                readable_size(kept.file.size));
+  if (!kept.file.description) return out + "There is no description of it: only its bytes are known.\n";
+  const cache::KeptDescription& about = *kept.file.description;
+  out += fmt::format("belongs    {}\nstore      {}\nkept       {}, {}\n", place_of(kept.file), about.endpoint,
+                     readable_time(about.kept), name_of(about.reason));
+  if (!about.error.empty()) out += fmt::format("error      {}\n", quote(about.error));
+  out += fmt::format("mode       {:04o}\nowner      {}:{}\nmodified   {}\n", about.permissions, about.uid, about.gid,
+                     readable_time(about.modified));
+  if (!about.complete()) out += fmt::format("incomplete {}\n", missing_text(about));
+  return out;
+}
+
+Result<Unit> printed(const std::string& text) {
+  if (!print_out(text)) return Error{EIO, "standard output cannot be written"};
+  return Unit{};
+}
+
+// ---- the actions ----------------------------------------------------------------------------------------------------
+
+Result<Unit> list(const Task& task) {
+  std::vector<Kept> all = all_kept(task.cache_root);
+  std::erase_if(all, [&](const Kept& kept) {
+    if (task.line.kept.empty()) return false;
+    return !kept.file.description || kept.file.description->bucket != task.line.kept;
+  });
+  if (task.line.json) {
+    auto array = nlohmann::json::array();
+    for (const Kept& kept : all) array.push_back(json_of(kept));
+    return printed(text_of(array));
+  }
+  if (all.empty()) return printed(fmt::format("Nothing is kept in {}.\n", task.cache_root.string()));
+  std::string out = fmt::format("{:<10}{:<21}{:>12}  {:<18}{}\n", "ID", "KEPT", "SIZE", "WHY", "BUCKET AND KEY");
+  for (const Kept& kept : all) out += list_line(kept);
+  return printed(out);
+}
+
+Result<Unit> show(const Task& task) {
+  PAIL_TRY(const Kept kept, find_kept(task));
+  return printed(task.line.json ? text_of(json_of(kept)) : description_text(kept));
+}
+
+// Keeps other processes of this command from the file for as long as it is open.
+Result<UniqueFd> lock(const Kept& kept) {
+  PAIL_TRY(UniqueFd file, open_file(kept.file.path, O_RDONLY | O_NOFOLLOW));
+  if (::flock(file.get(), LOCK_EX | LOCK_NB) == 0) return file;
+  return Error{EBUSY, fmt::format("{}: another pailfs recover is working on it", kept.id)};
+}
+
+Result<std::string> key_for(const Task& task, const cache::KeptDescription& about) {
+  const std::string key = task.line.as.empty() ? about.key : task.line.as;
+  if (key.empty()) return Error{EINVAL, "the name of this file is not known; say which key it shall have: --as KEY"};
+  if (key.starts_with('/') || key.ends_with('/') || key.size() > cos::kMaxKeyBytes)
+    return Error{EINVAL, fmt::format("--as {}: expected a key of the bucket, such as dir/file, of at most {} bytes and "
+                                     "without a slash at its ends",
+                                     quote(key), cos::kMaxKeyBytes)};
+  return key;
+}
+
+Result<Unit> check_complete(const Kept& kept) {
+  const std::string way = fmt::format("; what is there can be had with: pailfs recover export {} FILE", kept.id);
+  if (!kept.file.description)
+    return Error{EINVAL, "there is no description of this file, so it is not known where it belongs" + way};
+  if (!kept.file.description->complete())
+    return Error{EINVAL, "the file is not complete: " + missing_text(*kept.file.description) + way};
+  if (kept.file.description->size != kept.file.size)
+    return Error{EINVAL, "the file is not as long as when it was kept" + way};
+  return Unit{};
+}
+
+Result<Connection> connect_to(const Task& task, const cache::KeptDescription& about) {
+  MountOptions options = task.options;
+  if (options.url.empty() && options.region.empty()) options.url = about.endpoint;
+  const auth::Sources sources = credential_sources(options, task.environment, about.bucket);
+  PAIL_TRY(const auth::Resolved resolved, auth::resolve_credentials(sources));
+  return connect(options, sources, resolved, Patience::serving);
+}
+
+Result<Unit> store(const Task& task) {
+  PAIL_TRY(const Kept kept, find_kept(task));
+  PAIL_CHECK(check_complete(kept));
+  PAIL_TRY(const UniqueFd locked, lock(kept));
+  const cache::KeptDescription& about = *kept.file.description;
+  PAIL_TRY(const std::string key, key_for(task, about));
+  PAIL_TRY(const Connection connection, connect_to(task, about));
+  PAIL_CHECK(store_kept(*connection.store, kept.file, key, task.line.overwrite ? Overwrite::yes : Overwrite::no));
+  PAIL_CHECK(cache::remove_kept(kept.file.path));
+  return printed(fmt::format("{} is stored in {} as {}\n", kept.id, about.bucket, quote(key)));
+}
+
+// Copies what is there and leaves holes where nothing is.
+Result<Unit> copy_bytes(int from, int to, ByteCount size) {
+  std::vector<std::byte> buffer(1 << 20);
+  off_t at = 0;
+  while ((at = ::lseek(from, at, SEEK_DATA)) >= 0) {
+    const off_t end = ::lseek(from, at, SEEK_HOLE);
+    while (at < end) {
+      const std::span piece(buffer.data(), std::min<std::size_t>(buffer.size(), static_cast<std::size_t>(end - at)));
+      PAIL_TRY(const std::size_t got, read_at(from, {static_cast<std::uint64_t>(at)}, piece));
+      if (got == 0) return Error{EIO, "the kept file became shorter while it was copied"};
+      PAIL_CHECK(write_at(to, {static_cast<std::uint64_t>(at)}, piece.first(got)));
+      at += static_cast<off_t>(got);
+    }
+  }
+  if (errno != ENXIO) return errno_error(errno, "read the kept file");
+  if (::ftruncate(to, static_cast<off_t>(size.n)) != 0 || ::fsync(to) != 0) return errno_error(errno, "write");
+  return Unit{};
+}
+
+Result<Unit> export_to_file(const Task& task) {
+  if (task.line.file.empty()) return Error{EINVAL, "where to? Say pailfs recover export ID FILE"};
+  PAIL_TRY(const Kept kept, find_kept(task));
+  PAIL_TRY(const UniqueFd from, lock(kept));
+  PAIL_TRY(const UniqueFd to, open_file(task.line.file, O_WRONLY | O_CREAT | O_EXCL));
+  if (auto copied = copy_bytes(from.get(), to.get(), kept.file.size); !copied) {
+    ::unlink(task.line.file.c_str());
+    return Error{copied.error().errnum, fmt::format("{}: {}", task.line.file, copied.error().context)};
+  }
+  if (!kept.file.description || !kept.file.description->complete())
+    say("the file is not complete: {}; they read as zeros",
+        kept.file.description ? missing_text(*kept.file.description) : "it has no description, bytes may be missing");
+  return printed(fmt::format("{} is copied to {} and still kept; pailfs recover drop {} removes it\n", kept.id,
+                             task.line.file, kept.id));
+}
+
+Result<Unit> drop(const Task& task) {
+  PAIL_TRY(const Kept kept, find_kept(task));
+  PAIL_TRY(const UniqueFd locked, lock(kept));
+  PAIL_CHECK(cache::remove_kept(kept.file.path));
+  return printed(fmt::format("{} is removed: {}, {}\n", kept.id, place_of(kept.file), readable_size(kept.file.size)));
+}
+
+struct Action {
+  std::string_view name;
+  Result<Unit> (*run)(const Task&);
+};
+
+constexpr auto kActions = std::to_array<Action>(
+    {{"list", list}, {"show", show}, {"store", store}, {"export", export_to_file}, {"drop", drop}});
+
+Result<Unit> run_action(const Task& task) {
+  const auto action = std::ranges::find(kActions, task.line.action, &Action::name);
+  if (action != kActions.end()) return action->run(task);
+  return Error{EINVAL, fmt::format("{}: expected list, show, store, export or drop", quote(task.line.action))};
+}
+
+}  // namespace
+
+int run_recover(const CommandLine& line, auth::Environment environment) {
+  const auto task = make_task(line, std::move(environment));
+  const auto done = task ? run_action(*task) : Result<Unit>(task.error());
+  if (done) return 0;
+  say("{}", done.error().context);
+  return done.error().errnum == EINVAL ? kExitUsage : kExitSystem;
+}
+
+}  // namespace pail::cli

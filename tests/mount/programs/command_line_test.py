@@ -1,0 +1,231 @@
+#!/usr/bin/env python3
+"""What the command line does with odd callers: closed descriptors, open locks, users without rights, bad places."""
+import contextlib
+import fcntl
+import os
+import pathlib
+import shutil
+import subprocess
+
+import harness
+from harness import await_true, need, run
+
+NOBODY = {"user": 65534, "group": 65534, "extra_groups": []}
+WAIT = 120  # seconds: more than a mount takes on a busy machine
+
+
+def mount_command(place, options="", directory=None, cache=None):
+    """`pailfs mount` in the background, as words."""
+    if place.store is None:
+        place.serve()
+    directory = directory or place.folder / "mnt"
+    directory.mkdir(exist_ok=True)
+    cache = cache or place.folder / "cache"
+    settings = f"{place.store.options()},cache_dir={cache}" + (f",{options}" if options else "")
+    return [str(place.binary), "mount", "demo", str(directory), "-o", settings]
+
+
+@contextlib.contextmanager
+def unmounted_after(place):
+    directory = place.folder / "mnt"
+    try:
+        yield directory
+    finally:
+        subprocess.run(["umount", directory], stderr=subprocess.DEVNULL)
+        subprocess.run(["umount", "-l", directory], stderr=subprocess.DEVNULL)
+
+
+def refused(command, *texts):
+    """The mount fails within reason, and its message holds all texts."""
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=WAIT)
+    assert done.returncode == 32, f"exit {done.returncode}: {done.stdout}"
+    for text in texts:
+        assert text in done.stdout, done.stdout
+
+
+def a_cache_below_the_mount_point_is_refused(place):
+    directory = place.folder / "mnt"
+    with unmounted_after(place):
+        refused(mount_command(place, cache=directory), "cache_dir", "mount point")
+        refused(mount_command(place, cache=directory / "a/b"), "cache_dir", "mount point")
+        (place.folder / "link").symlink_to(directory)
+        refused(mount_command(place, cache=place.folder / "link/a"), "cache_dir", "mount point")
+        assert os.listdir(directory) == []
+
+
+def a_cache_below_the_mount_point_by_a_bind_mount_is_refused(place):
+    directory, other = place.folder / "mnt", place.folder / "bound"
+    other.mkdir()
+    directory.mkdir()
+    run("mount", "--bind", directory, other)
+    try:
+        with unmounted_after(place):
+            refused(mount_command(place, cache=other / "cache"), "cache_dir", "mount point")
+    finally:
+        run("umount", other)
+
+
+def credentials_below_the_mount_point_are_refused(place):
+    directory = place.folder / "mnt"
+    place.serve()
+    directory.mkdir()
+    shutil.copy(place.folder / "store/credentials.json", directory / "keys.json")
+    os.chmod(directory / "keys.json", 0o600)
+    with unmounted_after(place):
+        refused(mount_command(place, f"credentials={directory}/keys.json"), "credentials", "mount point")
+        (directory / "link.json").symlink_to(place.folder / "store/credentials.json")
+        refused(mount_command(place, f"credentials={directory}/link.json"), "credentials", "mount point")
+
+
+def a_cache_below_a_directory_of_another_user_is_refused(place):
+    home = place.folder / "home"
+    home.mkdir()
+    os.chown(home, NOBODY["user"], NOBODY["group"])
+    with unmounted_after(place):
+        refused(mount_command(place, cache=home / "cache"), str(home), "belongs to nobody", "cache_dir")
+        assert os.listdir(home) == []
+
+
+def a_lock_of_the_caller_is_not_kept_by_a_mount_in_the_background(place):
+    lock = place.folder / "lock"
+    with unmounted_after(place), open(lock, "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        os.set_inheritable(file.fileno(), True)
+        run(*mount_command(place), close_fds=False)
+        file.close()
+        with open(lock) as again:
+            fcntl.flock(again, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def closed_standard_descriptors_do_not_keep_from_mounting(place):
+    for closed in ("0<&-", "1>&-", "2>&-", "0<&- 1>&- 2>&-"):
+        with unmounted_after(place) as directory:
+            command = mount_command(place)
+            done = subprocess.run(["sh", "-c", f'exec "$@" {closed}', "sh", *command], timeout=WAIT)
+            assert done.returncode == 0, f"{closed}: exit {done.returncode}"
+            (directory / "file").write_text(closed)
+            assert (directory / "file").read_text() == closed
+
+
+def standard_descriptors_are_never_used_for_anything_else(place):
+    command = mount_command(place) + ["-f"]
+    with unmounted_after(place) as directory:
+        mount = subprocess.Popen(["sh", "-c", 'exec "$@" 0<&- 1>&- 2>&-', "sh", *command])
+        await_true("the mount", lambda: os.path.ismount(directory), WAIT)
+        (directory / "file").write_text("content")
+        for pid in (mount.pid, *harness.children_of(mount.pid)):
+            for fd in range(3):
+                assert os.readlink(f"/proc/{pid}/fd/{fd}") == "/dev/null", (pid, fd)
+        run("umount", directory)
+        assert mount.wait(WAIT) == 0
+
+
+def a_warning_into_a_closed_pipe_does_not_keep_from_mounting(place):
+    reading, writing = os.pipe()
+    os.close(reading)
+    with unmounted_after(place) as directory:
+        done = subprocess.run(mount_command(place, "writeback"), stdout=writing, stderr=writing, timeout=WAIT)
+        os.close(writing)
+        assert done.returncode == 0, f"exit {done.returncode}"
+        assert os.path.ismount(directory)
+
+
+def an_error_into_a_full_file_is_an_exit_status(place):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([place.binary, "mount", "demo", place.folder, "-o", "frobnicate"], stderr=full)
+    assert done.returncode == 1, f"exit {done.returncode}"
+
+
+class OwnMount:
+    """A mount by a user without rights, in a mount namespace of its own with a /dev/fuse that users may open."""
+    NAMESPACE = ("mount -t tmpfs none {0} && mknod -m 666 {0}/fuse c {1} {2} && mount --bind {0}/fuse /dev/fuse && "
+                 "echo ready && exec sleep 3600")
+
+    def __init__(self, place, options=""):
+        for program in ("fusermount3", "unshare", "nsenter", "setpriv"):
+            need(program)
+        self.place, self.home = place, place.folder / "home"
+        store = place.store or place.serve()
+        os.chmod(place.folder, 0o711)
+        self.path = self.home / "mnt"
+        self.path.mkdir(parents=True, exist_ok=True)
+        shutil.copy(store.folder / "credentials.json", self.home / "keys.json")
+        os.chmod(self.home / "keys.json", 0o600)
+        for path in (self.home, self.path, self.home / "keys.json"):
+            os.chown(path, NOBODY["user"], NOBODY["group"])
+        settings = f"url={store.address()},credentials={self.home}/keys.json,cache_dir={self.home}/cache"
+        self.settings = settings + (f",{options}" if options else "")
+
+    def __enter__(self):
+        devices = self.place.folder / "dev"
+        devices.mkdir(exist_ok=True)
+        number = os.stat("/dev/fuse").st_rdev
+        script = self.NAMESPACE.format(devices, os.major(number), os.minor(number))
+        self.holder = subprocess.Popen(["unshare", "-m", "--propagation", "private", "sh", "-c", script],
+                                       stdout=subprocess.PIPE, text=True)
+        assert self.holder.stdout.readline() == "ready\n"
+        self.run(self.place.binary, "mount", "demo", self.path, "-o", self.settings)
+        return self
+
+    def inside(self, *command):
+        return ["nsenter", "-t", str(self.holder.pid), "-m", *map(str, command)]
+
+    def run(self, *command):
+        user, group = NOBODY["user"], NOBODY["group"]
+        return run(*self.inside("setpriv", "--reuid", user, "--regid", group, "--clear-groups", "--", *command), cwd="/")
+
+    def shown(self, name="."):
+        return self.run("stat", "-c", "%a %u:%g", self.path / name).strip()
+
+    def mounted(self):
+        return str(self.path) in pathlib.Path(f"/proc/{self.holder.pid}/mounts").read_text()
+
+    def __exit__(self, *_):
+        subprocess.run(self.inside("umount", self.path), stderr=subprocess.DEVNULL)
+        subprocess.run(self.inside("umount", "-l", self.path), stderr=subprocess.DEVNULL)
+        await_true("the end of the processes", lambda: not self.users_of_the_cache(), WAIT)
+        self.holder.kill()
+        self.holder.wait()
+        self.holder.stdout.close()
+
+    def users_of_the_cache(self):
+        for lock in (self.home / "cache").glob("*/mount.lock"):
+            with open(lock) as file:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    return True
+        return False
+
+
+def a_users_own_mount_is_theirs_to_write(place):
+    with OwnMount(place) as mount:
+        assert mount.shown() == "755 65534:65534", mount.shown()
+        mount.run("sh", "-ec", f"cd {mount.path}; echo content > file; mkdir dir; mv file dir; chmod 700 dir")
+        assert mount.run("cat", mount.path / "dir/file") == "content\n"
+        assert mount.shown("dir/file") == "644 65534:65534", mount.shown("dir/file")
+        mount.run(place.binary, "umount", mount.path)
+        assert not mount.mounted()
+    with OwnMount(place) as mount:
+        assert mount.run("cat", mount.path / "dir/file") == "content\n"
+
+
+def a_users_own_mount_shows_its_root_as_the_options_say(place):
+    with OwnMount(place, "dir_mode=0700") as mount:
+        assert mount.shown() == "700 65534:65534", mount.shown()
+    with OwnMount(place, "umask=027") as mount:
+        assert mount.shown() == "750 65534:65534", mount.shown()
+        mount.run("chmod", "711", mount.path)
+    with OwnMount(place, "dir_mode=0700") as mount:
+        assert mount.shown() == "711 65534:65534", mount.shown()
+
+
+if __name__ == "__main__":
+    harness.main([a_cache_below_the_mount_point_is_refused, a_cache_below_the_mount_point_by_a_bind_mount_is_refused,
+                  credentials_below_the_mount_point_are_refused, a_cache_below_a_directory_of_another_user_is_refused,
+                  a_lock_of_the_caller_is_not_kept_by_a_mount_in_the_background,
+                  closed_standard_descriptors_do_not_keep_from_mounting,
+                  standard_descriptors_are_never_used_for_anything_else,
+                  a_warning_into_a_closed_pipe_does_not_keep_from_mounting,
+                  an_error_into_a_full_file_is_an_exit_status, a_users_own_mount_is_theirs_to_write,
+                  a_users_own_mount_shows_its_root_as_the_options_say])

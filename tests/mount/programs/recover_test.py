@@ -1,0 +1,108 @@
+#!/usr/bin/env python3
+"""Files that could not be stored: what mount says of them, and `pailfs recover`."""
+import errno
+import json
+import os
+import subprocess
+
+import harness
+from harness import run
+
+
+def recover(place, *words):
+    return run(place.binary, "recover", *words, "--cache-dir", place.folder / "cache")
+
+
+def refusal(place, *words):
+    command = [place.binary, "recover", *words, "--cache-dir", place.folder / "cache"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120)
+    assert done.returncode != 0, done.stdout
+    return done.stdout
+
+
+def kept(place):
+    return json.loads(recover(place, "list", "demo", "--json"))
+
+
+def close_in_vain(file):
+    try:
+        os.close(file)
+    except OSError as error:
+        assert error.errno == errno.ESTALE, error
+    else:
+        raise AssertionError("close() of the loser worked")
+
+
+def lose_a_race(place, mount, other):
+    """Two mounts write one file; the later one's bytes are kept."""
+    (mount.path / "dir").mkdir()
+    path = mount.path / "dir/report.csv"
+    file = os.open(path, os.O_CREAT | os.O_WRONLY, 0o640)
+    os.write(file, b"ours")
+    (other.path / "dir/report.csv").write_text("theirs")
+    close_in_vain(file)
+
+
+def a_lost_file_is_listed_and_stored_under_another_name_beside_a_running_mount(place):
+    mount, other = place.mount(), place.mount(name="other")
+    lose_a_race(place, mount, other)
+    [file] = kept(place)
+    assert (file["why"], file["key"], file["size"]) == ("conflict", "dir/report.csv", 4), file
+    assert "dir/report.csv" in recover(place, "list") and file["id"] in recover(place, "list", "demo")
+    assert "conflict" in recover(place, "show", file["id"])
+    store = ("-o", place.store.options())
+    assert "--overwrite" in refusal(place, "store", file["id"], *store)
+    recover(place, "store", file["id"], "--as", "dir/saved.csv", *store)
+    assert kept(place) == []
+    mount.unmount()
+    mount.start()
+    assert (mount.path / "dir/saved.csv").read_bytes() == b"ours"
+    assert (mount.path / "dir/saved.csv").stat().st_mode & 0o777 == 0o640
+    assert (mount.path / "dir/report.csv").read_text() == "theirs"
+
+
+def mount_says_what_an_earlier_one_left_and_it_is_stored_without_a_mount(place):
+    mount = place.mount()
+    file = open(mount.path / "half", "wb", buffering=0)
+    file.write(b"never closed")
+    mount.abandon()
+    subprocess.run(["umount", "-l", mount.path])
+    said = run(place.binary, "mount", "demo", mount.path, "-o", mount.options)
+    assert "1 file (12 bytes)" in said and f"pailfs recover list demo --cache-dir {place.folder}/cache" in said, said
+    run("umount", mount.path)
+    [entry] = kept(place)
+    assert (entry["why"], entry["key"]) == ("never closed", "half"), entry
+    recover(place, "export", entry["id"], place.folder / "copy")
+    assert (place.folder / "copy").read_bytes() == b"never closed"
+    recover(place, "store", entry["id"], "-o", f"credentials={place.store.folder}/credentials.json")
+    assert kept(place) == []
+    mount.start()
+    assert (mount.path / "half").read_bytes() == b"never closed"
+    assert not (mount.folder / "mount.log").read_text().count("pailfs recover")
+
+
+def a_patch_whose_base_was_not_fetched_is_exported_but_not_stored(place):
+    mount, other = place.mount(), place.mount(name="other")
+    (mount.path / "big").write_bytes(bytes(range(256)) * 4096)
+    mount.unmount()
+    subprocess.run(["rm", "-rf", place.folder / "cache"])
+    other.unmount()
+    mount.start()
+    other.start()
+    file = os.open(mount.path / "big", os.O_RDWR)
+    os.pwrite(file, b"patch", 500_000)
+    (other.path / "big").write_text("replaced")
+    close_in_vain(file)
+    [entry] = kept(place)
+    assert entry["missing"] == [[0, 500_000], [500_005, 1 << 20]], entry["missing"]
+    assert "not complete" in refusal(place, "store", entry["id"], "--as", "x", "-o", place.store.options())
+    assert "bytes 0-499999" in recover(place, "export", entry["id"], place.folder / "copy")
+    assert (place.folder / "copy").read_bytes()[500_000:500_005] == b"patch"
+    recover(place, "drop", entry["id"])
+    assert kept(place) == []
+
+
+if __name__ == "__main__":
+    harness.main([a_lost_file_is_listed_and_stored_under_another_name_beside_a_running_mount,
+                  mount_says_what_an_earlier_one_left_and_it_is_stored_without_a_mount,
+                  a_patch_whose_base_was_not_fetched_is_exported_but_not_stored])
