@@ -1,8 +1,10 @@
 // The directory on local disk that belongs to one mounted bucket view.
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <string_view>
+#include <vector>
 
 #include "base/unique_fd.h"
 #include "cli/source.h"
@@ -20,10 +22,20 @@ struct CacheDirectory {
   UniqueFd lock;
 };
 
+// What a mount is that takes a directory.
+struct Taker {
+  std::filesystem::path record;           // of mount_records.h, by which later ones learn how this mount ends
+  std::chrono::milliseconds patience{0};  // with a mount that has been unmounted and still stores what is pending
+};
+
 // Makes and locks the directory of this view below `root`. While another mount of the same view holds it, a sibling is
-// taken, so that a bucket can be mounted several times. Errors: EACCES, also where other users could exchange the
-// directory (base/trusted_directory.h); EROFS, ENOSPC ...; EBUSY all siblings are held.
+// taken, so that a bucket can be mounted several times; but one that has been unmounted is waited for, with words on
+// stderr. Errors: EACCES, also where other users could exchange the directory (base/trusted_directory.h); EROFS, ENOSPC
+// ...; EBUSY all siblings are held.
 Result<CacheDirectory> take_cache_directory(const std::filesystem::path& root, std::string_view url,
-                                            const Source& source);
+                                            const Source& source, const Taker& taker = {});
+
+// The other directories of the view of `own` that no mount holds: what several mounts at a time left. They are locked.
+std::vector<CacheDirectory> take_left_siblings(const std::filesystem::path& own);
 
 }  // namespace pail::cli

@@ -83,9 +83,22 @@ Result<std::variant<CommandLine, Print>> parse_command_line(const std::vector<st
   return Parsed(std::move(line));
 }
 
+namespace {
+
+std::string_view last_name(std::string_view path) {
+  return path.substr(path.find_last_of('/') + 1);
+}
+
+}  // namespace
+
 bool is_mount_helper(std::string_view program) {
-  const std::string_view name = program.substr(program.find_last_of('/') + 1);
+  const std::string_view name = last_name(program);
   return name == "mount.pailfs" || name == "mount.fuse.pailfs";
+}
+
+bool is_umount_helper(std::string_view program) {
+  const std::string_view name = last_name(program);
+  return name == "umount.pailfs" || name == "umount.fuse.pailfs";
 }
 
 }  // namespace pail::cli

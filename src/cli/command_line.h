@@ -22,6 +22,7 @@ struct CommandLine {
   bool fake = false;            // mount(8): check everything, mount nothing
   bool ignore_unknown = false;  // mount(8): sloppy
   bool verbose = false;
+  bool lazy = false, force = false;                                 // umount(8)
   std::string listen, credentials, latency, bandwidth, access_log;  // serve
   std::string certificate, private_key;                             // serve
   bool tls = false;                                                 // serve
@@ -70,7 +71,12 @@ Result<std::variant<CommandLine, Print>> parse_command_line(const std::vector<st
 // Errors: EINVAL.
 Result<CommandLine> parse_mount_helper(const std::vector<std::string>& arguments);
 
+// What umount(8) calls a helper with: DIR [-flnrv] [-N NAMESPACE] [-t TYPE], in any order. Errors: EINVAL.
+Result<CommandLine> parse_umount_helper(const std::vector<std::string>& arguments);
+
 // True for the program names that mount(8) uses: mount.pailfs, mount.fuse.pailfs.
 bool is_mount_helper(std::string_view program);
+// Those of umount(8): umount.pailfs, umount.fuse.pailfs.
+bool is_umount_helper(std::string_view program);
 
 }  // namespace pail::cli

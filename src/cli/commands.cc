@@ -84,8 +84,10 @@ constexpr auto kCommands = std::to_array<CommandRow>({
      "then "
      "runs in the background until it is unmounted.",
      kMount, Command::mount},
-    {"umount", "Unmount it, after everything has been uploaded.",
-     "Does what umount(8) does, also for users who mounted it themselves.", kUmount, Command::umount},
+    {"umount", "Unmount it and wait until everything is in the bucket.",
+     "Does what umount(8) does, also for users who mounted it themselves, and waits for the uploads that are pending. "
+     "Names each file that could not be stored, why, and where its bytes are kept; the status is then not 0.",
+     kUmount, Command::umount},
     {"serve", "Run an object store in a directory, for trying and testing.",
      "Speaks the protocol of IBM Cloud Object Storage with HMAC keys and API keys. Prints one line with its URL when "
      "it "

@@ -1,10 +1,7 @@
 // The program: finds out as what it was called, and does that.
-#include <unistd.h>
 
-#include <cerrno>
 #include <csignal>
 #include <cstdio>
-#include <cstring>
 #include <exception>
 #include <string>
 #include <variant>
@@ -18,23 +15,11 @@
 #include "cli/say.h"
 #include "cli/serve_command.h"
 #include "cli/texts.h"
+#include "cli/umount_command.h"
 #include "fuse/mount.h"
 
 namespace pail::cli {
 namespace {
-
-// umount(8) for root, fusermount3(1) for users, who may not unmount by themselves.
-int run_umount(const std::string& directory) {
-  const bool root = ::geteuid() == 0;
-  const char* program = root ? "umount" : "fusermount3";
-  // `--` and `-u --`: a directory whose name begins with a dash is one too.
-  if (root)
-    ::execlp(program, program, "--", directory.c_str(), nullptr);
-  else
-    ::execlp(program, program, "-u", "--", directory.c_str(), nullptr);
-  say("{}: {}", program, std::strerror(errno));
-  return kExitSystem;
-}
 
 int run_generate(const std::string& what) {
   const auto text = generated_text(what);
@@ -48,7 +33,7 @@ int run(const CommandLine& line, auth::Environment environment) {
     case Command::mount:
       return run_mount(line, std::move(environment));
     case Command::umount:
-      return run_umount(line.directory);
+      return run_umount(line);
     case Command::serve:
       return run_serve(line);
     case Command::doctor:
@@ -72,8 +57,8 @@ int start(const std::vector<std::string>& arguments) {
   if (fuse::is_worker()) return run_worker_process(arguments);
   auth::Environment environment = auth::capture_environment();
   const std::vector<std::string> own(arguments.begin() + 1, arguments.end());
-  if (is_mount_helper(arguments.front())) {
-    const auto line = parse_mount_helper(own);
+  if (is_mount_helper(arguments.front()) || is_umount_helper(arguments.front())) {
+    const auto line = is_umount_helper(arguments.front()) ? parse_umount_helper(own) : parse_mount_helper(own);
     return line ? run(*line, std::move(environment)) : usage_error(line.error());
   }
   const auto parsed = parse_command_line(own);

@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "cli/connect.h"
+#include "cli/left_siblings.h"
 
 namespace pail::cli {
 namespace {
@@ -45,6 +46,19 @@ vfs::Options view_options(const WorkerTask& task, const Endpoint& endpoint) {
   return options;
 }
 
+// The process before this one may still be dying, its locks with it.
+Result<std::unique_ptr<vfs::FileSystem>> open_patiently(const vfs::Options& options,
+                                                        const std::shared_ptr<cos::Client>& store,
+                                                        const std::shared_ptr<vfs::OpenTable>& opens,
+                                                        vfs::Start start) {
+  const auto until = std::chrono::steady_clock::now() + kLockPatience;
+  for (;;) {
+    auto opened = vfs::FileSystem::open(options, store, opens, start);
+    if (opened || opened.error().errnum != EBUSY || std::chrono::steady_clock::now() > until) return opened;
+    std::this_thread::sleep_for(kLockPause);
+  }
+}
+
 }  // namespace
 
 Result<std::unique_ptr<vfs::FileSystem>> make_filesystem(const WorkerTask& task, WorkerSecrets secrets,
@@ -52,13 +66,15 @@ Result<std::unique_ptr<vfs::FileSystem>> make_filesystem(const WorkerTask& task,
   const auth::Sources sources = credential_sources(task.options, std::move(secrets.environment), task.source.bucket);
   const auth::Resolved resolved = newest_credentials(sources, std::move(secrets.resolved));
   PAIL_TRY(const Connection connection, connect(task.options, sources, resolved, Patience::serving));
-  // The process before this one may still be dying, its locks with it.
-  const auto until = std::chrono::steady_clock::now() + kLockPatience;
-  for (;;) {
-    auto opened = vfs::FileSystem::open(view_options(task, connection.endpoint), connection.store, opens, start);
-    if (opened || opened.error().errnum != EBUSY || std::chrono::steady_clock::now() > until) return opened;
-    std::this_thread::sleep_for(kLockPause);
-  }
+  const vfs::Options options = view_options(task, connection.endpoint);
+  PAIL_TRY(auto files, open_patiently(options, connection.store, std::move(opens), start));
+  if (start == vfs::Start::fresh)
+    sweep_left_siblings(task.cache_directory, [&](const std::filesystem::path& directory) {
+      vfs::Options sibling = options;
+      sibling.cache_directory = directory;
+      return vfs::FileSystem::open(sibling, connection.store, vfs::make_local_open_table(), vfs::Start::fresh);
+    });
+  return files;
 }
 
 }  // namespace pail::cli

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <cstring>
 #include <optional>
@@ -23,9 +24,11 @@
 #include "cli/kept_notice.h"
 #include "cli/make_filesystem.h"
 #include "cli/mount_checks.h"
+#include "cli/mount_records.h"
 #include "cli/probe.h"
 #include "cli/say.h"
 #include "fuse/mount.h"
+#include "fuse/mount_table.h"
 
 namespace pail::cli {
 namespace {
@@ -120,13 +123,34 @@ Result<Unit> check_places(const MountOptions& options, const std::filesystem::pa
   return check_outside_mount(mount_point, options, cache_root, credentials);
 }
 
-Result<CacheDirectory> prepare_cache(Plan& plan) {
+// Waits for a predecessor as long as that one takes, were it as patient as this mount is.
+Taker taker_of(const Plan& plan, const std::filesystem::path& record) {
+  constexpr auto kBeyond = std::chrono::seconds(25);  // its worker is killed after 10 s more, twice
+  return {record, std::chrono::ceil<std::chrono::milliseconds>(plan.task.options.stop_timeout) + kBeyond};
+}
+
+Result<CacheDirectory> prepare_cache(Plan& plan, const std::filesystem::path& record) {
   PAIL_TRY(const auto root, cache_root_of(plan.task.options));
-  auto taken = take_cache_directory(root, plan.endpoint.url, plan.task.source);
+  auto taken = take_cache_directory(root, plan.endpoint.url, plan.task.source, taker_of(plan, record));
   if (!taken)
     return Error{taken.error().errnum, fmt::format("cache directory {} (-o cache_dir=DIR)", taken.error().context)};
   plan.task.cache_directory = taken->path;
   return taken;
+}
+
+// What a mount holds as long as it lasts.
+struct Held {
+  NewRecord record;
+  CacheDirectory cache;
+};
+
+// Without one the mount works, but nobody can wait for its end.
+NewRecord make_record(const std::filesystem::path& directory) {
+  const auto place = fuse::resolve_mount_point(directory);
+  auto record = place ? create_record(*place) : Result<NewRecord>(place.error());
+  if (record) return *std::move(record);
+  say("umount will not know whether everything is stored: {}", record.error().context);
+  return {};
 }
 
 // Leaves the terminal, the session and the working directory of whoever mounted.
@@ -139,14 +163,21 @@ void become_daemon() {
 }
 
 int supervise_task(const WorkerTask& task, const std::filesystem::path& directory, const WorkerSecrets& secrets,
-                   UniqueFd ready) {
+                   Held held, UniqueFd ready) {
   open_log(task.log, "pailfs");
   if (auto level = set_log_level(task.options.log_level); !level) spdlog::warn("{}", level.error().context);
   fuse::SupervisorSettings settings;
   settings.worker_argv = render_worker_arguments(task);
   settings.secrets = render_secrets(secrets);
   settings.ready = std::move(ready);
-  return fuse::supervise(mount_spec(directory, task), std::move(settings));
+  settings.record = held.record.file.get();
+  settings.stop_timeout = std::chrono::ceil<std::chrono::milliseconds>(task.options.stop_timeout);
+  const int code = fuse::supervise(mount_spec(directory, task), std::move(settings));
+  // Whoever waits has the record open, and finds the directory free when the record is.
+  held.cache.lock.reset();
+  if (!held.record.path.empty()) ::unlink(held.record.path.c_str());
+  held.record.file.reset();
+  return code;
 }
 
 int fail(const Source& source, const Error& error) {
@@ -155,7 +186,7 @@ int fail(const Source& source, const Error& error) {
 }
 
 int supervise_in_background(const WorkerTask& task, const std::filesystem::path& directory,
-                            const WorkerSecrets& secrets, const UniqueFd& cache_lock) {
+                            const WorkerSecrets& secrets, Held held) {
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) return fail(task.source, errno_error(errno, "pipe"));
   UniqueFd from(ends[0]), ready(ends[1]);
@@ -163,11 +194,13 @@ int supervise_in_background(const WorkerTask& task, const std::filesystem::path&
   if (child < 0) return fail(task.source, errno_error(errno, "fork"));
   if (child == 0) {
     from.reset();
-    close_descriptors_but(std::array{ready.get(), cache_lock.get()});
+    close_descriptors_but(std::array{ready.get(), held.cache.lock.get(), held.record.file.get()});
     become_daemon();
-    return supervise_task(task, directory, secrets, std::move(ready));
+    return supervise_task(task, directory, secrets, std::move(held), std::move(ready));
   }
   ready.reset();
+  held.record.file.reset();
+  held.cache.lock.reset();
   const auto outcome = fuse::read_outcome(from.get());
   if (!outcome) return fail(task.source, outcome.error());
   if (const auto notice = kept_notice(task.cache_directory, task.source.bucket)) say("{}", *notice);
@@ -175,8 +208,8 @@ int supervise_in_background(const WorkerTask& task, const std::filesystem::path&
 }
 
 int supervise_in_foreground(const WorkerTask& task, const std::filesystem::path& directory,
-                            const WorkerSecrets& secrets) {
-  return supervise_task(task, directory, secrets, UniqueFd());
+                            const WorkerSecrets& secrets, Held held) {
+  return supervise_task(task, directory, secrets, std::move(held), UniqueFd());
 }
 
 }  // namespace
@@ -202,12 +235,17 @@ int run_mount(const CommandLine& line, auth::Environment environment) {
     print_out(fmt::format("pailfs: {} with {}\n", plan->endpoint.url, auth::describe(resolved->credentials)));
   if (auto probed = probe_in_child(task.options, sources, *resolved, task.source); !probed)
     return fail(task.source, probed.error());
-  const auto cache = prepare_cache(*plan);
-  if (!cache) return fail(task.source, cache.error());
+  NewRecord record = make_record(*directory);
+  auto cache = prepare_cache(*plan, record.path);
+  if (!cache) {
+    ::unlink(record.path.c_str());
+    return fail(task.source, cache.error());
+  }
+  Held held{std::move(record), *std::move(cache)};
 
   const WorkerSecrets secrets{std::move(environment), *std::move(resolved)};
-  return line.foreground ? supervise_in_foreground(task, *directory, secrets)
-                         : supervise_in_background(task, *directory, secrets, cache->lock);
+  return line.foreground ? supervise_in_foreground(task, *directory, secrets, std::move(held))
+                         : supervise_in_background(task, *directory, secrets, std::move(held));
 }
 
 int run_worker_process(const std::vector<std::string>& arguments) {
@@ -227,7 +265,9 @@ int run_worker_process(const std::vector<std::string>& arguments) {
       if (const auto notice = kept_notice(task->cache_directory, task->source.bucket)) spdlog::warn("{}", *notice);
     return made;
   };
-  return fuse::run_worker(make, {});
+  fuse::WorkerSettings settings;
+  settings.stop_timeout = std::chrono::ceil<std::chrono::milliseconds>(task->options.stop_timeout);
+  return fuse::run_worker(make, settings);
 }
 
 }  // namespace pail::cli

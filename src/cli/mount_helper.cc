@@ -35,7 +35,43 @@ bool apply_letter(char letter, CommandLine& line) {
   }
 }
 
+constexpr std::string_view kUmountUsage = "usage: umount.pailfs DIR [-flnrv] [-N NAMESPACE] [-t TYPE]";
+
+Error wrong_umount(std::string_view problem) {
+  return {EINVAL, fmt::format("{}\n{}", problem, kUmountUsage)};
+}
+
+bool apply_umount_letter(char letter, CommandLine& line) {
+  if (letter == 'l') line.lazy = true;
+  if (letter == 'f') line.force = true;
+  if (letter == 'v') line.verbose = true;
+  return std::string_view("lfvnr").find(letter) != std::string_view::npos;
+}
+
 }  // namespace
+
+Result<CommandLine> parse_umount_helper(const std::vector<std::string>& arguments) {
+  CommandLine line;
+  line.command = Command::umount;
+  for (std::size_t i = 0; i < arguments.size(); ++i) {
+    const std::string& word = arguments[i];
+    if (word.size() < 2 || word.front() != '-') {
+      if (!line.directory.empty()) return wrong_umount("expected one directory");
+      line.directory = word;
+      continue;
+    }
+    const char letter = word[1];
+    if (letter == 'N') return wrong_umount("-N: unmounting in another namespace is not supported; use nsenter(1)");
+    if (letter == 't') {
+      if (word.size() == 2) ++i;  // its value, which says what we know
+      continue;
+    }
+    for (const char each : word.substr(1))
+      if (!apply_umount_letter(each, line)) return wrong_umount(fmt::format("unknown option {}", quote(word)));
+  }
+  if (line.directory.empty()) return wrong_umount("expected one directory");
+  return line;
+}
 
 Result<CommandLine> parse_mount_helper(const std::vector<std::string>& arguments) {
   CommandLine line;

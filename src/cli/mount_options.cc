@@ -82,6 +82,10 @@ constexpr auto kCacheRows = std::to_array<OptionRow>({
      "How long names and attributes are trusted before the bucket is asked again. "
      "Changes made through the mount are seen at once.",
      Duration{&M::metadata_ttl}},
+    {"stop_timeout", "SECONDS", "60",
+     "How long the end of the mount may take to bring what is pending into the bucket. What is not there by then stays "
+     "in the cache directory.",
+     Duration{&M::stop_timeout}},
     {"writeback", "", "",
      "Reserved for a later release, where close() returns once data is safe on the local disk. "
      "This one accepts the option, says so, and close() still waits for the bucket.",

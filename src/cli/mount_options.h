@@ -38,6 +38,7 @@ struct MountOptions {
   ByteCount cache_size = 10_GiB;
   ByteCount memory = 256_MiB;
   std::chrono::nanoseconds metadata_ttl = std::chrono::seconds(30);
+  std::chrono::nanoseconds stop_timeout = std::chrono::seconds(60);
   bool writeback = false;
 
   bool read_only = false;

@@ -115,7 +115,10 @@ Cached blocks, and files that are being written.
 .B AWS_SESSION_TOKEN, AWS_PROFILE, COS_CREDENTIALS_FILE
 are credentials or name them. Secrets are removed from the environment at start.
 .SH EXIT STATUS
-0 when the files can be used; 1 for a wrong command line; 32 when mounting failed, with the reason on stderr.
+0 when the files can be used, or after
+.B umount
+when everything is in the bucket; 1 for a wrong command line; 32 when mounting failed, or when files could not be
+stored at the end, with the reason on stderr.
 )";
 
 constexpr std::string_view kManualFstab = R"(.SH FSTAB

@@ -22,14 +22,14 @@ constexpr std::size_t kMaxOutcome = 16 * 1024;  // bytes of an explanation
 }  // namespace
 
 std::string to_text(const Inherited& fds) {
-  return fmt::format("{} {} {} {}", fds.connection, fds.memory, fds.secrets, fds.ready);
+  return fmt::format("{} {} {} {} {}", fds.connection, fds.memory, fds.secrets, fds.ready, fds.record);
 }
 
 std::optional<Inherited> parse_inherited(std::string_view text) {
   Inherited fds;
   const char* at = text.data();
   const char* const end = at + text.size();
-  for (int* fd : {&fds.connection, &fds.memory, &fds.secrets, &fds.ready}) {
+  for (int* fd : {&fds.connection, &fds.memory, &fds.secrets, &fds.ready, &fds.record}) {
     if (at != text.data() && (at == end || *at++ != ' ')) return std::nullopt;
     const auto [rest, error] = std::from_chars(at, end, *fd);
     if (error != std::errc() || *fd < -1) return std::nullopt;

@@ -14,6 +14,7 @@ struct Inherited {
   int memory = -1;      // SharedState
   int secrets = -1;     // sealed; -1: none
   int ready = -1;       // where to tell the outcome; -1: nobody waits
+  int record = -1;      // of the mount; -1: none
 };
 
 std::string to_text(const Inherited& fds);

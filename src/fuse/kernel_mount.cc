@@ -121,17 +121,28 @@ Result<UniqueFd> mount_by_kernel(const std::filesystem::path& path, const MountS
   return device;
 }
 
-// In the child: exit status 0, or the errno of umount2().
-[[noreturn]] void unmount_and_exit(const std::filesystem::path& path, Unmount how) {
-  if (may_mount())
-    _exit(umount2(path.c_str(), UMOUNT_NOFOLLOW | (how == Unmount::detach ? MNT_DETACH : 0)) == 0 ? 0 : errno);
+[[noreturn]] void become_fusermount_to_unmount(const std::filesystem::path& path, const char* how) {
   const UniqueFd nowhere(::open("/dev/null", O_WRONLY));
   dup2(nowhere.get(), STDERR_FILENO);
-  if (how == Unmount::detach)
-    execlp(kFusermount, kFusermount, "-u", "-z", "-q", "--", path.c_str(), nullptr);
-  else
-    execlp(kFusermount, kFusermount, "-u", "-q", "--", path.c_str(), nullptr);
+  execlp(kFusermount, kFusermount, how, "-q", "--", path.c_str(), nullptr);
   _exit(kExecFailed);
+}
+
+// In the child: exit status 0, or the errno of umount2().
+[[noreturn]] void unmount_and_exit(const MountIdentity& mount) {
+  if (!is_mounted(mount)) _exit(0);
+  if (!may_mount()) become_fusermount_to_unmount(mount.path, "-u");
+  _exit(umount2(mount.path.c_str(), UMOUNT_NOFOLLOW) == 0 ? 0 : errno);
+}
+
+// Likewise. The descriptor is of one mount, whatever happens at the path between the look and umount2().
+[[noreturn]] void detach_and_exit(const MountIdentity& mount) {
+  const UniqueFd place(::open(mount.path.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+  if (!place.valid() || !is_mounted(mount) || unique_mount_id(place.get(), "") != mount.id) _exit(0);
+  if (!may_mount()) become_fusermount_to_unmount(mount.path, "-uz");  // it takes no descriptor
+  const std::string exact = fmt::format("/proc/self/fd/{}", place.get());
+  const bool gone = umount2(exact.c_str(), MNT_DETACH) == 0 || errno == EINVAL;  // EINVAL: by somebody else meanwhile
+  _exit(gone ? 0 : errno);
 }
 
 }  // namespace
@@ -176,18 +187,20 @@ Result<UniqueFd> mount_at(const std::filesystem::path& path, const MountSpec& sp
   return may_mount() ? mount_by_kernel(path, spec) : mount_by_fusermount(path, spec);
 }
 
-Result<pid_t> begin_unmount(const std::filesystem::path& path, Unmount how) {
+Result<pid_t> begin_unmount(const MountIdentity& mount) {
   const pid_t child = fork();
   if (child < 0) return errno_error(errno, "start unmounting");
-  if (child == 0) unmount_and_exit(path, how);
+  if (child == 0) unmount_and_exit(mount);
   return child;
 }
 
-Result<Unit> unmount(const std::filesystem::path& path, Unmount how) {
-  PAIL_TRY(const pid_t child, begin_unmount(path, how));
+Result<Unit> detach(const MountIdentity& mount) {
+  const pid_t child = fork();
+  if (child < 0) return errno_error(errno, "start unmounting");
+  if (child == 0) detach_and_exit(mount);
   const int status = wait_for(child);
   if (status == 0) return Unit{};
-  const std::string what = "unmount " + quote(path.native());
+  const std::string what = "unmount " + quote(mount.path.native());
   if (may_mount() && WIFEXITED(status)) return errno_error(WEXITSTATUS(status), what);
   return Error{EPERM, what + ": fusermount3 refused; it may belong to another user"};
 }
@@ -198,9 +211,10 @@ Result<bool> repair_stale_mount(const std::filesystem::path& path) {
   for (int layers = 0; layers < 16; ++layers) {  // a mount may have been made over a dead one
     PAIL_TRY(const auto mounted, mounted_at(resolved));
     // Not stat(): the kernel may answer it from attributes that it still trusts.
+    const auto identity = identify_mount(resolved);
     struct statfs status {};
     if (!mounted || !is_fuse(*mounted) || statfs(resolved.c_str(), &status) == 0 || errno != ENOTCONN) break;
-    PAIL_CHECK(unmount(resolved, Unmount::detach));
+    if (identity) PAIL_CHECK(detach(*identity));
     repaired = true;
   }
   return repaired;

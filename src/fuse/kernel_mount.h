@@ -8,6 +8,7 @@
 
 #include "base/unique_fd.h"
 #include "fuse/mount.h"
+#include "fuse/mount_table.h"
 
 namespace pail::fuse {
 
@@ -24,12 +25,11 @@ Result<Unit> check_mount_point(const std::filesystem::path& path);
 // Errors: ENODEV no FUSE in this kernel or container; EPERM not allowed, with what would help.
 Result<UniqueFd> mount_at(const std::filesystem::path& path, const MountSpec& spec);
 
-enum class Unmount { orderly, detach };  // `detach`: also while it is in use; its users keep what they have open
-
-// Runs in a child of its own, since the kernel first writes back what programs changed through mmap(), which needs the
-// worker. Returns the child's process id; its exit status is 0 when the mount is gone.
-Result<pid_t> begin_unmount(const std::filesystem::path& path, Unmount how);
-// Waits for it. `path` must not need a worker: its worker is dead, or `how` is detach.
-Result<Unit> unmount(const std::filesystem::path& path, Unmount how);
+// Unmounts it unless it is in use, in a child of its own: the kernel first writes back what programs changed through
+// mmap(), which needs the worker. Returns the child's process id; its exit status is 0 when the mount is gone.
+Result<pid_t> begin_unmount(const MountIdentity& mount);
+// Takes it away also while it is in use; its users keep what they have open. Another mount that was made at its place
+// is left alone. Done when it is gone already.
+Result<Unit> detach(const MountIdentity& mount);
 
 }  // namespace pail::fuse

@@ -38,7 +38,10 @@ struct SupervisorSettings {
   std::vector<std::string> worker_argv;  // the worker's command line, program name first; nothing secret
   Secret secrets;                        // for worker_secrets() of every worker; may be empty
   UniqueFd ready;                        // gets the outcome as read_outcome() reads it; may be invalid
-  std::chrono::milliseconds hang_after{std::chrono::seconds(30)};  // a worker that shows no life for so long is killed
+  int record = -1;                       // borrowed: told how the mount ends, as mount_record.h says; -1: nobody asks
+  std::chrono::milliseconds hang_after{std::chrono::seconds(30)};   // a worker that shows no life for so long is killed
+  std::chrono::milliseconds start_within{std::chrono::minutes(5)};  // and one that does not serve by then
+  std::chrono::milliseconds stop_timeout{std::chrono::minutes(1)};  // for uploads after the end began, all together
   Resumption resumption = Resumption::when_offered;
 };
 
@@ -64,6 +67,7 @@ using MakeFileSystem =
 struct WorkerSettings {
   unsigned max_threads = 128;  // that carry out requests; most of them wait for the store
   unsigned idle_threads = 8;   // of them kept when there is little to do
+  std::chrono::milliseconds stop_timeout{std::chrono::minutes(1)};  // that of the supervisor
 };
 
 // Serves the mount until it ends, uploads what is pending and returns the exit code of the worker. Call it before any

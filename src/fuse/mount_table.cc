@@ -1,5 +1,9 @@
 #include "fuse/mount_table.h"
 
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+
 #include <cerrno>
 #include <sstream>
 
@@ -10,6 +14,7 @@ namespace pail::fuse {
 namespace {
 
 constexpr ByteCount kMaxMountInfo = 64_MiB;
+constexpr unsigned kUniqueMountId = 0x4000;  // STATX_MNT_ID_UNIQUE, which headers before Linux 6.8 lack
 
 bool is_octal(char c) {
   return c >= '0' && c <= '7';
@@ -57,6 +62,26 @@ std::optional<MountedAt> find_mount(std::string_view mountinfo, std::string_view
 Result<std::optional<MountedAt>> mounted_at(const std::filesystem::path& path) {
   PAIL_TRY(const std::string mountinfo, read_file("/proc/self/mountinfo", kMaxMountInfo));
   return find_mount(mountinfo, path.native());
+}
+
+// The kernel answers from what it knows itself: a worker that hangs or is gone does not matter.
+std::optional<std::uint64_t> unique_mount_id(int descriptor, const char* path) {
+  struct statx status {};
+  const int flags = AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC;
+  if (statx(descriptor, path, flags, kUniqueMountId, &status) != 0) return std::nullopt;
+  if ((status.stx_mask & kUniqueMountId) == 0) return std::nullopt;
+  return status.stx_mnt_id;
+}
+
+Result<MountIdentity> identify_mount(const std::filesystem::path& path) {
+  PAIL_TRY(const auto mounted, mounted_at(path));
+  if (!mounted) return Error{ENOENT, fmt::format("{}: nothing is mounted there", quote(path.native()))};
+  return MountIdentity{path, mounted->device, unique_mount_id(AT_FDCWD, path.c_str())};
+}
+
+bool is_mounted(const MountIdentity& mount) {
+  const auto there = identify_mount(mount.path);
+  return there && there->device == mount.device && there->id == mount.id;
 }
 
 Result<std::filesystem::path> resolve_mount_point(const std::filesystem::path& path) {

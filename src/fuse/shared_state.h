@@ -59,9 +59,13 @@ struct SharedState {
   std::atomic<std::uint64_t> worker;  // number of the running worker; the first is 1
   std::atomic<Death> deaths[kDeathsKept];
   std::atomic<Order> order;
+  // Until when what is pending may be brought into the bucket: milliseconds of the steady clock, 0 as long as the mount
+  // goes on. Set once, by whoever first sees the end begin.
+  std::atomic<std::int64_t> end_by;
 
   // Written by the worker.
   std::atomic<Stage> stage;
+  std::atomic<std::uint64_t> serving;  // number of the worker that came up last
   std::atomic<std::uint64_t> beats;    // goes up while the worker is alive
   std::atomic<std::uint64_t> replies;  // that the kernel took
   std::atomic<std::uint32_t> synced;   // 1: everything written when the end was asked for is in the bucket

@@ -15,8 +15,10 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "fuse/inherited.h"
+#include "fuse/mount_record.h"
 #include "fuse/mount_table.h"
 #include "fuse/protocol.h"
+#include "fuse/stop_clock.h"
 
 namespace pail::fuse {
 namespace {
@@ -31,6 +33,7 @@ constexpr int kDeathsBeforeService = 3;  // a mount that cannot begin says so so
 constexpr int kDeathsAtOnce = 3;         // that many restarts come without a pause
 constexpr int kMaxDeathsInARow = 16;     // about 35 s with the pauses below
 constexpr milliseconds kFirstPause(50), kLongestPause(5000);
+constexpr milliseconds kEndGrace(10'000);  // for a worker to end by itself when the time for uploads is up
 
 milliseconds pause_after(int deaths) {
   if (deaths <= kDeathsAtOnce) return milliseconds(0);
@@ -72,6 +75,12 @@ Supervisor::Supervisor(MountSpec spec, SupervisorSettings settings)
     : spec_(std::move(spec)), settings_(std::move(settings)) {}
 
 int Supervisor::run() {
+  const int code = run_to_the_end();
+  record_ended(settings_.record, code);
+  return code;
+}
+
+int Supervisor::run_to_the_end() {
   if (auto prepared = prepare(); !prepared) return fail(prepared.error());
   if (auto mounted = mount_anew(); !mounted) {
     remove_mount();
@@ -109,9 +118,13 @@ Result<Unit> Supervisor::mount_anew() {
   PAIL_TRY(SharedMemory fresh, SharedMemory::create());
   shared_ = std::move(fresh);
   PAIL_TRY(connection_, mount_at(path_, spec_));
+  PAIL_TRY(MountIdentity identity, identify_mount(path_));
   PAIL_TRY(const auto mounted, mounted_at(path_));
-  if (!mounted || !is_pailfs(*mounted)) return Error{EIO, "the mount disappeared at once"};
-  mounted->device.copy((*shared_)->device, sizeof(SharedState::device) - 1);
+  if (!mounted || !is_pailfs(*mounted) || mounted->device != identity.device)
+    return Error{EIO, "the mount disappeared at once"};
+  mount_ = std::move(identity);
+  mount_->device.copy((*shared_)->device, sizeof(SharedState::device) - 1);
+  record_mounted(settings_.record, *mount_);
   return read_init();
 }
 
@@ -140,12 +153,12 @@ Result<Unit> Supervisor::start_worker() {
   SharedState& state = **shared_;
   ++state.worker;
   state.synced = 0;
-  hung_ = false;
-  silent_for_ = milliseconds(0);
+  hung_ = late_ = false;
+  silent_for_ = starting_for_ = milliseconds(0);
   last_beat_ = state.beats;
   replies_at_start_ = state.replies;
   const std::string descriptors = to_text({connection_.get(), shared_->fd(), secrets_.valid() ? secrets_.get() : -1,
-                                           settings_.ready.valid() ? settings_.ready.get() : -1});
+                                           settings_.ready.valid() ? settings_.ready.get() : -1, settings_.record});
   worker_ = fork();
   if (worker_ < 0) return errno_error(errno, "start a worker");
   if (worker_ == 0) become_worker(descriptors.c_str());
@@ -156,7 +169,7 @@ Result<Unit> Supervisor::start_worker() {
 void Supervisor::become_worker(const char* descriptors) {
   set_oom_score(original_oom_score_);
   setenv(kInheritedVariable, descriptors, 1);
-  for (const int fd : {connection_.get(), shared_->fd(), secrets_.get(), settings_.ready.get()})
+  for (const int fd : {connection_.get(), shared_->fd(), secrets_.get(), settings_.ready.get(), settings_.record})
     if (fd >= 0) fcntl(fd, F_SETFD, 0);
   std::vector<char*> argv;
   for (std::string& argument : settings_.worker_argv) argv.push_back(argument.data());
@@ -176,8 +189,9 @@ int Supervisor::watch_worker() {
     if ((*shared_)->stage != Stage::starting) settings_.ready.reset();  // the waiting process has its answer
     const auto now = std::chrono::steady_clock::now();
     // A machine or container that stood still is not a worker that did: no more than two ticks count at once.
-    check_heartbeat(std::min(std::chrono::duration_cast<milliseconds>(now - last), 2 * tick));
+    check_life(std::min(std::chrono::duration_cast<milliseconds>(now - last), 2 * tick));
     last = now;
+    check_end();
     advance_leaving();
   }
 }
@@ -206,6 +220,23 @@ void Supervisor::handle_signal(int signal) {
   kill(worker_, SIGKILL);
 }
 
+// Before a worker serves, the disk that its pages come from may be slow: it has until its deadline. Then its heart must
+// beat.
+void Supervisor::check_life(milliseconds passed) {
+  const SharedState& state = **shared_;
+  const bool serves = state.serving == state.worker;
+  serves ? check_heartbeat(passed) : check_start(passed);
+}
+
+void Supervisor::check_start(milliseconds passed) {
+  starting_for_ += passed;
+  if (late_ || starting_for_ < settings_.start_within) return;
+  spdlog::error("worker {} did not come up within {} s: killing it", worker_,
+                std::chrono::ceil<std::chrono::seconds>(settings_.start_within).count());
+  late_ = true;
+  kill(worker_, SIGKILL);
+}
+
 void Supervisor::check_heartbeat(milliseconds passed) {
   const std::uint64_t beat = (*shared_)->beats;
   if (beat != last_beat_) {
@@ -220,10 +251,26 @@ void Supervisor::check_heartbeat(milliseconds passed) {
   kill(worker_, SIGKILL);
 }
 
+// A worker that is late although it gives up its uploads in time hangs. The next one finds the time up and says what
+// stays; there is no third.
+void Supervisor::check_end() {
+  SharedState& state = **shared_;
+  if (state.end_by == 0) {
+    if (wish_ == Wish::keep_mounted && !connection_ended()) return;
+    begin_end(state, settings_.stop_timeout);
+    record_ending(settings_.record);
+  }
+  if (time_left(state) > -kEndGrace * (overdue_ + 1)) return;
+  spdlog::error("worker {} has not ended in time: killing it", worker_);
+  ++overdue_;
+  hung_ = true;
+  kill(worker_, SIGKILL);
+}
+
 // Steps of an end that a signal asked for: uploads, then an orderly unmount, or a detached one while it is in use.
 void Supervisor::advance_leaving() {
   if (wish_ != Wish::finish || leaving_ != Leaving::no || (*shared_)->synced == 0) return;
-  const auto begun = begin_unmount(path_, Unmount::orderly);
+  const auto begun = begin_unmount(*mount_);
   if (!begun) return spdlog::error("{}", begun.error().context);
   unmounter_ = *begun;
   leaving_ = Leaving::unmounting;
@@ -236,7 +283,7 @@ void Supervisor::unmount_ended(int status) {
     return;
   }
   spdlog::warn("{} is in use: detaching it", quote(path_.native()));
-  if (auto detached = unmount(path_, Unmount::detach); !detached) spdlog::error("{}", detached.error().context);
+  if (auto detached = detach(*mount_); !detached) spdlog::error("{}", detached.error().context);
   leaving_ = Leaving::detached;
   (*shared_)->order = Order::end_now;
   kill(worker_, SIGTERM);
@@ -245,7 +292,7 @@ void Supervisor::unmount_ended(int status) {
 std::optional<int> Supervisor::after_death(int status) {
   worker_ = -1;
   record_death(status);
-  if (wish_ == Wish::stop_now) return EXIT_FAILURE;
+  if (wish_ == Wish::stop_now || overdue_ > 1) return EXIT_FAILURE;
   if (connection_ended() || leaving_ == Leaving::detached) return after_connection(status);
   if ((*shared_)->stage != Stage::serving) {
     if (const auto code = before_service(status)) return code;
@@ -275,6 +322,10 @@ std::optional<int> Supervisor::before_service(int status) {
     if ((*shared_)->stage == Stage::starting) fail(Error{EIO, fmt::format("the worker {}", describe(status))});
     return std::max(WEXITSTATUS(status), EXIT_FAILURE);
   }
+  if (late_)
+    return fail(Error{ETIMEDOUT, fmt::format("the worker did not come up within {} s; something that it needs at its "
+                                             "start does not answer, such as the disk of the cache directory",
+                                             std::chrono::ceil<std::chrono::seconds>(settings_.start_within).count())});
   if (deaths_in_a_row_ >= kDeathsBeforeService)
     return fail(Error{EIO, fmt::format("the worker {} before it could serve", describe(status))});
   return std::nullopt;
@@ -282,7 +333,7 @@ std::optional<int> Supervisor::before_service(int status) {
 
 void Supervisor::record_death(int status) {
   SharedState& state = **shared_;
-  const bool outside = WIFSIGNALED(status) && !hung_ && !crashed(WTERMSIG(status));
+  const bool outside = WIFSIGNALED(status) && !hung_ && !late_ && !crashed(WTERMSIG(status));
   state.deaths[state.worker % kDeathsKept] = outside ? Death::innocent : Death::suspicious;
   deaths_in_a_row_ = state.replies == replies_at_start_ ? deaths_in_a_row_ + 1 : 0;
 }
@@ -291,7 +342,7 @@ Result<Unit> Supervisor::prepare_next() {
   if ((*shared_)->resumable != 0 || connection_ended() || (*shared_)->stage != Stage::serving) return Unit{};
   spdlog::warn("mounting {} again; programs lose the files they have open", quote(path_.native()));
   connection_.reset();  // ends the old connection, also for those who keep it in use
-  PAIL_CHECK(unmount(path_, Unmount::detach));
+  PAIL_CHECK(detach(*mount_));
   return mount_anew();
 }
 
@@ -316,10 +367,12 @@ bool Supervisor::connection_ended() const {
 
 // Takes away what is left of our mount, whoever ended it. Another mount at the same place is not ours to touch.
 void Supervisor::remove_mount() {
+  const bool ended = connection_ended();
   connection_.reset();
-  const auto mounted = mounted_at(path_);
-  if (!mounted || !*mounted || !shared_ || (*mounted)->device != (*shared_)->device || !is_pailfs(**mounted)) return;
-  if (auto gone = unmount(path_, Unmount::detach); !gone) spdlog::error("{}", gone.error().context);
+  if (!mount_) return;
+  // Without an id the next mount at this place, which may have got our device number, looks like ours.
+  if (ended && !mount_->id) return;
+  if (auto gone = detach(*mount_); !gone) spdlog::error("{}", gone.error().context);
 }
 
 int Supervisor::fail(const Error& error) {

@@ -29,6 +29,7 @@ class Supervisor {
   // How far the unmounting is that was asked for by a signal.
   enum class Leaving { no, unmounting, detached, gone };
 
+  int run_to_the_end();
   Result<Unit> prepare();
   Result<Unit> mount_anew();
   Result<Unit> read_init();
@@ -39,7 +40,10 @@ class Supervisor {
   int watch_worker();
   std::optional<int> reap();
   void handle_signal(int signal);
+  void check_life(std::chrono::milliseconds passed);
+  void check_start(std::chrono::milliseconds passed);
   void check_heartbeat(std::chrono::milliseconds passed);
+  void check_end();
   void advance_leaving();
   void unmount_ended(int status);
 
@@ -60,6 +64,7 @@ class Supervisor {
   std::filesystem::path path_;
   UniqueFd secrets_;
   UniqueFd connection_;
+  std::optional<MountIdentity> mount_;
   std::optional<SharedMemory> shared_;
   std::string original_oom_score_;
   sigset_t signals_{};
@@ -69,8 +74,10 @@ class Supervisor {
   Wish wish_ = Wish::keep_mounted;
   Leaving leaving_ = Leaving::no;
   bool hung_ = false;  // the running worker was killed for showing no life
+  bool late_ = false;  // or for not coming up
+  int overdue_ = 0;    // workers killed for not ending
   std::uint64_t last_beat_ = 0, replies_at_start_ = 0;
-  std::chrono::milliseconds silent_for_{0};
+  std::chrono::milliseconds silent_for_{0}, starting_for_{0};
   int deaths_in_a_row_ = 0;  // without an answer in between
 };
 

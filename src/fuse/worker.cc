@@ -6,12 +6,14 @@
 #include <signal.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstdlib>
 
 #include "base/file.h"
 #include "base/log.h"
+#include "fuse/mount_record.h"
 #include "fuse/open_table.h"
 #include "fuse/operations.h"
 #include "fuse/replies.h"
@@ -20,8 +22,9 @@ namespace pail::fuse {
 namespace {
 
 constexpr std::chrono::seconds kBeat(1);
-constexpr std::chrono::milliseconds kDrain(10'000);  // for answers under way when the end may not wait for more
-constexpr const char* kReadAheadKiB = "1024";        // 128, the kernel's own, costs half as much CPU again a byte
+constexpr std::chrono::milliseconds kLeastDrain(1000),
+    kDrain(10'000);                            // for answers under way when the end may not wait for more
+constexpr const char* kReadAheadKiB = "1024";  // 128, the kernel's own, costs half as much CPU again a byte
 
 // libfuse's two hooks carry the session's user data, which is what it serves; there is one connection in a worker.
 Connection* the_connection = nullptr;
@@ -86,6 +89,7 @@ Worker::Worker(const Inherited& fds, SharedMemory memory, const WorkerSettings& 
       settings_(settings),
       connection_(fds.connection, *memory_),
       opens_(std::make_shared<SharedOpenTable>(*memory_)),
+      stop_clock_(*memory_, settings.stop_timeout),
       heartbeat_(*memory_, connection_) {
   the_connection = &connection_;
 }
@@ -117,6 +121,7 @@ Result<Unit> Worker::begin(const MakeFileSystem& make) {
   if (memory_->stage == Stage::starting) tell_outcome(fds_.ready, {});
   if (fds_.ready >= 0) close(fds_.ready);
   memory_->stage = Stage::serving;
+  memory_->serving = memory_->worker.load();
   return Unit{};
 }
 
@@ -169,7 +174,9 @@ void Worker::serve() {
 
 int Worker::end() {
   connection_.stop_suspects();
-  const bool synced = sync("after the unmount");
+  stop_clock_.begin_end();
+  record_ending(fds_.record);
+  const bool synced = sync("after the unmount", Step::last);
   heartbeat_.watch(nullptr);
   files_.reset();
   spdlog::info("the mount has ended");
@@ -183,21 +190,36 @@ void Worker::obey(const std::stop_token& stop) {
     int signal;
     sigwait(&signals, &signal);
     if (stop.stop_requested()) return;
+    stop_clock_.begin_end();
+    record_ending(fds_.record);
     if (memory_->order == Order::end_now) {
-      connection_.close_for_requests(kDrain);
-      const bool synced = sync("after the detached unmount");
+      connection_.close_for_requests(std::clamp(time_left(*memory_), kLeastDrain, kDrain));
+      const bool synced = sync("after the detached unmount", Step::last);
       spdlog::shutdown();
       _exit(synced ? EXIT_SUCCESS : EXIT_FAILURE);  // other threads still wait in the kernel
     }
-    sync("before the unmount");
+    sync("before the unmount", Step::first);
     memory_->synced = 1;
   }
 }
 
-bool Worker::sync(const char* when) {
-  const auto synced = shielded([this] { return files_->sync_all(); });
+bool Worker::sync(const char* when, Step step) {
+  vfs::Sync how;
+  how.stop = stop_clock_.time_up();
+  how.pending = [this](const vfs::Pending& pending) { record_pending(fds_.record, pending); };
+  how.stays = [this, step](const vfs::Unstored& file) {
+    if (file.given_up || step == Step::last) tell_stays(file);
+  };
+  const auto synced = shielded([&] { return files_->sync_all(how); });
   if (!synced) spdlog::error("upload of what is pending, {}: {}", when, synced.error().context);
-  return synced.has_value();
+  return synced && !some_stay_;
+}
+
+void Worker::tell_stays(const vfs::Unstored& file) {
+  some_stay_ = true;
+  const std::string sentence = fmt::format("{}: {}; kept in {}", quote(file.key), file.why, file.kept.string());
+  spdlog::error("not stored: {}", sentence);
+  record_stays(fds_.record, sentence);
 }
 
 namespace {
@@ -222,7 +244,7 @@ int run_worker(const MakeFileSystem& make, const WorkerSettings& settings) {
     spdlog::error("this process was not started as the worker of a mount");
     return EXIT_FAILURE;
   }
-  for (const int fd : {fds->connection, fds->memory, fds->secrets, fds->ready})
+  for (const int fd : {fds->connection, fds->memory, fds->secrets, fds->ready, fds->record})
     if (fd >= 0) fcntl(fd, F_SETFD, FD_CLOEXEC);
   auto memory = SharedMemory::map(UniqueFd(fds->memory));
   if (!memory) {

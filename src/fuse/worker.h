@@ -14,6 +14,7 @@
 #include "fuse/mount.h"
 #include "fuse/replies.h"
 #include "fuse/shared_state.h"
+#include "fuse/stop_clock.h"
 
 namespace pail::fuse {
 
@@ -58,7 +59,10 @@ class Worker {
   int end();
   // Waits for the supervisor's SIGTERM: uploads what is pending, or ends at once.
   void obey(const std::stop_token& stop);
-  bool sync(const char* when);
+  // Brings what is pending into the bucket, or says what stays where the step is the last one.
+  enum class Step { first, last };
+  bool sync(const char* when, Step step);
+  void tell_stays(const vfs::Unstored& file);
   void raise_read_ahead() const;
 
   Inherited fds_;
@@ -70,6 +74,8 @@ class Worker {
   // The session last made is destroyed after the file system: reads that wait for the store answer through it.
   FuseSession session_;
   std::unique_ptr<vfs::FileSystem> files_;
+  StopClock stop_clock_;
+  std::atomic<bool> some_stay_{false};
   Heartbeat heartbeat_;
 };
 

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "base/log.h"
+#include "vfs/store_all.h"
 
 namespace pail::vfs {
 
@@ -373,14 +374,63 @@ Result<Unit> BucketFileSystem::removexattr(const Request& request, InodeNumber n
   return Unit{};
 }
 
-Result<Unit> BucketFileSystem::sync_all() {
-  std::optional<Error> first;
-  for (const InodeNumber number : local_.index->read()->staged()) {
-    const auto stored = files_.store(number, std::nullopt, {});
-    if (stored) continue;
-    spdlog::error("not stored, kept in {}: {}", options_.cache_directory.string(), stored.error().context);
-    if (!first) first = stored.error();
+std::map<InodeNumber, BucketFileSystem::PendingFile> BucketFileSystem::pending_files() {
+  std::vector<std::pair<InodeRecord, std::string>> staged;
+  {
+    const auto view = local_.index->read();
+    for (const InodeNumber number : view->staged()) {
+      auto record = view->inode(number);
+      if (!record || record->unlinked()) continue;
+      const auto key = tree_.key_of(*view, number);
+      std::string shown_key = key ? *key : record->name;
+      staged.emplace_back(std::move(*record), std::move(shown_key));
+    }
   }
+  std::map<InodeNumber, PendingFile> files;
+  for (auto& [record, key] : staged) {
+    const InodeNumber number = record.number;
+    files.emplace(number, PendingFile{std::move(key), view_.shown(std::move(record)).size});
+  }
+  return files;
+}
+
+Unstored BucketFileSystem::unstored(InodeNumber number, const PendingFile& file, const Error& why,
+                                    const std::stop_token& stop) {
+  Unstored out{.key = file.key, .why = why.context, .kept = options_.cache_directory / "kept", .given_up = true};
+  const auto staged = local_.staging->open(number);
+  if (files_.is_staged(number) && staged) {
+    out.kept = (*staged)->path();
+    out.given_up = false;
+  }
+  if (stop.stop_requested() && why.errnum == EINTR) out.why = "there was not enough time to store it";
+  return out;
+}
+
+Result<Unit> BucketFileSystem::sync_all(const Sync& how) {
+  auto left = pending_files();
+  std::vector<InodeNumber> files;
+  for (const auto& [number, file] : left) files.push_back(number);
+  std::uint64_t counted = files_.bytes_uploaded();  // up to here the bytes are those of files that ended
+  const auto tell = [&] {
+    if (!how.pending) return;
+    Pending pending{left.size(), {}};
+    for (const auto& [number, file] : left) pending.bytes.n += file.size.n;
+    const std::uint64_t sent = files_.bytes_uploaded() - std::min(counted, files_.bytes_uploaded());
+    pending.bytes.n -= std::min(pending.bytes.n, sent);
+    how.pending(pending);
+  };
+  std::optional<Error> first;
+  const auto ended = [&](InodeNumber number, const Result<Unit>& stored) {
+    const PendingFile file = std::move(left.extract(number).mapped());
+    if (stored) counted += file.size.n;
+    if (stored) return;
+    if (!first) first = stored.error();
+    if (how.stays) how.stays(unstored(number, file, stored.error(), how.stop));
+  };
+  tell();
+  StoreAll([this, &how](InodeNumber number) { return files_.store(number, std::nullopt, how.stop); },
+           std::max(1u, options_.parallel / 2))
+      .run(files, ended, tell);
   if (first) return *first;
   return local_.index->sync();
 }

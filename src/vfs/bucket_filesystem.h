@@ -6,6 +6,7 @@
 #pragma once
 
 #include <atomic>
+#include <map>
 #include <memory>
 #include <unordered_map>
 
@@ -68,11 +69,19 @@ class BucketFileSystem final : public FileSystem {
   Result<std::string> getxattr(const Request& request, InodeNumber number, std::string_view name) override;
   Result<std::vector<std::string>> listxattr(const Request& request, InodeNumber number) override;
   Result<Unit> removexattr(const Request& request, InodeNumber number, std::string_view name) override;
-  Result<Unit> sync_all() override;
+  using FileSystem::sync_all;
+  Result<Unit> sync_all(const Sync& how) override;
   Counters counters() override;
 
  private:
   Result<Unit> check_writable() const;
+  struct PendingFile {
+    std::string key;
+    ByteCount size;
+  };
+  // The staged files that still have a name.
+  std::map<InodeNumber, PendingFile> pending_files();
+  Unstored unstored(InodeNumber number, const PendingFile& file, const Error& why, const std::stop_token& stop);
   Entry shown(Directories::Found found);
   OpenResult opened(const cache::InodeRecord& record, int flags) PAIL_EXCLUDES(mutex_);
   // Applies `edit` to the record and stores the attributes, once more when the object was changed meanwhile.

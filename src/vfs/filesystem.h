@@ -106,8 +106,10 @@ class FileSystem {
   virtual Result<std::vector<std::string>> listxattr(const Request& request, InodeNumber number) = 0;
   virtual Result<Unit> removexattr(const Request& request, InodeNumber number, std::string_view name) = 0;
 
-  // Everything written so far is in the bucket when it returns without error.
-  virtual Result<Unit> sync_all() = 0;
+  // Everything written so far is in the bucket when it returns without error. Errors: that of the first file that
+  // stays.
+  virtual Result<Unit> sync_all(const Sync& how) = 0;
+  Result<Unit> sync_all() { return sync_all(Sync{}); }
   // Passes all locks of the file system, none of which is held across a wait: a caller that gets an answer knows that
   // nothing is stuck.
   virtual Counters counters() = 0;

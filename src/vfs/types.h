@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -96,6 +97,27 @@ struct Statistics {
 
 enum class RenameMode { replace, no_replace, exchange };
 enum class XattrMode { any, create, replace };
+
+// Files that are written and not in the bucket yet.
+struct Pending {
+  std::uint64_t files = 0;
+  ByteCount bytes;
+};
+
+// A file that sync_all() did not bring into the bucket.
+struct Unstored {
+  std::string key;
+  std::string why;
+  std::filesystem::path kept;  // where its bytes lie
+  bool given_up = false;       // it is not staged any more: nothing tries again
+};
+
+// How sync_all() is carried out. The functions may be empty; they are called by the caller's thread.
+struct Sync {
+  std::stop_token stop;                         // what is not stored by then stays
+  std::function<void(const Pending&)> pending;  // at the beginning, after each file and once a second
+  std::function<void(const Unstored&)> stays;
+};
 
 // Which inodes have open handles. An implementation that outlives the process keeps open-but-unlinked files readable.
 class OpenTable {

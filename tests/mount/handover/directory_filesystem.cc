@@ -180,7 +180,9 @@ class DirectoryFileSystem : public vfs::FileSystem {
   }
   Result<Unit> removexattr(const Request&, InodeNumber, std::string_view) override { return Unit{}; }
 
-  Result<Unit> sync_all() override {
+  using FileSystem::sync_all;
+  Result<Unit> sync_all(const vfs::Sync&) override {
+    wait_while_there_is(directory_ / "hold-sync");
     std::ofstream(directory_ / "synced") << "yes";
     return Unit{};
   }
@@ -269,8 +271,13 @@ class DirectoryFileSystem : public vfs::FileSystem {
 
 }  // namespace
 
+void wait_while_there_is(const fs::path& path) {
+  while (fs::exists(path)) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+}
+
 Result<std::unique_ptr<vfs::FileSystem>> open_directory_filesystem(const std::filesystem::path& directory) {
   if (directory.filename() == "unreachable") return Error{EHOSTUNREACH, "no such store"};
+  wait_while_there_is(directory / "hold-open");
   auto files = std::make_unique<DirectoryFileSystem>(directory);
   PAIL_CHECK(files->begin());
   return std::unique_ptr<vfs::FileSystem>(std::move(files));

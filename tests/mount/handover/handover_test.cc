@@ -14,8 +14,11 @@
 #include <cerrno>
 #include <cstring>
 #include <set>
+#include <thread>
+#include <utility>
 
 #include "base/log.h"
+#include "fuse/mount_table.h"
 #include "mount/handover/directory_filesystem.h"
 #include "mount/handover/mounted.h"
 
@@ -258,6 +261,33 @@ TEST_F(MountTest, AStoppedWorkerIsReplaced) {
   EXPECT_NE(worker(), before);
 }
 
+// As under memory pressure: pages of the program come from a slow disk before its first line runs.
+TEST_F(MountTest, AWorkerThatIsSlowToStartIsNoHang) {
+  hang_after_ = std::chrono::seconds(2);
+  write_text(backing_ / "hold-start", "");
+  pid_t first = -1;
+  std::thread disk([&] {
+    first = wait_for_worker_other_than(-1);
+    std::this_thread::sleep_for(2 * hang_after_);
+    fs::remove(backing_ / "hold-start");
+  });
+  const auto mounted = mount();
+  disk.join();
+  EXPECT_TRUE(mounted) << mounted.error().context;
+  EXPECT_EQ(worker(), first);
+}
+
+TEST_F(MountTest, AMountWhoseWorkerDoesNotComeUpFailsAndSaysSo) {
+  start_within_ = std::chrono::seconds(1);
+  write_text(backing_ / "hold-open", "");
+  const auto refused = mount();
+  fs::remove(backing_ / "hold-open");
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().context.find("did not come up within 1 s"), std::string::npos) << refused.error().context;
+  EXPECT_NE(supervisor_status(), 0);
+  EXPECT_EQ(run_apart([&] { return fs::is_empty(mounted_) ? 0 : 1; }), 0);  // unmounted again
+}
+
 TEST_F(MountTest, TerminationFinishesUploadsAndUnmounts) {
   ASSERT_TRUE(mount());
   write_text(mounted_ / "file", "x");
@@ -283,6 +313,35 @@ TEST_F(MountTest, UnmountEndsBothProcesses) {
   EXPECT_EQ(supervisor_status(), 0);
   EXPECT_EQ(kill(last, 0), -1);
   EXPECT_EQ(read_text(backing_ / "synced"), "yes");
+}
+
+// The kernel gives the second mount the device number of the first.
+TEST_F(MountTest, TheEndOfAMountLeavesTheNextOneAtItsPlaceAlone) {
+  write_text(backing_ / "hold-sync", "");
+  ASSERT_TRUE(mount());
+  const pid_t first = supervisor_;
+  ASSERT_EQ(umount2(mounted_.c_str(), 0), 0);
+  ASSERT_TRUE(mount());
+  const pid_t second = std::exchange(supervisor_, first);
+  fs::remove(backing_ / "hold-sync");
+  EXPECT_EQ(supervisor_status(), 0);
+  supervisor_ = second;
+  const auto left = mounted_at(mounted_);
+  EXPECT_TRUE(left && *left && is_pailfs(**left));
+}
+
+TEST_F(MountTest, AMountWhoseConnectionWasAbortedIsTakenAway) {
+  ASSERT_TRUE(mount());
+  const auto there = identify_mount(mounted_);
+  ASSERT_TRUE(there);
+  if (!there->id) GTEST_SKIP() << "this kernel gives mounts no number of their own";
+  const fs::path control = root_ / "control";
+  fs::create_directory(control);
+  ASSERT_EQ(::mount("control", control.c_str(), "fusectl", 0, nullptr), 0) << strerror(errno);
+  write_text(control / there->device.substr(there->device.find(':') + 1) / "abort", "1");
+  EXPECT_EQ(umount2(control.c_str(), 0), 0);
+  supervisor_status();
+  EXPECT_FALSE(is_mounted(*there));
 }
 
 TEST_F(MountTest, TheNextMountRepairsADeadOne) {
@@ -343,6 +402,7 @@ int main(int argc, char** argv) {
   using namespace pail;
   if (fuse::is_worker()) {
     const auto secrets = fuse::worker_secrets();
+    fuse::test::wait_while_there_is(std::filesystem::path(argv[1]) / "hold-start");
     if (argc != 2 || !secrets || secrets->reveal() != "open sesame") return EXIT_FAILURE;
     return fuse::run_worker([&](auto, auto) { return fuse::test::open_directory_filesystem(argv[1]); }, {});
   }

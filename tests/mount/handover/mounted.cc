@@ -74,7 +74,8 @@ Result<Unit> MountTest::mount(Resumption resumption) {
     settings.worker_argv = {"mount_test_worker", backing_.string()};
     settings.secrets = Secret("open sesame");
     settings.ready = std::move(ready);
-    settings.hang_after = std::chrono::seconds(3);
+    settings.hang_after = hang_after_;
+    settings.start_within = start_within_;
     settings.resumption = resumption;
     _exit(supervise({mounted_, "test,bucket", Audience::mounting_user}, std::move(settings)));
   }

@@ -30,6 +30,8 @@ class MountTest : public ::testing::Test {
   pid_t wait_for_worker_other_than(pid_t old) const;
 
   std::filesystem::path root_, mounted_, backing_;
+  std::chrono::milliseconds hang_after_{std::chrono::seconds(3)};
+  std::chrono::milliseconds start_within_{std::chrono::minutes(1)};
   pid_t supervisor_ = -1;
 };
 

@@ -129,6 +129,7 @@ class Place:
         self.binary, self.kind = pathlib.Path(binary).resolve(), kind
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="pailfs-mount-"))
         self.store, self.mounts = None, []
+        self.in_background = []  # mount points
 
     def serve(self, *options):
         self.store = self.kind(self.binary, self.folder, *options)
@@ -140,7 +141,17 @@ class Place:
         self.mounts.append(Mount(self.binary, self.folder, self.store, options, **more))
         return self.mounts[-1]
 
+    def mount_in_background(self, name="mnt", options=""):
+        """`pailfs mount` as users call it; returns what it said."""
+        path = self.folder / name
+        path.mkdir(exist_ok=True)
+        self.in_background.append(path)
+        options = f"{self.store.options()},cache_dir={self.folder}/cache" + (f",{options}" if options else "")
+        return run(self.binary, "mount", "demo", path, "-o", options)
+
     def clean_up(self):
+        for path in self.in_background:
+            subprocess.run(["umount", "-l", "-i", path], stderr=subprocess.DEVNULL)
         for mount in self.mounts:
             subprocess.run(["umount", "-l", mount.path], stderr=subprocess.DEVNULL)
             if mount.process.poll() is None:

@@ -8,6 +8,9 @@
 #include <cerrno>
 #include <cstdlib>
 #include <string>
+#include <thread>
+
+#include "cli/mount_records.h"
 
 namespace pail::cli {
 namespace {
@@ -60,6 +63,35 @@ TEST_F(CacheDirectoryTest, ASecondMountOfTheViewGetsASibling) {
   const auto first = take("https://s3", {"bucket", ""});
   const auto second = take("https://s3", {"bucket", ""});
   EXPECT_EQ(second.path, first.path.string() + "-2");
+}
+TEST_F(CacheDirectoryTest, IsWaitedForWhileItsMountEnds) {
+  auto record = create_record(root_ / "mnt");
+  ASSERT_TRUE(record) << record.error().context;
+  auto first = take_cache_directory(root_, "https://s3", {"bucket", ""}, {record->path, {}});
+  ASSERT_TRUE(first);
+  fuse::record_ending(record->file.get());
+  std::thread ends([&] {
+    first->lock.reset();
+    record->file.reset();
+  });
+  const auto second = take_cache_directory(root_, "https://s3", {"bucket", ""}, {{}, std::chrono::seconds(30)});
+  ends.join();
+  ::unlink(record->path.c_str());
+  ASSERT_TRUE(second);
+  EXPECT_EQ(second->path, first->path);
+}
+TEST_F(CacheDirectoryTest, SiblingsThatNobodyHoldsAreFound) {
+  const auto first = take("https://s3", {"bucket", ""});
+  const auto left = take("https://s3", {"bucket", ""}).path;
+  const auto found = take_left_siblings(first.path);
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_EQ(found[0].path, left);
+}
+TEST_F(CacheDirectoryTest, SiblingsThatAreHeldAreLeftAlone) {
+  const auto first = take("https://s3", {"bucket", ""});
+  const auto second = take("https://s3", {"bucket", ""});
+  EXPECT_TRUE(take_left_siblings(first.path).empty());
+  EXPECT_TRUE(take_left_siblings(second.path).empty());
 }
 TEST_F(CacheDirectoryTest, IsPrivate) {
   struct stat st {};

@@ -113,6 +113,24 @@ TEST(MountHelper, IsToldByTheNameOfTheProgram) {
   EXPECT_TRUE(is_mount_helper("mount.fuse.pailfs"));
   EXPECT_FALSE(is_mount_helper("/usr/bin/pailfs"));
 }
+TEST(UmountHelper, ReadsWhatUmountPasses) {
+  const auto line = parse_umount_helper({"/mnt/my bucket", "-nlf", "-t", "fuse.pailfs"});
+  ASSERT_TRUE(line) << line.error().context;
+  EXPECT_EQ(line->command, Command::umount);
+  EXPECT_EQ(line->directory, "/mnt/my bucket");
+  EXPECT_TRUE(line->lazy && line->force);
+}
+TEST(UmountHelper, RefusesWhatItCannotDo) {
+  EXPECT_FALSE(parse_umount_helper({"/mnt", "-N", "/proc/1/ns/mnt"}));
+  EXPECT_FALSE(parse_umount_helper({"/mnt", "-Q"}));
+  EXPECT_FALSE(parse_umount_helper({"/mnt", "/other"}));
+  EXPECT_FALSE(parse_umount_helper({"-n"}));
+}
+TEST(UmountHelper, IsToldByTheNameOfTheProgram) {
+  EXPECT_TRUE(is_umount_helper("/sbin/umount.fuse.pailfs"));
+  EXPECT_TRUE(is_umount_helper("umount.pailfs"));
+  EXPECT_FALSE(is_umount_helper("/sbin/mount.pailfs"));
+}
 
 }  // namespace
 }  // namespace pail::cli

@@ -70,17 +70,18 @@ TEST(RepairStaleMount, LeavesAnOrdinaryDirectoryAlone) {
 }
 
 TEST(Inherited, ReadsWhatItWrites) {
-  const auto fds = parse_inherited(to_text({5, 6, -1, 8}));
+  const auto fds = parse_inherited(to_text({5, 6, -1, 8, 9}));
   ASSERT_TRUE(fds);
   EXPECT_EQ(fds->connection, 5);
   EXPECT_EQ(fds->memory, 6);
   EXPECT_EQ(fds->secrets, -1);
   EXPECT_EQ(fds->ready, 8);
+  EXPECT_EQ(fds->record, 9);
 }
 
 TEST(Inherited, RefusesAnythingElse) {
-  for (const char* text : {"", "5", "5 6 7", "5 6 7 8 9", "5 6 7 x", "-1 6 7 8", "5 -1 7 8", "5 6 -2 8", "5,6,7,8",
-                           " 5 6 7 8", "99999999999 6 7 8"})
+  for (const char* text : {"", "5", "5 6 7 8", "5 6 7 8 9 10", "5 6 7 8 x", "-1 6 7 8 9", "5 -1 7 8 9", "5 6 -2 8 9",
+                           "5,6,7,8,9", " 5 6 7 8 9", "99999999999 6 7 8 9"})
     EXPECT_FALSE(parse_inherited(text)) << text;
 }
 

@@ -1,0 +1,75 @@
+#include "cli/mount_records.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <string>
+
+#include "base/checksum.h"
+#include "base/encoding.h"
+#include "base/file.h"
+#include "cli/cache_directory.h"
+
+namespace pail::cli {
+namespace {
+
+// Records of one place begin alike; each has an ending of its own.
+std::string beginning_of(const std::filesystem::path& mount_point) {
+  return xxh3_name(bytes_of(mount_point.native())) + '.';
+}
+
+std::vector<std::filesystem::path> paths_of(const std::filesystem::path& directory,
+                                            const std::filesystem::path& mount_point) {
+  std::vector<std::filesystem::path> paths;
+  std::error_code failed;
+  for (const auto& item : std::filesystem::directory_iterator(directory, failed))
+    if (item.path().filename().native().starts_with(beginning_of(mount_point))) paths.push_back(item.path());
+  return paths;
+}
+
+void remove_dead(const std::filesystem::path& record) {
+  const auto file = open_file(record, O_RDONLY | O_NOFOLLOW);
+  if (file && ::flock(file->get(), LOCK_EX | LOCK_NB) == 0) ::unlink(record.c_str());
+}
+
+}  // namespace
+
+Result<std::filesystem::path> records_directory() {
+  if (::geteuid() == 0) return std::filesystem::path("/run/pailfs");
+  if (const char* xdg = std::getenv("XDG_RUNTIME_DIR"); xdg != nullptr && *xdg == '/')
+    return std::filesystem::path(xdg) / "pailfs";
+  PAIL_TRY(const auto root, default_cache_root());
+  return root / "run";
+}
+
+Result<NewRecord> create_record(const std::filesystem::path& mount_point) {
+  PAIL_TRY(const auto directory, records_directory());
+  PAIL_CHECK(make_private_directory(directory));
+  for (const auto& path : paths_of(directory, mount_point)) remove_dead(path);
+  for (;;) {
+    std::string name = (directory / (beginning_of(mount_point) + "XXXXXX")).string();
+    UniqueFd file(::mkostemp(name.data(), O_APPEND | O_CLOEXEC));
+    if (!file.valid()) return errno_error(errno, name);
+    struct stat status {};
+    const bool locked = ::flock(file.get(), LOCK_EX | LOCK_NB) == 0;
+    // Another mount may have taken it for a dead one in between.
+    if (locked && ::fstat(file.get(), &status) == 0 && status.st_nlink > 0) return NewRecord{name, std::move(file)};
+  }
+}
+
+std::vector<fuse::MountRecord> records_of(const std::filesystem::path& mount_point) {
+  std::vector<fuse::MountRecord> records;
+  const auto directory = records_directory();
+  if (!directory) return records;
+  for (const auto& path : paths_of(*directory, mount_point)) {
+    auto record = fuse::MountRecord::open(path);
+    if (record && record->held()) records.push_back(*std::move(record));
+  }
+  return records;
+}
+
+}  // namespace pail::cli

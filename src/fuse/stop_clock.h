@@ -1,0 +1,39 @@
+// The one bound on the end of a mount: how long uploads may still take, over all its steps and all its workers.
+#pragma once
+
+#include <chrono>
+#include <stop_token>
+#include <thread>
+
+#include "base/mutex.h"
+#include "fuse/shared_state.h"
+
+namespace pail::fuse {
+
+// The end begins now, unless it has begun before: uploads have `most` from here on.
+void begin_end(SharedState& state, std::chrono::milliseconds most);
+// Less than nothing when the time is up; everything there is before the end begins.
+std::chrono::milliseconds time_left(const SharedState& state);
+
+// Thread-safe.
+class StopClock {
+ public:
+  // `state` must live longer.
+  StopClock(SharedState& state, std::chrono::milliseconds most);
+
+  void begin_end() PAIL_EXCLUDES(mutex_);
+  // Requested when the time is up; never before the end has begun.
+  std::stop_token time_up() const { return source_.get_token(); }
+
+ private:
+  void run(const std::stop_token& stop) PAIL_EXCLUDES(mutex_);
+
+  SharedState& state_;
+  const std::chrono::milliseconds most_;
+  std::stop_source source_;
+  Mutex mutex_;
+  CondVar changed_;
+  std::jthread thread_;
+};
+
+}  // namespace pail::fuse

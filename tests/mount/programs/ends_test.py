@@ -1,0 +1,195 @@
+#!/usr/bin/env python3
+"""How a mount ends, and what the next one finds: nothing is lost, and nobody is told so too early."""
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import urllib.request
+
+import harness
+from harness import run
+
+ROUNDS = int(os.environ.get("PAILFS_ROUNDS", 60))
+BYTES = b"written here and stored nowhere yet"
+
+
+def set_faults(place, *rules):
+    """These faults and no others."""
+    url = f"{place.store.address()}/-/control/faults"
+    urllib.request.urlopen(urllib.request.Request(url, method="DELETE"), timeout=30).read()
+    for rule in rules:
+        urllib.request.urlopen(url, data=json.dumps(rule).encode(), timeout=30).read()
+
+
+REFUSED = {"operations": ["PutObject"], "status": 403, "code": "AccessDenied"}
+
+
+def slow(milliseconds):
+    """Answers that come late; 0: never."""
+    return {"operations": ["PutObject"], "kind": "stall", "stall_ms": milliseconds}
+
+
+def leave_pending(place, path):
+    """A file whose close() failed: its bytes are staged and not in the bucket."""
+    set_faults(place, REFUSED)
+    try:
+        path.write_bytes(BYTES)
+    except OSError:
+        return
+    raise AssertionError("close() did not fail")
+
+
+def pailfs_umount(place, path):
+    return subprocess.run([place.binary, "umount", path], capture_output=True, text=True, timeout=300)
+
+
+def in_the_bucket(place, name):
+    """What another machine would read."""
+    other = place.mount(f"cache_dir={place.folder}/other-cache", name="elsewhere")
+    try:
+        return (other.path / name).read_bytes()
+    except FileNotFoundError:
+        return None
+    finally:
+        other.unmount()
+
+
+def cache_directories(place):
+    return sorted(entry.name for entry in (place.folder / "cache").iterdir())
+
+
+def kept_files(place):
+    return [path.read_bytes() for path in (place.folder / "cache").glob("*/kept/*")]
+
+
+def log_lines(place, words):
+    return [line for line in (place.folder / "mount.log").read_text().splitlines() if words in line]
+
+
+def umount_returns_when_everything_is_in_the_bucket(place):
+    mount = place.mount()
+    leave_pending(place, mount.path / "late")
+    set_faults(place, slow(3000))
+    done = pailfs_umount(place, mount.path)
+    set_faults(place)
+    assert done.returncode == 0, done.stderr
+    assert in_the_bucket(place, "late") == BYTES
+    assert "1 file left" in done.stderr, done.stderr
+
+
+def the_helper_of_umount_waits_as_well(place):
+    mount = place.mount()
+    leave_pending(place, mount.path / "late")
+    set_faults(place, slow(3000))
+    os.symlink(mount.binary, place.folder / "umount.fuse.pailfs")
+    run(place.folder / "umount.fuse.pailfs", mount.path, "-n", "-t", "fuse.pailfs")
+    set_faults(place)
+    assert in_the_bucket(place, "late") == BYTES
+
+
+def umount_names_what_stays_and_where_it_is_kept(place):
+    mount = place.mount()
+    leave_pending(place, mount.path / "one")
+    leave_pending(place, mount.path / "two")
+    done = pailfs_umount(place, mount.path)
+    assert done.returncode != 0
+    assert not os.path.ismount(mount.path)
+    for name in ("one", "two"):
+        lines = [line for line in done.stderr.splitlines() if line.startswith(f'pailfs: not stored: "{name}": ')]
+        assert len(lines) == 1 and "AccessDenied" in lines[0], done.stderr
+        with open(lines[0].split("; kept in ")[1], "rb") as file:
+            assert file.read() == BYTES
+    assert mount.process.wait(60) != 0
+    mount.start()
+    assert kept_files(place) == [BYTES, BYTES]
+
+
+def a_store_that_hangs_holds_the_end_for_stop_timeout(place):
+    mount = place.mount("stop_timeout=2")
+    set_faults(place, slow(0))
+    files = [open(mount.path / f"open-{i}", "wb", buffering=0) for i in range(8)]
+    for file in files:
+        file.write(BYTES)
+    mount.process.send_signal(signal.SIGTERM)
+    assert mount.process.wait(60) != 0  # with a bound for each file and step it takes minutes
+    for file in files:
+        with contextlib.suppress(OSError):  # the mount is gone
+            file.close()
+    for i in range(8):
+        assert len(log_lines(place, f'not stored: "open-{i}"')) == 1
+    set_faults(place)
+    mount.start()
+    assert kept_files(place) == [BYTES] * 8
+
+
+def files_are_stored_in_parallel_at_the_end(place):
+    mount = place.mount("stop_timeout=40")
+    set_faults(place, slow(2000))
+    files = [open(mount.path / f"open-{i}", "wb", buffering=0) for i in range(40)]
+    for file in files:
+        file.write(BYTES)
+    mount.process.send_signal(signal.SIGTERM)
+    assert mount.process.wait(120) == 0  # one after the other they take 80 s
+    for file in files:
+        with contextlib.suppress(OSError):
+            file.close()
+
+
+def a_loop_of_umount_and_mount_loses_no_mount(place):
+    place.serve()
+    path = place.folder / "mnt"
+    for round_ in range(ROUNDS):
+        place.mount_in_background()
+        (path / "rounds").write_text(str(round_))
+        assert os.path.ismount(path), f"round {round_}: the mount is lost"
+        run("umount", "-i", path)  # without a helper that would wait
+    place.mount_in_background()
+    assert (path / "rounds").read_text() == str(ROUNDS - 1)
+    assert len(cache_directories(place)) == 1
+    assert pailfs_umount(place, path).returncode == 0
+
+
+def a_mount_waits_for_the_one_before_it(place):
+    mount = place.mount()
+    leave_pending(place, mount.path / "late")
+    set_faults(place, slow(3000))
+    run("umount", "-i", mount.path)
+    said = place.mount_in_background()
+    assert "waiting for the mount before this one" in said, said
+    assert (place.folder / "mnt" / "late").read_bytes() == BYTES
+    assert len(cache_directories(place)) == 1
+    assert pailfs_umount(place, place.folder / "mnt").returncode == 0
+
+
+def a_second_mount_beside_a_live_one_does_not_wait(place):
+    mount = place.mount()
+    said = place.mount_in_background("beside")
+    assert "waiting" not in said, said
+    assert len(cache_directories(place)) == 2
+    (mount.path / "here").write_text("x")
+    assert (place.folder / "beside" / "here").read_text() == "x"
+    assert pailfs_umount(place, place.folder / "beside").returncode == 0
+
+
+def what_a_second_mount_left_is_kept_by_the_next(place):
+    first = place.mount()
+    second = place.mount(name="second")
+    assert len(cache_directories(place)) == 2
+    leave_pending(place, second.path / "lost?")
+    second.abandon()
+    run("umount", "-l", second.path)
+    first.unmount()
+    set_faults(place)
+    first.start()
+    assert len(cache_directories(place)) == 1
+    assert kept_files(place) == [BYTES]
+    assert log_lines(place, "bytes that an earlier mount could not store are kept in")
+
+
+if __name__ == "__main__":
+    harness.main([umount_returns_when_everything_is_in_the_bucket, the_helper_of_umount_waits_as_well,
+                  umount_names_what_stays_and_where_it_is_kept, a_store_that_hangs_holds_the_end_for_stop_timeout,
+                  files_are_stored_in_parallel_at_the_end, a_loop_of_umount_and_mount_loses_no_mount,
+                  a_mount_waits_for_the_one_before_it, a_second_mount_beside_a_live_one_does_not_wait,
+                  what_a_second_mount_left_is_kept_by_the_next])

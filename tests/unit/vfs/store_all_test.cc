@@ -1,0 +1,65 @@
+#include "vfs/store_all.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cerrno>
+#include <latch>
+#include <set>
+
+namespace pail::vfs {
+namespace {
+
+TEST(StoreAll, TriesEachFileOnceAndTellsEachOutcome) {
+  std::set<InodeNumber> stored, failed;
+  StoreAll(
+      [](InodeNumber number) -> Result<Unit> {
+        if (number == 3) return Error{EIO, "three"};
+        return Unit{};
+      },
+      2)
+      .run(
+          {1, 2, 3, 4, 5},
+          [&](InodeNumber number, const Result<Unit>& outcome) {
+            EXPECT_TRUE((outcome ? stored : failed).insert(number).second);
+          },
+          [] {});
+  EXPECT_EQ(stored, (std::set<InodeNumber>{1, 2, 4, 5}));
+  EXPECT_EQ(failed, (std::set<InodeNumber>{3}));
+}
+
+TEST(StoreAll, FilesAreStoredSideBySide) {
+  std::latch all(4);  // each waits for the others
+  int ended = 0;
+  StoreAll(
+      [&](InodeNumber) -> Result<Unit> {
+        all.arrive_and_wait();
+        return Unit{};
+      },
+      4)
+      .run(
+          {1, 2, 3, 4}, [&](InodeNumber, const Result<Unit>&) { ++ended; }, [] {});
+  EXPECT_EQ(ended, 4);
+}
+
+TEST(StoreAll, TellsTheTimeWhileNothingEnds) {
+  std::atomic<bool> go_on = false;
+  int ticks = 0;
+  StoreAll(
+      [&](InodeNumber) -> Result<Unit> {
+        go_on.wait(false);
+        return Unit{};
+      },
+      1)
+      .run(
+          {1}, [](InodeNumber, const Result<Unit>&) {},
+          [&] {
+            ++ticks;
+            go_on = true;
+            go_on.notify_all();
+          });
+  EXPECT_GE(ticks, 1);
+}
+
+}  // namespace
+}  // namespace pail::vfs
