@@ -243,9 +243,7 @@ int run_worker_process(const std::vector<std::string>& arguments) {
     PAIL_TRY(WorkerSecrets secrets, parse_secrets(text));
     return make_filesystem(*task, std::move(secrets), std::move(opens), start);
   };
-  fuse::WorkerSettings settings;
-  settings.stop_timeout = std::chrono::ceil<std::chrono::milliseconds>(task->options.stop_timeout);
-  return fuse::run_worker(make, settings);
+  return fuse::run_worker(make, {});
 }
 
 }  // namespace pail::cli
