@@ -1,4 +1,5 @@
 #include "cli/end_watch.h"
+#include "cli/say.h"
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -36,15 +37,14 @@ Progress::Progress(std::string what)
     : what_(std::move(what)), terminal_(::isatty(STDERR_FILENO) == 1), next_(steady_clock::now() + kQuiet) {}
 
 Progress::~Progress() {
-  if (shown_ && terminal_) fmt::print(stderr, "\r\033[K");
+  if (shown_ && terminal_) print_error("\r\033[K");
 }
 
 void Progress::show(const fuse::RecordedEnd& now) {
   if (steady_clock::now() < next_ || (!terminal_ && !has_pending(now))) return;
   next_ = steady_clock::now() + (terminal_ ? kOnTerminal : kInLog);
   shown_ = true;
-  fmt::print(stderr, "{}{}: {}{}", terminal_ ? "\r" : "", what_, pending_text(now), terminal_ ? "\033[K" : "\n");
-  std::fflush(stderr);
+  print_error(fmt::format("{}{}: {}{}", terminal_ ? "\r" : "", what_, pending_text(now), terminal_ ? "\033[K" : "\n"));
 }
 
 Waited wait_for_end(fuse::MountRecord& record, milliseconds most, Progress& progress) {

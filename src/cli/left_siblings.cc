@@ -1,6 +1,7 @@
 #include "cli/left_siblings.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <stdio.h>
 
 #include <cerrno>
@@ -8,6 +9,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "cache/kept.h"
 #include "cli/cache_directory.h"
 
 namespace pail::cli {
@@ -15,17 +17,27 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// A name that is taken stays where it is: the sibling is then not removed.
+// The place for bytes that are to have this name; another one where the name is taken.
+Result<fs::path> move_to_free_name(const fs::path& from, const fs::path& folder) {
+  for (unsigned attempt = 0;; ++attempt) {
+    const std::string name = from.filename().string();
+    fs::path target = folder / (attempt == 0 ? name : fmt::format("{}-{}", name, attempt));
+    if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, target.c_str(), RENAME_NOREPLACE) == 0) return target;
+    if (errno != EEXIST) return errno_error(errno, from.string());
+  }
+}
+
 Result<Unit> move_kept(const fs::path& from, const fs::path& to) {
-  std::error_code failed;
-  for (const auto& item : fs::directory_iterator(from, failed)) {
-    PAIL_CHECK(make_private_directory(to));
-    const fs::path target = to / item.path().filename();
-    if (::renameat2(AT_FDCWD, item.path().c_str(), AT_FDCWD, target.c_str(), RENAME_NOREPLACE) != 0)
-      return errno_error(errno, item.path().string());
+  for (const cache::KeptFile& file : cache::kept_files(from)) {
+    const fs::path folder = cache::kept_folder(to);
+    PAIL_CHECK(make_private_directory(folder));
+    PAIL_TRY(const fs::path target, move_to_free_name(file.path, folder));
+    const fs::path description = cache::kept_description_path(target);
+    PAIL_CHECK(make_private_directory(description.parent_path()));
+    if (::rename(cache::kept_description_path(file.path).c_str(), description.c_str()) != 0 && errno != ENOENT)
+      return errno_error(errno, description.string());
     spdlog::warn("bytes that an earlier mount could not store are kept in {}", target.string());
   }
-  if (failed && failed != std::errc::no_such_file_or_directory) return errno_error(failed.value(), from.string());
   return Unit{};
 }
 
@@ -33,8 +45,9 @@ Result<Unit> sweep(const fs::path& sibling, const fs::path& own, const OpenIn& o
   if (fs::exists(sibling / "index") || fs::exists(sibling / "staging")) {
     PAIL_TRY(const auto files, open(sibling));
   }
-  PAIL_CHECK(move_kept(sibling / "kept", own / "kept"));
+  PAIL_CHECK(move_kept(sibling, own));
   std::error_code failed;
+  if (!cache::kept_files(sibling).empty()) return Unit{};
   fs::remove_all(sibling, failed);
   if (failed) return errno_error(failed.value(), sibling.string());
   return Unit{};

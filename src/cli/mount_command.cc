@@ -265,9 +265,7 @@ int run_worker_process(const std::vector<std::string>& arguments) {
       if (const auto notice = kept_notice(task->cache_directory, task->source.bucket)) spdlog::warn("{}", *notice);
     return made;
   };
-  fuse::WorkerSettings settings;
-  settings.stop_timeout = std::chrono::ceil<std::chrono::milliseconds>(task->options.stop_timeout);
-  return fuse::run_worker(make, settings);
+  return fuse::run_worker(make, {});
 }
 
 }  // namespace pail::cli

@@ -22,12 +22,11 @@ std::string beginning_of(const std::filesystem::path& mount_point) {
   return xxh3_name(bytes_of(mount_point.native())) + '.';
 }
 
-std::vector<std::filesystem::path> paths_of(const std::filesystem::path& directory,
-                                            const std::filesystem::path& mount_point) {
+std::vector<std::filesystem::path> paths_in(const std::filesystem::path& directory, const std::string& beginning) {
   std::vector<std::filesystem::path> paths;
   std::error_code failed;
   for (const auto& item : std::filesystem::directory_iterator(directory, failed))
-    if (item.path().filename().native().starts_with(beginning_of(mount_point))) paths.push_back(item.path());
+    if (item.path().filename().native().starts_with(beginning)) paths.push_back(item.path());
   return paths;
 }
 
@@ -49,7 +48,7 @@ Result<std::filesystem::path> records_directory() {
 Result<NewRecord> create_record(const std::filesystem::path& mount_point) {
   PAIL_TRY(const auto directory, records_directory());
   PAIL_CHECK(make_private_directory(directory));
-  for (const auto& path : paths_of(directory, mount_point)) remove_dead(path);
+  for (const auto& path : paths_in(directory, "")) remove_dead(path);
   for (;;) {
     std::string name = (directory / (beginning_of(mount_point) + "XXXXXX")).string();
     UniqueFd file(::mkostemp(name.data(), O_APPEND | O_CLOEXEC));
@@ -65,7 +64,7 @@ std::vector<fuse::MountRecord> records_of(const std::filesystem::path& mount_poi
   std::vector<fuse::MountRecord> records;
   const auto directory = records_directory();
   if (!directory) return records;
-  for (const auto& path : paths_of(*directory, mount_point)) {
+  for (const auto& path : paths_in(*directory, beginning_of(mount_point))) {
     auto record = fuse::MountRecord::open(path);
     if (record && record->held()) records.push_back(*std::move(record));
   }

@@ -19,7 +19,7 @@ struct NewRecord {
 };
 
 // A record for a mount that is about to be made; `mount_point` as fuse::resolve_mount_point() gives it. Removes those
-// that killed mounts of the same place left. Errors: as for making a file.
+// that killed mounts left. Errors: as for making a file.
 Result<NewRecord> create_record(const std::filesystem::path& mount_point);
 
 // The records of mounts made at `mount_point` that have not ended; more than one while an earlier one still stores what

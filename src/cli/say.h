@@ -9,12 +9,17 @@
 
 namespace pail::cli {
 
-// Writes a line "pailfs: ..." to standard error. Where nobody can read it (a closed pipe, a full disk)
-// it is lost and nothing else happens; fmt::print() would throw.
+// Writes text to standard error. Where nobody can read it (a closed pipe, a full disk) it is lost and nothing else
+// happens; fmt::print() would throw.
+inline void print_error(const std::string& text) {
+  std::fwrite(text.data(), 1, text.size(), stderr);
+  std::fflush(stderr);
+}
+
+// Writes a line "pailfs: ..." to standard error.
 template <class... T>
 void say(fmt::format_string<T...> format, T&&... values) {
-  const std::string line = "pailfs: " + fmt::format(format, std::forward<T>(values)...) + "\n";
-  std::fwrite(line.data(), 1, line.size(), stderr);
+  print_error("pailfs: " + fmt::format(format, std::forward<T>(values)...) + "\n");
 }
 
 // Writes text to standard output. Returns whether it arrived: what was asked for has to.

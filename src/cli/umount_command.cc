@@ -1,4 +1,5 @@
 #include "cli/umount_command.h"
+#include "cli/say.h"
 
 #include <fmt/format.h>
 #include <sys/wait.h>
@@ -42,8 +43,7 @@ int unmount(const CommandLine& line) {
   const pid_t child = ::fork();
   if (child == 0) {
     ::execvp(words[0], const_cast<char* const*>(words.data()));
-    fmt::print(stderr, "pailfs: {}: {}\n", words[0], std::strerror(errno));
-    std::fflush(stderr);
+    say("{}: {}", words[0], std::strerror(errno));
     ::_exit(kExitSystem);
   }
   int status = 0;
@@ -53,17 +53,16 @@ int unmount(const CommandLine& line) {
 }
 
 bool stored(const std::filesystem::path& place, const fuse::RecordedEnd& end) {
-  for (const std::string& sentence : end.stays) fmt::print(stderr, "pailfs: not stored: {}\n", sentence);
+  for (const std::string& sentence : end.stays) say("not stored: {}", sentence);
   if (!end.stays.empty()) {
-    fmt::print(stderr, "pailfs: {}: unmounted, but {} file{} not in the bucket\n", place.string(), end.stays.size(),
-               end.stays.size() == 1 ? " is" : "s are");
+    say("{}: unmounted, but {} file{} not in the bucket; the next mount of it keeps them for `pailfs recover list`",
+        place.string(), end.stays.size(), end.stays.size() == 1 ? " is" : "s are");
   } else if (!end.code) {
-    fmt::print(stderr,
-               "pailfs: {}: its processes were killed; what was not stored stays in the cache directory, where the "
-               "next mount finds it\n",
-               place.string());
+    say("{}: its processes were killed; what was not stored stays in the cache directory, where the "
+        "next mount finds it",
+        place.string());
   } else if (*end.code != 0) {
-    fmt::print(stderr, "pailfs: {}: did not end in order; the log says why (journalctl -t pailfs)\n", place.string());
+    say("{}: did not end in order; the log says why (journalctl -t pailfs)", place.string());
   }
   return end.stays.empty() && end.code == 0;
 }
@@ -75,7 +74,7 @@ bool wait_until_stored(const std::filesystem::path& place, fuse::MountRecord& re
     waited = wait_for_end(record, kWithoutLimit, progress);
   }
   if (waited == Waited::ended) return stored(place, record.refresh());
-  fmt::print(stderr, "pailfs: {}: unmounted here; it is still in use elsewhere and goes on there\n", place.string());
+  say("{}: unmounted here; it is still in use elsewhere and goes on there", place.string());
   return true;
 }
 
@@ -93,8 +92,7 @@ int run_umount(const CommandLine& line) {
   const bool ours = still_storing || (mounted && *mounted && fuse::is_pailfs(**mounted));
   if (!ours || line.lazy) return 0;
   if (records.empty()) {
-    fmt::print(stderr, "pailfs: {}: unmounted; there is no record that says whether everything is in the bucket\n",
-               place->string());
+    say("{}: unmounted; there is no record that says whether everything is in the bucket", place->string());
     return kExitMountFailed;
   }
   const auto left = std::ranges::count_if(records, [&](auto& record) { return !wait_until_stored(*place, record); });

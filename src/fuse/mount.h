@@ -42,6 +42,7 @@ struct SupervisorSettings {
   std::chrono::milliseconds hang_after{std::chrono::seconds(30)};   // a worker that shows no life for so long is killed
   std::chrono::milliseconds start_within{std::chrono::minutes(5)};  // and one that does not serve by then
   std::chrono::milliseconds stop_timeout{std::chrono::minutes(1)};  // for uploads after the end began, all together
+  std::chrono::milliseconds end_grace{std::chrono::seconds(10)};    // for a worker to end when that time is up
   Resumption resumption = Resumption::when_offered;
 };
 
@@ -65,9 +66,8 @@ using MakeFileSystem =
     std::function<Result<std::unique_ptr<vfs::FileSystem>>(std::shared_ptr<vfs::OpenTable> opens, vfs::Start start)>;
 
 struct WorkerSettings {
-  unsigned max_threads = 128;  // that carry out requests; most of them wait for the store
-  unsigned idle_threads = 8;   // of them kept when there is little to do
-  std::chrono::milliseconds stop_timeout{std::chrono::minutes(1)};  // that of the supervisor
+  unsigned max_threads = 128; // that carry out requests; most of them wait for the store
+  unsigned idle_threads = 8;  // of them kept when there is little to do
 };
 
 // Serves the mount until it ends, uploads what is pending and returns the exit code of the worker. Call it before any

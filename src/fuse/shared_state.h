@@ -50,11 +50,12 @@ inline constexpr std::size_t kCountedKept = 4096;  // opens and releases; more t
 
 struct SharedState {
   // Written by the supervisor before the first worker.
-  std::uint64_t size;       // of this structure: a worker of another build must not misread it
-  std::uint32_t init_size;  // bytes used of `init`
-  std::uint32_t resumable;  // 1: the kernel can send unanswered requests again
-  char init[kMaxInitSize];  // the FUSE_INIT request of the kernel
-  char device[32];          // "major:minor" of the mount
+  std::uint64_t size;         // of this structure: a worker of another build must not misread it
+  std::uint32_t init_size;    // bytes used of `init`
+  std::uint32_t resumable;    // 1: the kernel can send unanswered requests again
+  char init[kMaxInitSize];    // the FUSE_INIT request of the kernel
+  char device[32];            // "major:minor" of the mount
+  std::int64_t stop_timeout;  // milliseconds for uploads after the end began, all together
 
   std::atomic<std::uint64_t> worker;  // number of the running worker; the first is 1
   std::atomic<Death> deaths[kDeathsKept];

@@ -14,9 +14,9 @@ milliseconds steady_now() {
 
 }  // namespace
 
-void begin_end(SharedState& state, milliseconds most) {
+void begin_end(SharedState& state) {
   std::int64_t not_begun = 0;
-  state.end_by.compare_exchange_strong(not_begun, (steady_now() + most).count());
+  state.end_by.compare_exchange_strong(not_begun, steady_now().count() + state.stop_timeout);
 }
 
 milliseconds time_left(const SharedState& state) {
@@ -24,11 +24,10 @@ milliseconds time_left(const SharedState& state) {
   return end_by == 0 ? milliseconds::max() : milliseconds(end_by) - steady_now();
 }
 
-StopClock::StopClock(SharedState& state, milliseconds most)
-    : state_(state), most_(most), thread_([this](const std::stop_token& stop) { run(stop); }) {}
+StopClock::StopClock(SharedState& state) : state_(state), thread_([this](const std::stop_token& stop) { run(stop); }) {}
 
 void StopClock::begin_end() {
-  fuse::begin_end(state_, most_);
+  fuse::begin_end(state_);
   const MutexLock lock(mutex_);
   changed_.notify_all();
 }

@@ -10,8 +10,8 @@
 
 namespace pail::fuse {
 
-// The end begins now, unless it has begun before: uploads have `most` from here on.
-void begin_end(SharedState& state, std::chrono::milliseconds most);
+// The end begins now, unless it has begun before: uploads have `stop_timeout` from here on.
+void begin_end(SharedState& state);
 // Less than nothing when the time is up; everything there is before the end begins.
 std::chrono::milliseconds time_left(const SharedState& state);
 
@@ -19,7 +19,7 @@ std::chrono::milliseconds time_left(const SharedState& state);
 class StopClock {
  public:
   // `state` must live longer.
-  StopClock(SharedState& state, std::chrono::milliseconds most);
+  explicit StopClock(SharedState& state);
 
   void begin_end() PAIL_EXCLUDES(mutex_);
   // Requested when the time is up; never before the end has begun.
@@ -29,7 +29,6 @@ class StopClock {
   void run(const std::stop_token& stop) PAIL_EXCLUDES(mutex_);
 
   SharedState& state_;
-  const std::chrono::milliseconds most_;
   std::stop_source source_;
   Mutex mutex_;
   CondVar changed_;

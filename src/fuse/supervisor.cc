@@ -33,7 +33,6 @@ constexpr int kDeathsBeforeService = 3;  // a mount that cannot begin says so so
 constexpr int kDeathsAtOnce = 3;         // that many restarts come without a pause
 constexpr int kMaxDeathsInARow = 16;     // about 35 s with the pauses below
 constexpr milliseconds kFirstPause(50), kLongestPause(5000);
-constexpr milliseconds kEndGrace(10'000);  // for a worker to end by itself when the time for uploads is up
 
 milliseconds pause_after(int deaths) {
   if (deaths <= kDeathsAtOnce) return milliseconds(0);
@@ -117,6 +116,7 @@ Result<Unit> Supervisor::prepare() {
 Result<Unit> Supervisor::mount_anew() {
   PAIL_TRY(SharedMemory fresh, SharedMemory::create());
   shared_ = std::move(fresh);
+  (*shared_)->stop_timeout = settings_.stop_timeout.count();
   PAIL_TRY(connection_, mount_at(path_, spec_));
   PAIL_TRY(MountIdentity identity, identify_mount(path_));
   PAIL_TRY(const auto mounted, mounted_at(path_));
@@ -257,10 +257,10 @@ void Supervisor::check_end() {
   SharedState& state = **shared_;
   if (state.end_by == 0) {
     if (wish_ == Wish::keep_mounted && !connection_ended()) return;
-    begin_end(state, settings_.stop_timeout);
+    begin_end(state);
     record_ending(settings_.record);
   }
-  if (time_left(state) > -kEndGrace * (overdue_ + 1)) return;
+  if (time_left(state) > -settings_.end_grace * (overdue_ + 1)) return;
   spdlog::error("worker {} has not ended in time: killing it", worker_);
   ++overdue_;
   hung_ = true;

@@ -89,7 +89,7 @@ Worker::Worker(const Inherited& fds, SharedMemory memory, const WorkerSettings& 
       settings_(settings),
       connection_(fds.connection, *memory_),
       opens_(std::make_shared<SharedOpenTable>(*memory_)),
-      stop_clock_(*memory_, settings.stop_timeout),
+      stop_clock_(*memory_),
       heartbeat_(*memory_, connection_) {
   the_connection = &connection_;
 }

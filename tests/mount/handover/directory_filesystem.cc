@@ -130,7 +130,7 @@ class DirectoryFileSystem : public vfs::FileSystem {
     const UniqueFd file(::open(of(number).c_str(), O_WRONLY | O_CLOEXEC));
     return write_at(file.get(), at, data);
   }
-  Result<Unit> allocate(const Request&, InodeNumber number, int mode, Extent extent) override {
+  Result<Unit> allocate(const Request&, InodeNumber number, std::uint64_t, int mode, Extent extent) override {
     const UniqueFd file(::open(of(number).c_str(), O_WRONLY | O_CLOEXEC));
     if (fallocate(file.get(), mode, static_cast<off_t>(extent.begin.n), static_cast<off_t>(extent.size().n)) != 0)
       return last_error("fallocate");

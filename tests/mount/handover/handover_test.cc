@@ -306,6 +306,16 @@ TEST_F(MountTest, TerminationEndsAMountInUse) {
   EXPECT_FALSE(fs::exists(mounted_ / "file"));
 }
 
+TEST_F(MountTest, AWorkerThatDoesNotEndIsEnded) {
+  stop_timeout_ = std::chrono::milliseconds(100);
+  write_text(backing_ / "hold-sync", "");
+  ASSERT_TRUE(mount());
+  const pid_t first = worker();
+  ASSERT_EQ(umount2(mounted_.c_str(), 0), 0);
+  EXPECT_NE(wait_for_worker_other_than(first), -1);  // it would say what stays
+  EXPECT_NE(supervisor_status(), 0);
+}
+
 TEST_F(MountTest, UnmountEndsBothProcesses) {
   ASSERT_TRUE(mount());
   const pid_t last = worker();

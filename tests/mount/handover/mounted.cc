@@ -76,6 +76,8 @@ Result<Unit> MountTest::mount(Resumption resumption) {
     settings.ready = std::move(ready);
     settings.hang_after = hang_after_;
     settings.start_within = start_within_;
+    settings.stop_timeout = stop_timeout_;
+    settings.end_grace = std::chrono::seconds(1);
     settings.resumption = resumption;
     _exit(supervise({mounted_, "test,bucket", Audience::mounting_user}, std::move(settings)));
   }

@@ -31,7 +31,7 @@ class MountTest : public ::testing::Test {
 
   std::filesystem::path root_, mounted_, backing_;
   std::chrono::milliseconds hang_after_{std::chrono::seconds(3)};
-  std::chrono::milliseconds start_within_{std::chrono::minutes(1)};
+  std::chrono::milliseconds start_within_{std::chrono::minutes(1)}, stop_timeout_{std::chrono::minutes(1)};
   pid_t supervisor_ = -1;
 };
 

@@ -84,9 +84,11 @@ TEST(StopClock, TheFirstWhoSeesTheEndSetsTheOneBound) {
   ASSERT_TRUE(memory);
   SharedState& state = **memory;
   EXPECT_EQ(time_left(state), std::chrono::milliseconds::max());
-  begin_end(state, std::chrono::hours(1));
+  state.stop_timeout = std::chrono::milliseconds(std::chrono::hours(1)).count();
+  begin_end(state);
   const auto end_by = state.end_by.load();
-  begin_end(state, std::chrono::hours(2));
+  state.stop_timeout *= 2;
+  begin_end(state);
   EXPECT_EQ(state.end_by, end_by);
   EXPECT_LE(time_left(state), std::chrono::hours(1));
 }
@@ -94,7 +96,7 @@ TEST(StopClock, TheFirstWhoSeesTheEndSetsTheOneBound) {
 TEST(StopClock, RunsOnlyOnceTheEndHasBegun) {
   auto memory = SharedMemory::create();
   ASSERT_TRUE(memory);
-  StopClock clock(**memory, std::chrono::milliseconds(0));
+  StopClock clock(**memory);  // with no time at all
   EXPECT_FALSE(clock.time_up().stop_requested());
   clock.begin_end();
   while (!clock.time_up().stop_requested()) ::usleep(1000);
