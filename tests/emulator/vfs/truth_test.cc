@@ -415,8 +415,8 @@ class SmallDiskTest : public TruthTest {
     TruthTest::SetUp();
     disk_ = directory_ / "disk";
     std::filesystem::create_directory(disk_);
-    // 256 MiB are left to others, so 34 MiB may be used.
-    if (mount("none", disk_.c_str(), "tmpfs", 0, "size=290m") != 0) GTEST_SKIP() << "only root may mount a small disk";
+    // 256 MiB are left to others, and 32 MiB reserved for names, so 42 MiB may be used.
+    if (mount("none", disk_.c_str(), "tmpfs", 0, "size=330m") != 0) GTEST_SKIP() << "only root may mount a small disk";
     mounted_ = true;
     options_.cache_directory = disk_ / "cache";
     start();
