@@ -1,6 +1,6 @@
 // FileSystem over a bucket: checks and translates; the work is done by Directories, Names and Files.
 //
-// Locks, in this order: Turns (turns of inodes by rising number, then of a directory's listing), TreeGate, then the
+// Locks, in this order: Turns (of files by rising number, of directories, of listings), TreeGate, then the
 // mutexes of single classes, which are leaves: none is held while another one is taken. An index transaction counts as
 // a leaf, too.
 #pragma once
