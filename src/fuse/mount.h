@@ -66,8 +66,8 @@ using MakeFileSystem =
     std::function<Result<std::unique_ptr<vfs::FileSystem>>(std::shared_ptr<vfs::OpenTable> opens, vfs::Start start)>;
 
 struct WorkerSettings {
-  unsigned max_threads = 128; // that carry out requests; most of them wait for the store
-  unsigned idle_threads = 8;  // of them kept when there is little to do
+  unsigned max_threads = 128;  // that carry out requests; most of them wait for the store
+  unsigned idle_threads = 8;   // of them kept when there is little to do
 };
 
 // Serves the mount until it ends, uploads what is pending and returns the exit code of the worker. Call it before any
