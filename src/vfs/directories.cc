@@ -69,7 +69,10 @@ Result<Unit> Directories::list_if_small(InodeNumber parent, std::string_view nam
   PAIL_TRY(const auto turn, listing_turns_.take(parent, stop));
   PAIL_TRY(const auto found, known(parent, name, asked));
   if (found) return Unit{};
-  PAIL_TRY(const Progress progress, list_page(parent, stop));
+  Progress progress = Progress::moved;
+  while (progress == Progress::moved) {
+    PAIL_TRY(progress, list_page(parent, stop));
+  }
   if (progress == Progress::complete) return Unit{};
   MutexLock lock(mutex_);
   large_.insert(parent);
@@ -89,6 +92,7 @@ Result<std::optional<Directories::Found>> Directories::known(InodeNumber parent,
     PAIL_TRY(const InodeRecord directory, require(*view, parent));
     if (directory.type != FileType::directory)
       return Error{ENOTDIR, fmt::format("{}: not a directory", directory.name)};
+    if (directory.unlinked()) return std::optional(Found{InodeRecord{}, asked});  // removed, and empty for good
     const auto dirent = view->dirent(parent, name);
     const WallTime checked = latest(directory.listed, dirent ? dirent->checked : WallTime{});
     if (!dirent || dirent->number == 0) {
@@ -134,13 +138,23 @@ bool Directories::heal(InodeNumber parent, InodeNumber child) {
   return marked && change->commit();
 }
 
-// Asks for one name: the object and whether keys lie below it, both at once.
+// Asks for one name. A directory that was moved meanwhile is asked about at its new place.
 Result<Unit> Directories::probe(InodeNumber parent, std::string_view name, const std::stop_token& stop) {
+  for (;;) {
+    PAIL_TRY(const bool bound, probe_once(parent, name, stop));
+    if (bound) return Unit{};
+  }
+}
+
+// The object and whether keys lie below it, both at once.
+Result<bool> Directories::probe_once(InodeNumber parent, std::string_view name, const std::stop_token& stop) {
   std::string key;
+  Tree::Spot spot;
   std::uint64_t sequence = 0;
   {
     auto change = index_.write();
     PAIL_TRY(key, tree_.prefix_of(*change, parent));
+    PAIL_TRY(spot, tree_.spot(*change, parent));
     sequence = change->next_sequence();
     PAIL_CHECK(change->commit());
   }
@@ -152,19 +166,23 @@ Result<Unit> Directories::probe(InodeNumber parent, std::string_view name, const
   const auto info = object.get();
   if (!below) return below.error();
   if (!info && info.error().fault != Fault::no_key) return info.error();
-  return bind_probed(parent, name, info, !below->objects.empty(), sequence);
+  return bind_probed(spot, name, info, !below->objects.empty(), sequence);
 }
 
-Result<Unit> Directories::bind_probed(InodeNumber parent, std::string_view name, const Result<cos::ObjectInfo>& object,
-                                      bool directory, std::uint64_t sequence) {
+// False: the directory was moved while the store was asked.
+Result<bool> Directories::bind_probed(const Tree::Spot& spot, std::string_view name,
+                                      const Result<cos::ObjectInfo>& object, bool directory, std::uint64_t sequence) {
+  const InodeNumber parent = spot.number;
   const auto busy = turns_.taken();
   auto change = index_.write();
+  if (!tree_.still_lies(*change, spot)) return false;
   const auto dirent = change->dirent(parent, name);
-  if (dirent && dirent->changed_seq > sequence) return Unit{};
+  if (dirent && dirent->changed_seq > sequence) return true;
   auto record = dirent && dirent->number != 0 ? change->inode(dirent->number) : std::nullopt;
-  auto bound_to = [&](InodeNumber number) {
+  auto bound_to = [&](InodeNumber number) -> Result<bool> {
     change->bind(parent, name, {number, tree_.moment(), dirent ? dirent->changed_seq : 0});
-    return change->commit();
+    PAIL_CHECK(change->commit());
+    return true;
   };
   // What is being changed here, or has bytes that are not in the bucket yet, is there whatever the store says.
   if (record && (record->content == Content::staged || record->changed_seq > sequence || busy.contains(record->number)))
@@ -173,7 +191,7 @@ Result<Unit> Directories::bind_probed(InodeNumber parent, std::string_view name,
       record && (record->type == FileType::directory) != directory && record->form != DirectoryForm::plain_marker;
   if (other_type || (record && !object && !directory)) {
     const InodeNumber number = record->number;
-    if (!vanish(*change, opens_, std::move(*record))) return bound_to(number);
+    if (!vanish(*change, opens_, std::move(*record), sequence)) return bound_to(number);
     record.reset();
   }
   if (!object && !directory) return bound_to(0);
@@ -228,22 +246,29 @@ Result<std::string> Directories::object_key(const InodeRecord& record) {
 
 Result<InodeRecord> Directories::exact(InodeRecord record, const std::stop_token& stop, const Turns::Turn* turn) {
   if (record.type != FileType::directory) head_siblings(record);
-  PAIL_TRY(const std::string key, object_key(record));
-  const auto info = store_.head_object(bucket_, key, stop);
-  return accept(std::move(record), info, turn);
+  for (;;) {
+    PAIL_TRY(const Tree::Spot spot, tree_.spot(*index_.read(), record.number));
+    PAIL_TRY(const std::string key, object_key(record));
+    const auto info = store_.head_object(bucket_, key, stop);
+    PAIL_TRY(auto accepted, accept(record, spot, info, turn));
+    if (accepted) return std::move(*accepted);
+  }
 }
 
 // Takes over what HEAD said of a record, unless the inode was changed here in the meantime or is being changed.
-Result<InodeRecord> Directories::accept(InodeRecord asked, const Result<cos::ObjectInfo>& info,
-                                        const Turns::Turn* turn) {
+// Nothing: it was moved, and what HEAD said is of another object.
+Result<std::optional<InodeRecord>> Directories::accept(const InodeRecord& asked, const Tree::Spot& spot,
+                                                       const Result<cos::ObjectInfo>& info, const Turns::Turn* turn) {
   const bool busy = turn == nullptr && turns_.taken().contains(asked.number);
   const Fault fault = info ? Fault::none : info.error().fault;
   auto change = index_.write();
   PAIL_TRY(InodeRecord record, require(*change, asked.number));
-  if (record.changed_seq != asked.changed_seq || record.content == Content::staged || record.unlinked()) return record;
-  if (fault == Fault::denied) return record;  // may be listed but not read: shown as the listing has it
+  if (record.changed_seq != asked.changed_seq || record.content == Content::staged || record.unlinked())
+    return std::optional(std::move(record));
+  if (!tree_.still_lies(*change, spot)) return std::optional<InodeRecord>{};
+  if (fault == Fault::denied) return std::optional(record);  // may be listed but not read: shown as the listing has it
   if (!info && fault != Fault::no_key) return info.error();
-  if (busy) return record;
+  if (busy) return std::optional(std::move(record));
   const bool directory = record.type == FileType::directory;
   if (!info && !directory) {
     if (!vanish(*change, opens_, std::move(record))) return Error{EIO, "an open file lost its place"};
@@ -268,7 +293,7 @@ Result<InodeRecord> Directories::accept(InodeRecord asked, const Result<cos::Obj
   record.checked = tree_.moment();
   change->put(record);
   PAIL_CHECK(change->commit());
-  return record;
+  return std::optional(std::move(record));
 }
 
 // A program that asks for the attributes of one entry after the other gets those of the next ones in parallel.
@@ -302,9 +327,11 @@ void Directories::head_siblings(const InodeRecord& record) {
   }
   for (InodeRecord& sibling : next)
     helpers_.run([this, sibling = std::move(sibling)] {
-      if (auto key = object_key(sibling)) {
+      const auto spot = tree_.spot(*index_.read(), sibling.number);
+      const auto key = object_key(sibling);
+      if (spot && key) {
         const auto info = store_.head_object(bucket_, *key);
-        const auto taken = accept(sibling, info, nullptr);
+        const auto taken = accept(sibling, *spot, info, nullptr);
         if (!taken) spdlog::debug("attributes ahead: {}", taken.error().context);
       }
     });
@@ -331,12 +358,13 @@ Result<Directories::Progress> Directories::list_page(InodeNumber directory, cons
   const cos::ListRequest request{
       .prefix = listing->merge.prefix(), .delimiter = "/", .continuation = listing->continuation};
   PAIL_TRY(const cos::ListPage page, store_.list_objects(bucket_, request, stop));
-  if (!listing->merge.still_valid()) return Error{ESTALE, "the directory was moved while it was listed"};
-  PAIL_CHECK(listing->merge.add(page));
+  PAIL_TRY(const bool added, listing->merge.add(page));
+  if (!added) return Progress::moved;
   listing->continuation = page.continuation;
   listing->used = tree_.moment();
   if (!page.continuation.empty()) return Progress::page;
-  PAIL_CHECK(listing->merge.finish());
+  PAIL_TRY(const bool finished, listing->merge.finish());
+  if (!finished) return Progress::moved;
   MutexLock lock(mutex_);
   listings_.erase(directory);
   if (request.continuation.empty()) large_.erase(directory);

@@ -61,7 +61,7 @@ class Directories {
     std::string continuation;
     WallTime used;  // when its last page was fetched
   };
-  enum class Progress { page, complete };
+  enum class Progress { page, complete, moved };  // moved: the directory was, it begins anew
 
   Result<Progress> list_page(InodeNumber directory, const std::stop_token& stop);
   Result<Unit> list_all(InodeNumber directory, const std::stop_token& stop);
@@ -72,12 +72,13 @@ class Directories {
   Result<std::optional<Found>> known(InodeNumber parent, std::string_view name, WallTime since);
   Result<Unit> list_if_small(InodeNumber parent, std::string_view name, WallTime asked, const std::stop_token& stop);
   Result<Unit> probe(InodeNumber parent, std::string_view name, const std::stop_token& stop);
-  Result<Unit> bind_probed(InodeNumber parent, std::string_view name, const Result<cos::ObjectInfo>& object,
+  Result<bool> probe_once(InodeNumber parent, std::string_view name, const std::stop_token& stop);
+  Result<bool> bind_probed(const Tree::Spot& parent, std::string_view name, const Result<cos::ObjectInfo>& object,
                            bool directory, std::uint64_t sequence);
   Result<cache::InodeRecord> exact(cache::InodeRecord record, const std::stop_token& stop,
                                    const Turns::Turn* turn = nullptr);
-  Result<cache::InodeRecord> accept(cache::InodeRecord record, const Result<cos::ObjectInfo>& info,
-                                    const Turns::Turn* turn);
+  Result<std::optional<cache::InodeRecord>> accept(const cache::InodeRecord& asked, const Tree::Spot& spot,
+                                                   const Result<cos::ObjectInfo>& info, const Turns::Turn* turn);
   bool heal(InodeNumber parent, InodeNumber child);
   WallTime latest(WallTime a, WallTime b) const;
   void head_siblings(const cache::InodeRecord& record);

@@ -31,8 +31,8 @@ struct ListingMerge::Seen {
   DirectoryForm form = DirectoryForm::implicit;
 };
 
-bool vanish(cache::WriteTransaction& change, OpenTable& opens, InodeRecord record) {
-  if (record.content == Content::staged) return false;
+bool vanish(cache::WriteTransaction& change, OpenTable& opens, InodeRecord record, std::uint64_t since) {
+  if (record.content == Content::staged || record.changed_seq > since) return false;
   std::vector<InodeNumber> children;
   change.children(record.number, 0, [&](InodeNumber child) {
     children.push_back(child);
@@ -40,7 +40,7 @@ bool vanish(cache::WriteTransaction& change, OpenTable& opens, InodeRecord recor
   });
   bool all_gone = true;
   for (const InodeNumber number : children)
-    if (auto child = change.inode(number)) all_gone &= vanish(change, opens, std::move(*child));
+    if (auto child = change.inode(number)) all_gone &= vanish(change, opens, std::move(*child), since);
   if (!all_gone) return false;
   if (leads_to(change, record)) change.forget(record.parent, record.name);
   if (!opens.maybe_open(record.number)) {
@@ -66,6 +66,7 @@ Result<ListingMerge> ListingMerge::begin(cache::Index& index, const Tree& tree, 
   ListingMerge merge(index, tree, opens, turns, directory);
   auto change = index.write();
   PAIL_TRY(merge.prefix_, tree.prefix_of(*change, directory));
+  PAIL_TRY(merge.spot_, tree.spot(*change, directory));
   merge.sequence_ = change->next_sequence();
   change->names(directory, "", [&](std::string_view, const Dirent&) {
     merge.had_names_ = true;
@@ -76,12 +77,10 @@ Result<ListingMerge> ListingMerge::begin(cache::Index& index, const Tree& tree, 
 }
 
 bool ListingMerge::still_valid() const {
-  const auto view = index_->read();
-  const auto prefix = tree_->prefix_of(*view, directory_);
-  return prefix && *prefix == prefix_;
+  return tree_->still_lies(*index_->read(), spot_);
 }
 
-Result<Unit> ListingMerge::add(const cos::ListPage& page) {
+Result<bool> ListingMerge::add(const cos::ListPage& page) {
   std::map<std::string, Seen, std::less<>> names;
   const cos::ListedObject* marker = nullptr;
   for (const std::string& prefix : page.common_prefixes) {
@@ -103,6 +102,7 @@ Result<Unit> ListingMerge::add(const cos::ListPage& page) {
   auto change = index_->write();
   busy_ = turns_->taken();
   if (directory_ != kRootInode && !change->inode(directory_)) return Error{ESTALE, prefix_ + ": no longer exists"};
+  if (!tree_->still_lies(*change, spot_)) return false;
   if (marker != nullptr) PAIL_CHECK(note_marker(*change, *marker));
   for (const auto& [name, seen] : names) {
     if (had_names_) seen_.insert(hash(name));
@@ -112,7 +112,8 @@ Result<Unit> ListingMerge::add(const cos::ListPage& page) {
       spdlog::debug("{}: not shown, no file can have this name", quote(prefix_ + name));
     }
   }
-  return change->commit();
+  PAIL_CHECK(change->commit());
+  return true;
 }
 
 // The directory's own marker: when somebody else wrote it, its attributes are read anew.
@@ -151,7 +152,7 @@ void ListingMerge::merge(cache::WriteTransaction& change, const std::string& nam
   if (known && !seen.directory && known->etag == seen.object->etag.text && !known->etag.empty())
     return note_same_content(change, std::move(*known), *seen.object);
   if (known && (known_directory || seen.directory)) {  // a file became a directory or the other way round
-    if (!vanish(change, *opens_, std::move(*known))) return;
+    if (!vanish(change, *opens_, std::move(*known), sequence_)) return;
     known.reset();
   }
   InodeRecord record;
@@ -179,12 +180,13 @@ void ListingMerge::merge(cache::WriteTransaction& change, const std::string& nam
   change.bind(directory_, name, {record.number, begun_, dirent ? dirent->changed_seq : 0});
 }
 
-Result<Unit> ListingMerge::finish() {
+Result<bool> ListingMerge::finish() {
   constexpr std::size_t kBatch = 1000;
   std::string after;
   for (bool more = had_names_; more;) {
     auto change = index_->write();
     busy_ = turns_->taken();
+    if (!tree_->still_lies(*change, spot_)) return false;
     std::vector<std::pair<std::string, Dirent>> gone;
     std::size_t visited = 0;
     more = false;
@@ -197,14 +199,16 @@ Result<Unit> ListingMerge::finish() {
     for (const auto& [name, dirent] : gone) {
       auto record = dirent.number != 0 ? change->inode(dirent.number) : std::nullopt;
       if (record && is_kept(*record)) continue;
-      if (record && !vanish(*change, *opens_, std::move(*record))) continue;
+      if (record && !vanish(*change, *opens_, std::move(*record), sequence_)) continue;
       change->forget(directory_, name);
     }
     PAIL_CHECK(change->commit());
   }
   auto change = index_->write();
+  if (!tree_->still_lies(*change, spot_)) return false;
   PAIL_CHECK(change->update(directory_, [&](InodeRecord& record) { record.listed = begun_; }));
-  return change->commit();
+  PAIL_CHECK(change->commit());
+  return true;
 }
 
 }  // namespace pail::vfs

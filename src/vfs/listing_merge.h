@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <set>
 #include <string>
 #include <unordered_set>
@@ -25,13 +26,14 @@ class ListingMerge {
 
   const std::string& prefix() const { return prefix_; }
   WallTime begun() const { return begun_; }
-  // The directory still lies where it did when the listing began.
+  // The directory has been all the time where it was when the listing began.
   bool still_valid() const;
 
+  // Both false: the directory was moved, and the listing is worth nothing.
   // Errors: ESTALE the directory is gone; those of the index.
-  Result<Unit> add(const cos::ListPage& page);
+  Result<bool> add(const cos::ListPage& page);
   // After the last page: names that no page showed are gone, and the directory counts as listed.
-  Result<Unit> finish();
+  Result<bool> finish();
 
  private:
   struct Seen;
@@ -48,6 +50,7 @@ class ListingMerge {
   Turns* turns_;
   std::set<InodeNumber> busy_;  // whose turn was taken when the present batch began
   InodeNumber directory_;
+  Tree::Spot spot_;
   std::string prefix_;
   WallTime begun_;
   std::uint64_t sequence_ = 0;
@@ -56,8 +59,11 @@ class ListingMerge {
 };
 
 // Others removed the inode, or put something else under its name: it and everything below it leave the index. What is
-// open lives on as vanished. What has staged bytes is never taken away, nor are the directories above it: false.
-[[nodiscard]] bool vanish(cache::WriteTransaction& change, OpenTable& opens, cache::InodeRecord record);
+// open lives on as vanished. What has staged bytes is never taken away, nor is what we changed after `since`, when the
+// store was asked, nor are the directories above it: false.
+inline constexpr std::uint64_t kAllChanges = std::numeric_limits<std::uint64_t>::max();
+[[nodiscard]] bool vanish(cache::WriteTransaction& change, OpenTable& opens, cache::InodeRecord record,
+                          std::uint64_t since = kAllChanges);
 
 // Whether the name in the record leads to it.
 bool leads_to(cache::ReadTransaction& view, const cache::InodeRecord& record);

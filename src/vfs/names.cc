@@ -6,6 +6,7 @@
 #include <cstdlib>
 
 #include "base/log.h"
+#include "vfs/old_objects.h"
 
 namespace pail::vfs {
 
@@ -58,16 +59,22 @@ Result<Unit> Names::begin(const Request& request, const Intent& earlier, InodeNu
   return change->commit();
 }
 
-void Names::done(cache::WriteTransaction& change, const Request& request, InodeNumber subject) {
-  if (request.unique != 0)
-    change.put_intent(request.unique, {.state = IntentState::done, .subject = subject, .detail = {}});
+void Names::done(cache::WriteTransaction& change, const Request& request, InodeNumber subject,
+                 const std::optional<Error>& failure) {
+  if (request.unique == 0) return;
+  std::string detail = failure ? fmt::format("{} {}", failure->errnum, failure->context) : std::string();
+  change.put_intent(request.unique, {.state = IntentState::done, .subject = subject, .detail = std::move(detail)});
 }
 
 // ---- records --------------------------------------------------------------------------------------------------------
 
 Result<std::string> Names::key_for(Place place) {
   PAIL_CHECK(check_name(place.name));
-  PAIL_TRY(std::string key, tree_.prefix_of(*index_.read(), place.parent));
+  const auto view = index_.read();
+  PAIL_TRY(const InodeRecord parent, require(*view, place.parent));
+  // Another directory may have its name by now.
+  if (parent.unlinked()) return Error{ENOENT, fmt::format("{}: was removed", quote(parent.name))};
+  PAIL_TRY(std::string key, tree_.prefix_of(*view, place.parent));
   key += place.name;
   if (key.size() + 1 > cos::kMaxKeyBytes)
     return Error{ENAMETOOLONG, fmt::format("{}: a key has at most {} bytes", quote(key), cos::kMaxKeyBytes)};
@@ -108,10 +115,12 @@ Result<InodeRecord> Names::new_record(cache::WriteTransaction& change, const Req
   return record;
 }
 
-// A listing that ran beside an operation of ours may have found its result under the name already.
-Result<Unit> Names::displace(cache::WriteTransaction& change, Place place) {
+// A listing that ran beside an operation of ours may have found its result under the name already. `replaced` is the
+// inode that is known to have the name.
+Result<Unit> Names::displace(cache::WriteTransaction& change, Place place, InodeNumber replaced) {
   const auto dirent = change.dirent(place.parent, place.name);
-  auto found = dirent && dirent->number != 0 ? change.inode(dirent->number) : std::nullopt;
+  const bool taken = dirent && dirent->number != 0 && dirent->number != replaced;
+  auto found = taken ? change.inode(dirent->number) : std::nullopt;
   if (!found || vanish(change, opens_, std::move(*found))) return Unit{};
   return Error{EEXIST, fmt::format("{}: is being written", quote(place.name))};
 }
@@ -122,13 +131,26 @@ Result<Unit> Names::touch(cache::WriteTransaction& change, InodeNumber directory
   return Unit{};
 }
 
-// We took the name of an inode away: it stays for as long as it is open.
+// The inode lost its name: it lives for as long as somebody holds it. What a directory had was gone before.
 Result<Unit> Names::detach(cache::WriteTransaction& change, InodeNumber number) {
-  PAIL_CHECK(change.update(number, [](InodeRecord& record) {
-    record.binding = cache::Binding::removed;
-    record.changed = now();
+  PAIL_TRY(const InodeRecord record, change.update(number, [](InodeRecord& removed) {
+    removed.binding = cache::Binding::removed;
+    removed.changed = now();
   }));
+  if (record.type == FileType::directory) forget_children(change, number);
   return Unit{};
+}
+
+void Names::forget_children(cache::WriteTransaction& change, InodeNumber directory) {
+  std::vector<InodeNumber> children;
+  change.children(directory, 0, [&](InodeNumber child) {
+    children.push_back(child);
+    return true;
+  });
+  for (const InodeNumber number : children)
+    if (auto child = change.inode(number)) {
+      if (!vanish(change, opens_, std::move(*child))) spdlog::warn("a removed directory held what is being written");
+    }
 }
 
 void Names::clean_up(InodeNumber number) {
@@ -197,7 +219,9 @@ Result<InodeRecord> Names::make(const Request& request, InodeNumber parent, std:
   }
   PAIL_CHECK(begin(request, earlier, 0));
 
-  PAIL_TRY(const auto pass, gate_.enter({parent}, request.stop));
+  // Alone with the name: a listing may show what is made before it is answered, and others could change that.
+  PAIL_TRY(const auto closed, gate_.close({place.key()}, {}, request.stop));
+  if (!earlier && !leads_to(place, 0)) return Error{EEXIST, fmt::format("{}: exists", quote(name))};
   PAIL_TRY(key, key_for(place));
   if (type == FileType::directory) key += '/';
   InodeRecord record;
@@ -235,66 +259,110 @@ Result<Unit> Names::unlink(const Request& request, InodeNumber parent, std::stri
   const Place place{parent, name};
   PAIL_TRY(const Intent earlier, this->earlier(request));
   if (earlier && earlier->state == IntentState::done) return Unit{};
-  PAIL_TRY(const auto found, find(place, request.stop));
-  if (!found) return earlier ? Result<Unit>(Unit{}) : Error{ENOENT, fmt::format("{}: not there", quote(name))};
-  if (found->type == FileType::directory) return Error{EISDIR, fmt::format("{}: a directory", quote(name))};
+  for (;;) {
+    PAIL_TRY(const auto found, find(place, request.stop));
+    if (!found) return earlier ? Result<Unit>(Unit{}) : Error{ENOENT, fmt::format("{}: not there", quote(name))};
+    if (found->type == FileType::directory) return Error{EISDIR, fmt::format("{}: a directory", quote(name))};
+    PAIL_TRY(const Progress progress, remove_file(request, earlier, place, found->number));
+    if (progress == Progress::done) break;
+  }
+  keep_directory(parent, request.stop);
+  return Unit{};
+}
 
-  PAIL_TRY(const auto turn, turns_.take(found->number, request.stop));
-  PAIL_TRY(auto pass, gate_.enter({parent}, request.stop));
-  PAIL_TRY(InodeRecord record, require(*index_.read(), found->number));
+Result<Names::Progress> Names::remove_file(const Request& request, const Intent& earlier, Place place,
+                                           InodeNumber number) {
+  PAIL_TRY(const auto turn, turns_.take(number, request.stop));
+  PAIL_TRY(auto pass, gate_.enter_name(place.key(), request.stop));
+  if (!leads_to(place, number)) return Progress::look_again;
+  PAIL_TRY(const InodeRecord record, require(*index_.read(), number));
   PAIL_TRY(const std::string key, key_for(place));
   PAIL_CHECK(files_.preserve(record, request.stop));
-  PAIL_CHECK(begin(request, earlier, record.number));
-  const bool preserved = record.content == Content::remote && files_.is_staged(record.number);
+  PAIL_CHECK(begin(request, earlier, number));
+  const bool preserved = record.content == Content::remote && files_.is_staged(number);
   // An upload that ended with an error may have made an object all the same.
   const bool stored = !record.etag.empty() || !record.attempted.empty();
   const auto deleted = stored ? store_.delete_object(options_.bucket, key, request.stop) : Result<Unit>(Unit{});
   if (!deleted) {
-    if (preserved) files_.release_preserved(record.number);
-    return deleted;
+    if (preserved) files_.release_preserved(number);
+    return deleted.error();
   }
   {
     auto change = index_.write();
-    change->unbind(parent, name, {0, tree_.moment(), change->next_sequence()});
-    PAIL_CHECK(detach(*change, record.number));
-    PAIL_CHECK(touch(*change, parent));
-    done(*change, request, record.number);
+    change->unbind(place.parent, place.name, {0, tree_.moment(), change->next_sequence()});
+    PAIL_CHECK(detach(*change, number));
+    PAIL_CHECK(touch(*change, place.parent));
+    done(*change, request, number);
     PAIL_CHECK(change->commit());
   }
   pass.leave();
-  clean_up(record.number);
-  keep_directory(parent, request.stop);
-  return Unit{};
+  clean_up(number);
+  return Progress::done;
 }
 
 Result<Unit> Names::rmdir(const Request& request, InodeNumber parent, std::string_view name) {
   const Place place{parent, name};
   PAIL_TRY(const Intent earlier, this->earlier(request));
   if (earlier && earlier->state == IntentState::done) return Unit{};
-  PAIL_TRY(const auto found, find(place, request.stop));
-  if (!found) return earlier ? Result<Unit>(Unit{}) : Error{ENOENT, fmt::format("{}: not there", quote(name))};
-  if (found->type != FileType::directory) return Error{ENOTDIR, fmt::format("{}: not a directory", quote(name))};
-  PAIL_TRY(auto pass, gate_.enter({found->number}, request.stop));
-  PAIL_TRY(const bool empty, directories_.empty(found->number, request.stop));
-  if (!empty) return Error{ENOTEMPTY, fmt::format("{}: not empty", quote(name))};
-  PAIL_CHECK(begin(request, earlier, found->number));
-  PAIL_TRY(const std::string key, key_for(place));
-  PAIL_CHECK(store_.delete_object(options_.bucket, key + "/", request.stop));
-  // Some tools write this one beside the other.
-  PAIL_CHECK(
-      store_.delete_object(options_.bucket, Tree::marker_key(key + "/", DirectoryForm::folder_marker), request.stop));
-  if (found->form == DirectoryForm::plain_marker) PAIL_CHECK(store_.delete_object(options_.bucket, key, request.stop));
-  {
-    auto change = index_.write();
-    change->unbind(parent, name, {0, tree_.moment(), change->next_sequence()});
-    PAIL_CHECK(detach(*change, found->number));
-    PAIL_CHECK(touch(*change, parent));
-    done(*change, request, found->number);
-    PAIL_CHECK(change->commit());
+  for (;;) {
+    PAIL_TRY(const auto found, find(place, request.stop));
+    if (!found) return earlier ? Result<Unit>(Unit{}) : Error{ENOENT, fmt::format("{}: not there", quote(name))};
+    if (found->type != FileType::directory) return Error{ENOTDIR, fmt::format("{}: not a directory", quote(name))};
+    PAIL_TRY(const Progress progress, remove_directory(request, earlier, place, *found));
+    if (progress == Progress::done) break;
   }
-  pass.leave();
-  clean_up(found->number);
   keep_directory(parent, request.stop);
+  return Unit{};
+}
+
+Result<Names::Progress> Names::remove_directory(const Request& request, const Intent& earlier, Place place,
+                                                const InodeRecord& found) {
+  PAIL_CHECK(check_nothing_staged(found));
+  PAIL_TRY(const auto closed, gate_.close({place.key()}, {found.number}, request.stop));
+  if (!leads_to(place, found.number)) return Progress::look_again;
+  PAIL_CHECK(check_empty(found, request.stop));
+  PAIL_CHECK(begin(request, earlier, found.number));
+  PAIL_TRY(const std::string key, key_for(place));
+  PAIL_CHECK(delete_folder_marker(store_, options_.bucket, key, request.stop));
+  PAIL_CHECK(store_.delete_object(options_.bucket, key + "/", request.stop));
+  if (found.form == DirectoryForm::plain_marker) PAIL_CHECK(store_.delete_object(options_.bucket, key, request.stop));
+  auto change = index_.write();
+  if (holds_staged(*change, found.number)) {  // a file was made in it just now: its upload makes the directory again
+    PAIL_CHECK(change->update(found.number, [](InodeRecord& record) { record.form = DirectoryForm::implicit; }));
+    PAIL_CHECK(change->commit());
+    return not_empty(found);
+  }
+  change->unbind(place.parent, place.name, {0, tree_.moment(), change->next_sequence()});
+  PAIL_CHECK(detach(*change, found.number));
+  PAIL_CHECK(touch(*change, place.parent));
+  done(*change, request, found.number);
+  PAIL_CHECK(change->commit());
+  return Progress::done;
+}
+
+bool Names::holds_staged(cache::ReadTransaction& view, InodeNumber directory) {
+  for (const InodeNumber number : view.staged()) {
+    auto record = view.inode(number);
+    while (record && !record->unlinked() && record->number != kRootInode && record->number != directory)
+      record = view.inode(record->parent);
+    if (record && record->number == directory) return true;
+  }
+  return false;
+}
+
+Error Names::not_empty(const InodeRecord& directory) {
+  return {ENOTEMPTY, fmt::format("{}: not empty", quote(directory.name))};
+}
+
+// What costs no request, and must not wait for an upload in the directory.
+Result<Unit> Names::check_nothing_staged(const InodeRecord& directory) {
+  if (holds_staged(*index_.read(), directory.number)) return not_empty(directory);
+  return Unit{};
+}
+
+Result<Unit> Names::check_empty(const InodeRecord& directory, const std::stop_token& stop) {
+  PAIL_TRY(const bool empty, directories_.empty(directory.number, stop));
+  if (!empty) return not_empty(directory);
   return Unit{};
 }
 

@@ -11,6 +11,7 @@
 #include "base/executor.h"
 #include "vfs/directories.h"
 #include "vfs/files.h"
+#include "vfs/rename_job.h"
 
 namespace pail::vfs {
 
@@ -50,39 +51,86 @@ class Names {
   struct Place {
     InodeNumber parent;
     std::string_view name;
+    TreeGate::Name key() const { return {parent, std::string(name)}; }
   };
   using Intent = std::optional<cache::Intent>;
+  enum class Progress { done, look_again };  // look_again: the names lead elsewhere by now
 
   Result<Intent> earlier(const Request& request);
   Result<Unit> begin(const Request& request, const Intent& earlier, InodeNumber subject);
   void note_failure(const Request& request, const Error& why);
-  static void done(cache::WriteTransaction& change, const Request& request, InodeNumber subject);
+  // The answer, for when it is asked for again: that it worked, or how it did not.
+  static void done(cache::WriteTransaction& change, const Request& request, InodeNumber subject,
+                   const std::optional<Error>& failure = {});
   Result<cache::InodeRecord> new_record(cache::WriteTransaction& change, const Request& request, Place place,
                                         FileType type, std::uint32_t permissions);
   Result<std::string> key_for(Place place);
   Result<std::optional<cache::InodeRecord>> find(Place place, const std::stop_token& stop);
-  Result<Unit> displace(cache::WriteTransaction& change, Place place);
+  Result<Unit> detach(cache::WriteTransaction& change, InodeNumber number);
+  void forget_children(cache::WriteTransaction& change, InodeNumber directory);
+  static bool holds_staged(cache::ReadTransaction& view, InodeNumber directory);
+  static Error not_empty(const cache::InodeRecord& directory);
+  Result<Unit> check_nothing_staged(const cache::InodeRecord& directory);
+  Result<Unit> check_empty(const cache::InodeRecord& directory, const std::stop_token& stop);
+  Result<Unit> displace(cache::WriteTransaction& change, Place place, InodeNumber replaced = 0);
   static Result<Unit> touch(cache::WriteTransaction& change, InodeNumber directory);
-  static Result<Unit> detach(cache::WriteTransaction& change, InodeNumber number);
+  static void forget_name(cache::WriteTransaction& change, const TreeGate::Name& name);
+  Result<Progress> remove_file(const Request& request, const Intent& earlier, Place place, InodeNumber number);
+  Result<Progress> remove_directory(const Request& request, const Intent& earlier, Place place,
+                                    const cache::InodeRecord& found);
   void keep_directory(InodeNumber directory, const std::stop_token& stop);
 
-  Result<Unit> check_rename(const cache::InodeRecord& source, const std::optional<cache::InodeRecord>& target,
-                            RenameMode mode, const std::stop_token& stop);
-  Result<Unit> rename_file(const Request& request, const Intent& earlier, cache::InodeRecord source,
-                           std::optional<cache::InodeRecord> target, Place from, Place to);
-  Result<cos::ETag> move_object(const cache::InodeRecord& source, const std::string& from, const std::string& to,
-                                const Intent& earlier, const std::stop_token& stop);
-  Result<Unit> rename_directory(const Request& request, cache::InodeRecord source,
-                                const std::optional<cache::InodeRecord>& target, Place from, Place to);
-  struct Moved {
-    std::string below;  // key behind the directory's prefix
-    cos::ETag etag;
+  // ---- renames ----
+  // What a rename is about, as it was looked up.
+  struct Renaming {
+    const Request& request;
+    Intent earlier;
+    Place from, to;
+    struct Inodes {
+      cache::InodeRecord source;
+      std::optional<cache::InodeRecord> target;
+    } inodes;
   };
-  Result<std::vector<Moved>> copy_tree(const std::string& from, const std::string& to, const std::stop_token& stop);
-  Result<Unit> delete_copied(const std::string& from, const std::string& to, const std::stop_token& stop);
-  Result<Unit> rebind(const Request& request, cache::InodeRecord source,
-                      const std::optional<cache::InodeRecord>& target, Place from, Place to,
-                      const std::vector<Moved>& moved, std::optional<std::string> unfinished);
+  // What moving the object of a file came to.
+  struct Moved {
+    cos::ETag etag;
+    WallTime stored{};
+    std::optional<Error> old_stays;  // the old object could not be deleted
+  };
+  struct Deletes;
+  class Preserved;
+
+  Result<Renaming> look_up(const Request& request, const Intent& earlier, Place from, Place to);
+  static Result<Unit> check_types(const cache::InodeRecord& source, const std::optional<cache::InodeRecord>& target,
+                                  RenameMode mode);
+  bool leads_to(Place place, InodeNumber number);
+  bool still_there(const Renaming& renaming);
+  Result<TreeGate::Closure> close_gate(const Renaming& renaming);
+  Result<Progress> rename_file(Renaming renaming);
+  Result<Moved> move_file(const Renaming& renaming, bool local);
+  Result<Unit> rebind_file(const Renaming& renaming, const Moved& moved);
+  Result<Unit> rebind(cache::WriteTransaction& change, const Renaming& renaming, std::uint64_t sequence);
+  static Error old_object_stays(std::string_view from, const Error& why);
+
+  Result<Progress> rename_directory(const Renaming& renaming);
+  Result<Deletes> copy_directory(const TreeGate::Closure& closed, const Renaming& renaming);
+  Result<Unit> copy_markers(const cache::InodeRecord& source, bool replaces, const RenamedKeys& keys, RenameJob& job,
+                            const std::stop_token& stop);
+  Result<Unit> copy_tree(const TreeGate::Closure& closed, const RenamedKeys& keys, RenameJob& job,
+                         const std::stop_token& stop);
+  std::vector<CopiedObject> copy_page(const cos::ListPage& page, const RenamedKeys& keys, std::optional<Error>& failed,
+                                      const std::stop_token& stop);
+  Result<Unit> rebind_directory(const Renaming& renaming, const Deletes& deletes, bool etags_changed);
+  Result<Unit> take_over_etags(cache::WriteTransaction& change, InodeNumber directory, std::uint64_t job,
+                               std::uint64_t sequence);
+  static std::optional<cache::InodeRecord> inode_below(cache::ReadTransaction& view, InodeNumber directory,
+                                                       std::string_view path);
+  void take_back_copies(const Renaming& renaming, const Deletes& deletes, const Error& why);
+  void restore_marker(const cache::InodeRecord& directory, const std::string& key, const std::stop_token& stop);
+  Result<Unit> delete_copied(const Request& request, InodeNumber subject, const Deletes& deletes);
+  Result<Unit> resume_deletes(const Request& request, const cache::Intent& intent);
+  std::filesystem::path job_path(std::uint64_t job) const;
+  void remove_job(std::uint64_t job);
 
   cache::Index& index_;
   const Tree& tree_;

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/log.h"
 
 namespace pail::vfs {
@@ -53,6 +55,40 @@ Result<std::string> Tree::prefix_of(cache::ReadTransaction& view, InodeNumber di
   PAIL_TRY(std::string key, key_of(view, directory));
   if (!key.empty()) key += '/';
   return key;
+}
+
+Result<Tree::Spot> Tree::spot(cache::ReadTransaction& view, InodeNumber number) const {
+  Spot spot{number, {}, 0};
+  PAIL_TRY(spot.key, key_of(view, number));
+  MutexLock lock(mutex_);
+  spot.moves = moves_;
+  return spot;
+}
+
+// A directory that went away and came back has the key of before, but not all the time.
+bool Tree::still_lies(cache::ReadTransaction& view, const Spot& spot) const {
+  const auto key = key_of(view, spot.number);
+  if (!key || *key != spot.key) return false;
+  std::vector<InodeNumber> above;
+  for (auto record = view.inode(spot.number); record && record->number != kRootInode;
+       record = view.inode(record->parent))
+    above.push_back(record->number);
+  MutexLock lock(mutex_);
+  if (spot.moves < forgotten_moves_) return false;
+  return std::ranges::none_of(above, [&](InodeNumber number) PAIL_NO_ANALYSIS {
+    const auto last = moved_.find(number);
+    return last != moved_.end() && last->second > spot.moves;
+  });
+}
+
+void Tree::moving(InodeNumber directory) const {
+  constexpr std::size_t kRemembered = 10'000;
+  MutexLock lock(mutex_);
+  if (moved_.size() == kRemembered) {
+    moved_.clear();
+    forgotten_moves_ = moves_;
+  }
+  moved_[directory] = ++moves_;
 }
 
 std::string Tree::marker_key(const std::string& prefix, DirectoryForm form) {

@@ -3,7 +3,9 @@
 
 #include <string>
 #include <string_view>
+#include <unordered_map>
 
+#include "base/mutex.h"
 #include "cache/block_cache.h"
 #include "cache/index.h"
 #include "vfs/filesystem.h"
@@ -11,7 +13,7 @@
 
 namespace pail::vfs {
 
-// Thread-safe: it holds settings only.
+// Thread-safe: it holds settings, and which directories moved lately.
 class Tree {
  public:
   Tree(const Options& options, std::uint64_t generation);
@@ -24,6 +26,17 @@ class Tree {
   // The object that stores the attributes of a directory of this form; empty for the root of a whole bucket.
   static std::string marker_key(const std::string& prefix, cache::DirectoryForm form);
   Result<cache::ObjectVersion> version_of(cache::ReadTransaction& view, const cache::InodeRecord& record) const;
+
+  // Where an inode lies when the store is asked about it: an answer counts only while it has been there all the time.
+  struct Spot {
+    InodeNumber number = 0;
+    std::string key;
+    std::uint64_t moves = 0;
+  };
+  Result<Spot> spot(cache::ReadTransaction& view, InodeNumber number) const;
+  bool still_lies(cache::ReadTransaction& view, const Spot& spot) const PAIL_EXCLUDES(mutex_);
+  // Said in the transaction that gives a directory another place.
+  void moving(InodeNumber directory) const PAIL_EXCLUDES(mutex_);
 
   // The time for saying when something was confirmed: the wall clock when the file system was opened, and what has
   // passed since. It goes on evenly when the wall clock is set.
@@ -44,6 +57,10 @@ class Tree {
 
   const Options& options_;
   std::uint64_t generation_;
+  mutable Mutex mutex_;
+  mutable std::uint64_t moves_ PAIL_GUARDED_BY(mutex_) = 0;
+  mutable std::uint64_t forgotten_moves_ PAIL_GUARDED_BY(mutex_) = 0;  // up to here any directory may have moved
+  mutable std::unordered_map<InodeNumber, std::uint64_t> moved_ PAIL_GUARDED_BY(mutex_);  // its last move
   const WallTime opened_;
   const SteadyTime opened_boot_;
 };

@@ -6,77 +6,91 @@ namespace pail::vfs {
 
 using cache::InodeNumber;
 
-TreeGate::Chain TreeGate::chain_of(std::initializer_list<InodeNumber> numbers) {
-  Chain chain;
+bool TreeGate::Places::meets(const Places& other) const {
+  auto in = [](const auto& all, const auto& some) {
+    return std::ranges::any_of(some, [&](const auto& one) { return std::ranges::find(all, one) != all.end(); });
+  };
+  return in(inodes, other.inodes) || in(names, other.names);
+}
+
+bool TreeGate::Ticket::conflicts(const Ticket& other) const {
+  return closed.meets(other.closed) || closed.meets(other.entered) || entered.meets(other.closed);
+}
+
+// The inode, those above it, and the names that lead to them.
+void TreeGate::add_chain(cache::ReadTransaction& view, InodeNumber number, Places& chain) const {
+  for (auto record = view.inode(number); record; record = view.inode(record->parent)) {
+    chain.inodes.push_back(record->number);
+    if (record->number == cache::kRootInode) break;
+    chain.names.push_back({record->parent, std::move(record->name)});
+  }
+}
+
+TreeGate::Places TreeGate::chain_of(std::initializer_list<InodeNumber> numbers, const std::vector<Name>& names) const {
+  Places chain;
   const auto view = index_.read();
-  for (const InodeNumber number : numbers)
-    for (auto record = view->inode(number); record; record = view->inode(record->parent)) {
-      chain.push_back(record->number);
-      if (record->number == cache::kRootInode) break;
-    }
+  for (const InodeNumber number : numbers) add_chain(*view, number, chain);
+  for (const Name& name : names) add_chain(*view, name.parent, chain);
   return chain;
 }
 
 Result<TreeGate::Pass> TreeGate::enter(std::initializer_list<InodeNumber> numbers, const std::stop_token& stop) {
-  const std::stop_callback wake(stop, [this] {
-    MutexLock lock(mutex_);
-    changed_.notify_all();
-  });
+  return admit([&] { return Ticket{chain_of(numbers, {}), {}}; }, stop);
+}
+
+Result<TreeGate::Pass> TreeGate::enter_name(const Name& name, const std::stop_token& stop) {
+  auto wanted = [&] {
+    Ticket ticket{chain_of({}, {name}), {}};
+    ticket.entered.names.push_back(name);
+    return ticket;
+  };
+  return admit(wanted, stop);
+}
+
+Result<TreeGate::Closure> TreeGate::close(std::vector<Name> names, std::vector<InodeNumber> inodes,
+                                          const std::stop_token& stop) {
+  auto wanted = [&] { return Ticket{chain_of({}, names), {inodes, names}}; };
+  PAIL_TRY(Pass pass, admit(wanted, stop));
+  const Places above = chain_of({}, names);
+  if (above.meets({inodes, {}})) return Error{EINVAL, "a directory cannot be moved into itself"};
+  return Closure(std::move(pass));
+}
+
+// A ticket says which directories are above; whoever went before may have moved them.
+Result<TreeGate::Pass> TreeGate::admit(const std::function<Ticket()>& wanted, const std::stop_token& stop) {
   for (;;) {
-    const Chain chain = chain_of(numbers);
-    std::list<Chain>::iterator place;
-    if (!try_enter(chain, stop, place)) {
-      if (stop.stop_requested()) return Error{EINTR, "interrupted while a directory above was being renamed"};
-      continue;
-    }
-    Pass pass([this, place] {
-      MutexLock leaving(mutex_);
-      inside_.erase(place);
-      changed_.notify_all();
-    });
-    if (chain_of(numbers) == chain) return pass;  // else a rename ended between the look and the entry
+    const Ticket ticket = wanted();
+    PAIL_TRY(Pass pass, wait(ticket, stop));
+    if (wanted().entered == ticket.entered) return pass;
   }
 }
 
-// False after a wait for a gate that was closed.
-bool TreeGate::try_enter(const Chain& chain, const std::stop_token& stop, std::list<Chain>::iterator& place) {
-  MutexLock lock(mutex_);
-  const bool shut =
-      std::ranges::any_of(chain, [&](InodeNumber above) PAIL_NO_ANALYSIS { return closed_.contains(above); });
-  if (!shut) {
-    place = inside_.insert(inside_.end(), chain);
-    return true;
-  }
-  if (!stop.stop_requested()) changed_.wait(mutex_);
-  return false;
+bool TreeGate::may_go(Tickets::const_iterator ticket) const {
+  return std::none_of(tickets_.begin(), ticket, [&](const Ticket& earlier) { return ticket->conflicts(earlier); });
 }
 
-Result<TreeGate::Pass> TreeGate::close(InodeNumber directory, const std::stop_token& stop) {
+Result<TreeGate::Pass> TreeGate::wait(Ticket ticket, const std::stop_token& stop) {
   const std::stop_callback wake(stop, [this] {
     MutexLock lock(mutex_);
     changed_.notify_all();
   });
   MutexLock lock(mutex_);
-  while (closed_.contains(directory)) {
-    if (stop.stop_requested()) return Error{EINTR, "interrupted while the directory was being renamed"};
+  const auto place = tickets_.insert(tickets_.end(), std::move(ticket));
+  while (!may_go(place)) {
+    if (stop.stop_requested()) {
+      tickets_.erase(place);
+      changed_.notify_all();
+      return Error{EINTR, "interrupted while a directory above was being renamed, or written to"};
+    }
     changed_.wait(mutex_);
   }
-  closed_.insert(directory);
-  auto busy = [&]() PAIL_NO_ANALYSIS {
-    return std::ranges::any_of(inside_,
-                               [&](const Chain& chain) { return std::ranges::find(chain, directory) != chain.end(); });
-  };
-  while (busy() && !stop.stop_requested()) changed_.wait(mutex_);
-  if (busy()) {
-    closed_.erase(directory);
-    changed_.notify_all();
-    return Error{EINTR, "interrupted while waiting for writes below the directory"};
-  }
-  return Pass([this, directory] {
-    MutexLock opening(mutex_);
-    closed_.erase(directory);
-    changed_.notify_all();
-  });
+  return Pass([this, place] { leave(place); });
+}
+
+void TreeGate::leave(Tickets::iterator ticket) {
+  MutexLock lock(mutex_);
+  tickets_.erase(ticket);
+  changed_.notify_all();
 }
 
 }  // namespace pail::vfs

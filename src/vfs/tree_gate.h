@@ -1,16 +1,18 @@
-// Keeps writes to objects below a directory apart from its rename.
+// Keeps writes to objects apart from changes of the names that lead to them.
 //
 // While the objects of a directory are copied to their new keys, a write below it would go to a key that is about to
-// be deleted. Whoever writes objects enters the gate with the inode it is about; a rename closes it for a directory.
-// Order: turns are taken before the gate is entered, and nobody enters it twice at a time; who closes it takes no turns
-// while it is closed.
+// be deleted, and a change of a name above it would make the new keys wrong. Who writes objects enters the gate with
+// the inodes it is about; who renames or removes closes it for the names and inodes that it changes.
+// First come, first served: nobody goes ahead of an earlier one that it conflicts with, whether that is at work or
+// waits. All that is needed is asked for at once, so nobody waits for the gate while others wait for it to leave.
+// Order: turns are taken before the gate, and nobody is in it twice at a time.
 #pragma once
 
 #include <functional>
 #include <initializer_list>
 #include <list>
-#include <set>
 #include <stop_token>
+#include <string>
 #include <vector>
 
 #include "base/mutex.h"
@@ -23,6 +25,13 @@ namespace pail::vfs {
 class TreeGate {
  public:
   explicit TreeGate(cache::Index& index) : index_(index) {}
+
+  // A name in a directory, whether it leads to an inode or not.
+  struct Name {
+    cache::InodeNumber parent = 0;
+    std::string name;
+    bool operator==(const Name&) const = default;
+  };
 
   // Ends what it stands for when it goes. Movable.
   class Pass {
@@ -40,25 +49,57 @@ class TreeGate {
     std::function<void()> end_;
   };
 
-  // Waits until none of `numbers` and of the directories above them is being renamed. Errors: EINTR.
+  // The pass of one who closed the gate: what takes it by reference is only called while the gate is closed.
+  class Closure {
+   public:
+    explicit Closure(Pass pass) : pass_(std::move(pass)) {}
+    void open() { pass_.leave(); }
+
+   private:
+    Pass pass_;
+  };
+
+  // Waits until none of `numbers`, of the names in `names` and of the directories above them is being renamed or
+  // removed. Errors: EINTR.
   Result<Pass> enter(std::initializer_list<cache::InodeNumber> numbers, const std::stop_token& stop)
       PAIL_EXCLUDES(mutex_);
+  Result<Pass> enter_name(const Name& name, const std::stop_token& stop) PAIL_EXCLUDES(mutex_);
+
+  // Waits until nobody is at work on `names`, on `inodes` or below them, and keeps everybody out; the directories above
+  // the names are entered, so they keep their place. What was read before is to be read again.
+  // Errors: EINTR; EINVAL one of the names lies below one of the inodes, which would go into itself.
+  Result<Closure> close(std::vector<Name> names, std::vector<cache::InodeNumber> inodes, const std::stop_token& stop)
+      PAIL_EXCLUDES(mutex_);
+
   // Takes and releases its lock: returns for as long as nobody is stuck with it.
   void pass_lock() PAIL_EXCLUDES(mutex_) { MutexLock lock(mutex_); }
-  // Waits until nobody writes below `directory`, and keeps everybody out. Errors: EINTR.
-  Result<Pass> close(cache::InodeNumber directory, const std::stop_token& stop) PAIL_EXCLUDES(mutex_);
 
  private:
-  using Chain = std::vector<cache::InodeNumber>;
-  bool try_enter(const Chain& chain, const std::stop_token& stop, std::list<Chain>::iterator& place)
-      PAIL_EXCLUDES(mutex_);
-  Chain chain_of(std::initializer_list<cache::InodeNumber> numbers);
+  // Inodes and names that one at the gate touches.
+  struct Places {
+    std::vector<cache::InodeNumber> inodes;
+    std::vector<Name> names;
+    bool operator==(const Places&) const = default;
+    bool meets(const Places& other) const;
+  };
+  struct Ticket {
+    Places entered;  // shared with others that only enter
+    Places closed;   // alone
+    bool conflicts(const Ticket& other) const;
+  };
+  using Tickets = std::list<Ticket>;
+
+  void add_chain(cache::ReadTransaction& view, cache::InodeNumber number, Places& chain) const;
+  Places chain_of(std::initializer_list<cache::InodeNumber> numbers, const std::vector<Name>& names) const;
+  Result<Pass> admit(const std::function<Ticket()>& wanted, const std::stop_token& stop) PAIL_EXCLUDES(mutex_);
+  bool may_go(Tickets::const_iterator ticket) const PAIL_REQUIRES(mutex_);
+  Result<Pass> wait(Ticket ticket, const std::stop_token& stop) PAIL_EXCLUDES(mutex_);
+  void leave(Tickets::iterator ticket) PAIL_EXCLUDES(mutex_);
 
   cache::Index& index_;
   Mutex mutex_;
   CondVar changed_;
-  std::list<Chain> inside_ PAIL_GUARDED_BY(mutex_);
-  std::set<cache::InodeNumber> closed_ PAIL_GUARDED_BY(mutex_);
+  Tickets tickets_ PAIL_GUARDED_BY(mutex_);  // at work and waiting, in the order in which they came
 };
 
 }  // namespace pail::vfs

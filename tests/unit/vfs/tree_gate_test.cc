@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <future>
+#include <thread>
 
 namespace pail::vfs {
 namespace {
@@ -52,7 +53,17 @@ class TreeGateTest : public testing::Test {
   }
 
   int enter(InodeNumber number) { return errnum_of(gate_->enter({number}, stopped())); }
-  int close(InodeNumber number) { return errnum_of(gate_->close(number, stopped())); }
+  // Closes the gate for an inode with the name that leads to it.
+  Result<TreeGate::Closure> closed(InodeNumber number, const std::stop_token& stop = {}) {
+    const auto record = index_->read()->inode(number);
+    return gate_->close({{record->parent, record->name}}, {number}, stop);
+  }
+  int close(InodeNumber number) { return errnum_of(closed(number, stopped())); }
+  void move(InodeNumber number, InodeNumber parent) {
+    auto change = index_->write();
+    ASSERT_TRUE(change->update(number, [&](cache::InodeRecord& record) { record.parent = parent; }));
+    ASSERT_TRUE(change->commit());
+  }
 
   std::filesystem::path directory_;
   std::unique_ptr<cache::Index> index_;
@@ -67,24 +78,24 @@ TEST_F(TreeGateTest, WritersDoNotKeepEachOtherOut) {
 }
 
 TEST_F(TreeGateTest, AClosedDirectoryKeepsOutWhatLiesBelowIt) {
-  const auto closed = gate_->close(kA, {});
-  ASSERT_TRUE(closed);
+  const auto alone = closed(kA);
+  ASSERT_TRUE(alone);
   EXPECT_EQ(enter(kFile), EINTR);
   EXPECT_EQ(enter(kB), EINTR);
   EXPECT_EQ(enter(kA), EINTR);
 }
 
 TEST_F(TreeGateTest, AClosedDirectoryLeavesTheRestAlone) {
-  const auto closed = gate_->close(kA, {});
-  ASSERT_TRUE(closed);
+  const auto alone = closed(kA);
+  ASSERT_TRUE(alone);
   EXPECT_EQ(enter(kC), 0);
   EXPECT_EQ(enter(cache::kRootInode), 0);
   EXPECT_EQ(close(kC), 0);
 }
 
 TEST_F(TreeGateTest, WhoNamesTwoPlacesWaitsForBoth) {
-  const auto closed = gate_->close(kA, {});
-  ASSERT_TRUE(closed);
+  const auto alone = closed(kA);
+  ASSERT_TRUE(alone);
   EXPECT_EQ(errnum_of(gate_->enter({kC, kFile}, stopped())), EINTR);
 }
 
@@ -98,31 +109,87 @@ TEST_F(TreeGateTest, ClosingWaitsForWritersBelow) {
 }
 
 TEST_F(TreeGateTest, OneRenameOfADirectoryAtATime) {
-  const auto closed = gate_->close(kA, {});
-  ASSERT_TRUE(closed);
+  const auto alone = closed(kA);
+  ASSERT_TRUE(alone);
   EXPECT_EQ(close(kA), EINTR);
+}
+
+TEST_F(TreeGateTest, ADirectoryKeepsItsPlaceWhileOneInItIsRenamed) {
+  const auto alone = closed(kB);
+  ASSERT_TRUE(alone);
+  EXPECT_EQ(close(kA), EINTR);
+  EXPECT_EQ(close(kC), 0);
+}
+
+TEST_F(TreeGateTest, TheTargetOfARenameKeepsItsPlaceToo) {
+  const auto alone = gate_->close({{cache::kRootInode, "5"}, {kB, "new"}}, {kC}, {});
+  ASSERT_TRUE(alone);
+  EXPECT_EQ(close(kA), EINTR);
+  EXPECT_EQ(close(kB), EINTR);
+}
+
+TEST_F(TreeGateTest, ANameIsKeptWhetherItLeadsSomewhereOrNot) {
+  const auto alone = gate_->close({{kB, "new"}}, {}, {});
+  ASSERT_TRUE(alone);
+  EXPECT_EQ(errnum_of(gate_->enter_name({kB, "new"}, stopped())), EINTR);
+  EXPECT_EQ(errnum_of(gate_->close({{kB, "new"}}, {kC}, stopped())), EINTR);
+  EXPECT_EQ(errnum_of(gate_->enter_name({kB, "other"}, stopped())), 0);
+}
+
+TEST_F(TreeGateTest, NothingGoesIntoItself) {
+  EXPECT_EQ(errnum_of(gate_->close({{cache::kRootInode, "2"}, {kB, "new"}}, {kA}, {})), EINVAL);
+  EXPECT_EQ(enter(kFile), 0);
+}
+
+TEST_F(TreeGateTest, WhoWouldMakeACycleIsToldAfterTheOtherOneIsThrough) {
+  auto alone = gate_->close({{cache::kRootInode, "2"}, {kC, "a"}}, {kA}, {});
+  ASSERT_TRUE(alone);
+  auto other = std::async(std::launch::async, [&] {
+    return errnum_of(gate_->close({{cache::kRootInode, "5"}, {kA, "c"}}, {kC}, {}));
+  });
+  move(kA, kC);
+  alone->open();
+  EXPECT_EQ(other.get(), EINVAL);
+}
+
+TEST_F(TreeGateTest, NobodyOvertakesOneThatWaits) {
+  auto inside = gate_->enter({kFile}, {});
+  ASSERT_TRUE(inside);
+  std::promise<void> through, end;
+  auto rename = std::async(std::launch::async, [&] {
+    const auto alone = closed(kA);
+    through.set_value();
+    end.get_future().wait();
+    return errnum_of(alone);
+  });
+  while (enter(kFile) == 0) std::this_thread::yield();  // until the rename waits: from then on nobody comes in
+  inside->leave();
+  through.get_future().wait();
+  EXPECT_EQ(enter(kFile), EINTR);
+  end.set_value();
+  EXPECT_EQ(rename.get(), 0);
 }
 
 TEST_F(TreeGateTest, OpensWithItsPass) {
   {
-    const auto closed = gate_->close(kA, {});
-    ASSERT_TRUE(closed);
+    const auto alone = closed(kA);
+    ASSERT_TRUE(alone);
   }
   EXPECT_EQ(enter(kFile), 0);
 }
 
 TEST_F(TreeGateTest, AWriterThatWaitedEntersWhenTheRenameEnds) {
-  auto closed = gate_->close(kA, {});
-  ASSERT_TRUE(closed);
+  auto alone = closed(kA);
+  ASSERT_TRUE(alone);
   auto writer = std::async(std::launch::async, [&] { return errnum_of(gate_->enter({kFile}, {})); });
-  closed->leave();
+  alone->open();
   EXPECT_EQ(writer.get(), 0);
 }
 
 TEST_F(TreeGateTest, ARenameThatWaitedBeginsWhenTheWriterEnds) {
   auto inside = gate_->enter({kFile}, {});
   ASSERT_TRUE(inside);
-  auto rename = std::async(std::launch::async, [&] { return errnum_of(gate_->close(kA, {})); });
+  auto rename = std::async(std::launch::async, [&] { return errnum_of(closed(kA)); });
   inside->leave();
   EXPECT_EQ(rename.get(), 0);
 }

@@ -1,0 +1,41 @@
+// The deletes that end the rename of a directory: of the old objects, exactly the versions that were copied.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <stop_token>
+#include <string>
+
+#include "pailfs/cos/client.h"
+#include "vfs/rename_job.h"
+
+namespace pail::vfs {
+
+// What stayed under the old name.
+struct OldObjectsLeft {
+  bool others = false;        // objects that were not copied, or were replaced since
+  std::optional<Error> ours;  // copied ones that could not be deleted, and why
+  bool any() const { return others || ours; }
+};
+
+// Deletes what `job` says was copied, where a listing of now shows the same ETag and time as when it was copied. Stores
+// have no delete under a condition that could be relied on: what others write between that listing and the delete of
+// the same page is lost. What is refused is tried again, a bounded number of times.
+OldObjectsLeft delete_old_objects(cos::Client& store, const std::string& bucket, const std::filesystem::path& job,
+                                  const std::stop_token& stop);
+
+// Deletes the copies that `job` says were made, where they still are what the store answered for them: of a rename that
+// failed. `marker` is that of the directory itself, which a target had before.
+enum class TargetMarker { keep, remove };
+OldObjectsLeft delete_copies(cos::Client& store, const std::string& bucket, const std::filesystem::path& job,
+                             TargetMarker marker, const std::stop_token& stop);
+
+// Deletes the marker "DIR_$folder$" that some tools write beside a directory's own. `directory` is its key without '/'.
+Result<Unit> delete_folder_marker(cos::Client& store, const std::string& bucket, const std::string& directory,
+                                  const std::stop_token& stop);
+
+// The object under exactly this key, as a listing shows it.
+Result<std::optional<cos::ListedObject>> listed_object(cos::Client& store, const std::string& bucket,
+                                                       const std::string& key, const std::stop_token& stop);
+
+}  // namespace pail::vfs
