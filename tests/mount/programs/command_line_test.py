@@ -172,7 +172,9 @@ class OwnMount:
 
     def run(self, *command):
         user, group = NOBODY["user"], NOBODY["group"]
-        return run(*self.inside("setpriv", "--reuid", user, "--regid", group, "--clear-groups", "--", *command), cwd="/")
+        as_user = ["setpriv", "--reuid", user, "--regid", group, "--clear-groups", "--", "env", "-u", "XDG_RUNTIME_DIR",
+                   f"HOME={self.home}"]
+        return run(*self.inside(*as_user, *command), cwd="/")
 
     def shown(self, name="."):
         return self.run("stat", "-c", "%a %u:%g", self.path / name).strip()
