@@ -308,12 +308,14 @@ Result<Unit> SparseStagedFile::replay_log() {
   std::vector<LogRecord> records(static_cast<std::size_t>(st.st_size) / sizeof(LogRecord));
   PAIL_TRY(const std::size_t read, read_at(log_.get(), {}, std::as_writable_bytes(std::span(records))));
   records.resize(read / sizeof(LogRecord));
+  bool torn = static_cast<std::size_t>(st.st_size) != records.size() * sizeof(LogRecord);
 
   for (std::size_t i = 0; i < records.size(); ++i) {
     const LogRecord& record = records[i];
     if (record.checksum != record.expected_checksum()) {
       if (i == 0 || i + 1 < records.size()) return damaged("a record is damaged");
       records.pop_back();
+      torn = true;
       break;
     }
     const Extent extent{{record.begin}, {record.end}};
@@ -329,8 +331,13 @@ Result<Unit> SparseStagedFile::replay_log() {
     }
   }
   if (records.empty()) return damaged("empty");
-  missing_.remove(Extent{{size_.n}, kEndOfAll});  // cut, and killed before the log said so
-  return rewrite_log();
+  const Extent beyond{{size_.n}, kEndOfAll};
+  torn |= missing_.overlaps(beyond);  // cut, and killed before the log said so
+  missing_.remove(beyond);
+  // Else it stays as it is: whoever only looks must not need disk space.
+  if (torn) return rewrite_log();
+  log_size_ = log_room_ = ByteCount{records.size() * sizeof(LogRecord)};
+  return Unit{};
 }
 
 }  // namespace pail::cache

@@ -12,17 +12,19 @@ WallTime modification_time(int descriptor) {
   return WallTime(std::chrono::seconds(st.st_mtim.tv_sec) + std::chrono::nanoseconds(st.st_mtim.tv_nsec));
 }
 
-cache::InodeRecord AttributeView::shown(cache::InodeRecord record) const {
+Result<cache::InodeRecord> AttributeView::shown(cache::InodeRecord record) const {
   constexpr int kTries = 100;  // it would have to be stored and changed again between two steps, each time
-  for (int i = 0; record.content == cache::Content::staged && i < kTries; ++i) {
-    if (const auto file = staging_.open(record.number)) {
+  for (int i = 0; record.content == cache::Content::staged; ++i) {
+    const auto file = staging_.open(record.number);
+    if (file) {
       record.size = (*file)->size();
       record.modified = modification_time((*file)->descriptor());
       record.changed = std::max(record.changed, record.modified);
       return record;
     }
     auto now = index_.read()->inode(record.number);
-    if (!now) return record;
+    if (!now) return Error{ESTALE, "the file was removed"};
+    if (i == kTries || (now->content == cache::Content::staged && file.error().errnum != ENOENT)) return file.error();
     record = std::move(*now);
   }
   return record;

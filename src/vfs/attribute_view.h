@@ -13,7 +13,8 @@ class AttributeView {
 
   // The record with the size and times that a staged file has only in its staging file. Where the file reached the
   // bucket since the record was read, the record as it is now. No index transaction of the caller may be open.
-  cache::InodeRecord shown(cache::InodeRecord record) const;
+  // Errors: those of opening the staging file: a size that is not known is not shown.
+  Result<cache::InodeRecord> shown(cache::InodeRecord record) const;
 
  private:
   cache::Index& index_;

@@ -54,6 +54,8 @@ BucketFileSystem::BucketFileSystem(Options options, std::shared_ptr<cos::Client>
 
 // What helpers still do uses the parts that are destroyed before them.
 BucketFileSystem::~BucketFileSystem() {
+  background_stop_.request_stop();
+  background_.finish();
   helpers_.finish();
 }
 
@@ -69,7 +71,14 @@ Result<Unit> BucketFileSystem::begin(Start start) {
   PAIL_CHECK(change->commit());
   change.reset();
   files_.sweep();
-  if (start == Start::resume) return Unit{};
+  if (start == Start::resume) {
+    // One that the process before this one was about to store; others are not kept waiting by it.
+    for (const InodeNumber number : local_.index->read()->staged()) {
+      const auto unwritten = files_.is_unwritten(number, std::nullopt);
+      if (unwritten && *unwritten) store_soon(number, std::chrono::milliseconds(100));
+    }
+    return Unit{};
+  }
   names_.finish_interrupted();
   files_.set_aside_leftovers();
   for (const InodeNumber number : local_.index->read()->orphans()) {
@@ -86,8 +95,9 @@ Result<Unit> BucketFileSystem::check_writable() const {
   return Unit{};
 }
 
-Entry BucketFileSystem::shown(Directories::Found found) {
-  return tree_.entry(view_.shown(std::move(found.record)), found.confirmed);
+Result<Entry> BucketFileSystem::shown(Directories::Found found) {
+  PAIL_TRY(const InodeRecord record, view_.shown(std::move(found.record)));
+  return tree_.entry(record, found.confirmed);
 }
 
 // ---- attributes -----------------------------------------------------------------------------------------------------
@@ -228,6 +238,8 @@ Result<OpenResult> BucketFileSystem::open_file(const Request& request, InodeNumb
   if (to_write) PAIL_CHECK(check_writable());
   PAIL_TRY(auto found, directories_.current(number, request.stop));
   if (found.record.type == FileType::directory) return Error{EISDIR, "a directory"};
+  if (found.record.binding == cache::Binding::vanished)
+    return Error{ESTALE, fmt::format("{}: was removed by another writer", quote(found.record.name))};
   if ((flags & O_TRUNC) != 0) PAIL_CHECK(files_.truncate(number, found.record.epoch, {}, request.stop));
   return opened(found.record, flags);
 }
@@ -240,7 +252,8 @@ Result<std::pair<Entry, OpenResult>> BucketFileSystem::create(const Request& req
   if ((flags & O_TRUNC) != 0 && record.content == Content::remote)
     PAIL_CHECK(files_.truncate(record.number, record.epoch, {}, request.stop));
   const OpenResult result = opened(record, O_RDWR);  // its first close stores it, whatever it was opened for
-  return std::pair(shown({std::move(record), tree_.moment()}), result);
+  PAIL_TRY(Entry entry, shown({std::move(record), tree_.moment()}));
+  return std::pair(std::move(entry), result);
 }
 
 void BucketFileSystem::read(const Request& request, InodeNumber number, std::uint64_t handle, ByteOffset at,
@@ -270,21 +283,25 @@ Result<Unit> BucketFileSystem::allocate(const Request& request, InodeNumber numb
 
 Result<Unit> BucketFileSystem::flush(const Request& request, InodeNumber number, std::uint64_t handle) {
   if (!writes(handle)) return Unit{};
-  const bool waits =
-      request.has_another_descriptor && files_.is_unwritten(number) && request.has_another_descriptor(number);
+  PAIL_TRY(const bool unwritten, files_.is_unwritten(number, epoch_of(handle)));
+  const bool waits = unwritten && request.has_another_descriptor && request.has_another_descriptor(number);
   if (!waits) return files_.store(number, epoch_of(handle), request.stop);
-  store_soon(number);
+  store_soon(number, std::chrono::milliseconds(100));
   return Unit{};
 }
 
 // Whoever made or emptied a file and writes nothing finds it in the bucket a little later all the same.
-void BucketFileSystem::store_soon(InodeNumber number) {
-  constexpr std::chrono::milliseconds kPause(100);
-  timer_.run_after(kPause, timer_.announce(), [this, number] {
-    helpers_.run([this, number] {
-      if (!files_.is_unwritten(number)) return;
-      const auto stored = files_.store(number, std::nullopt, {});
-      if (!stored) spdlog::warn("inode {}: not stored yet: {}", number, stored.error().context);
+void BucketFileSystem::store_soon(InodeNumber number, std::chrono::milliseconds pause) {
+  timer_.run_after(pause, timer_.announce(), [this, number, pause] {
+    background_.run([this, number, pause] {
+      const std::stop_token stop = background_stop_.get_token();
+      const auto unwritten = files_.is_unwritten(number, std::nullopt);
+      if (!unwritten || !*unwritten || stop.stop_requested()) return;
+      const auto stored = files_.store(number, std::nullopt, stop);
+      if (stored || stop.stop_requested()) return;
+      spdlog::warn("inode {}: not stored yet: {}", number, stored.error().context);
+      constexpr std::chrono::milliseconds kLongest(30'000);
+      store_soon(number, std::min(10 * pause, kLongest));
     });
   });
 }
@@ -380,7 +397,7 @@ std::map<InodeNumber, BucketFileSystem::PendingFile> BucketFileSystem::pending_f
     const auto view = local_.index->read();
     for (const InodeNumber number : view->staged()) {
       auto record = view->inode(number);
-      if (!record || record->unlinked()) continue;
+      if (!record || record->binding == cache::Binding::removed) continue;
       const auto key = tree_.key_of(*view, number);
       std::string shown_key = key ? *key : record->name;
       staged.emplace_back(std::move(*record), std::move(shown_key));
@@ -389,7 +406,8 @@ std::map<InodeNumber, BucketFileSystem::PendingFile> BucketFileSystem::pending_f
   std::map<InodeNumber, PendingFile> files;
   for (auto& [record, key] : staged) {
     const InodeNumber number = record.number;
-    files.emplace(number, PendingFile{std::move(key), view_.shown(std::move(record)).size});
+    const auto shown = view_.shown(record);
+    files.emplace(number, PendingFile{std::move(key), shown ? shown->size : record.size});
   }
   return files;
 }
@@ -407,6 +425,7 @@ Unstored BucketFileSystem::unstored(InodeNumber number, const PendingFile& file,
 }
 
 Result<Unit> BucketFileSystem::sync_all(const Sync& how) {
+  const std::stop_callback end_background(how.stop, [this] { background_stop_.request_stop(); });
   auto left = pending_files();
   std::vector<InodeNumber> files;
   for (const auto& [number, file] : left) files.push_back(number);

@@ -82,11 +82,11 @@ class BucketFileSystem final : public FileSystem {
   // The staged files that still have a name.
   std::map<InodeNumber, PendingFile> pending_files();
   Unstored unstored(InodeNumber number, const PendingFile& file, const Error& why, const std::stop_token& stop);
-  Entry shown(Directories::Found found);
+  Result<Entry> shown(Directories::Found found);
   OpenResult opened(const cache::InodeRecord& record, int flags) PAIL_EXCLUDES(mutex_);
   // Applies `edit` to the record and stores the attributes, once more when the object was changed meanwhile.
   Result<Entry> change_attributes(const Request& request, InodeNumber number, const Files::Edit& edit);
-  void store_soon(InodeNumber number);
+  void store_soon(InodeNumber number, std::chrono::milliseconds pause);
 
   const Options options_;
   const std::shared_ptr<cos::Client> store_;
@@ -96,6 +96,8 @@ class BucketFileSystem final : public FileSystem {
   Turns turns_;
   TreeGate gate_;
   Executor helpers_;
+  std::stop_source background_stop_;
+  Executor background_{2};  // stores what nobody waits for
   const AttributeView view_;
   Directories directories_;
   Files files_;

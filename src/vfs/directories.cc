@@ -149,13 +149,14 @@ Result<Unit> Directories::probe(InodeNumber parent, std::string_view name, const
 // The object and whether keys lie below it, both at once.
 Result<bool> Directories::probe_once(InodeNumber parent, std::string_view name, const std::stop_token& stop) {
   std::string key;
-  Tree::Spot spot;
-  std::uint64_t sequence = 0;
+  Asked asked;
   {
     auto change = index_.write();
     PAIL_TRY(key, tree_.prefix_of(*change, parent));
-    PAIL_TRY(spot, tree_.spot(*change, parent));
-    sequence = change->next_sequence();
+    PAIL_TRY(asked.spot, tree_.spot(*change, parent));
+    const auto dirent = change->dirent(parent, name);
+    if (dirent && dirent->number != 0) asked.known = change->inode(dirent->number);
+    asked.sequence = change->next_sequence();
     PAIL_CHECK(change->commit());
   }
   key += name;
@@ -166,16 +167,17 @@ Result<bool> Directories::probe_once(InodeNumber parent, std::string_view name, 
   const auto info = object.get();
   if (!below) return below.error();
   if (!info && info.error().fault != Fault::no_key) return info.error();
-  return bind_probed(spot, name, info, !below->objects.empty(), sequence);
+  return bind_probed(asked, name, info, !below->objects.empty());
 }
 
 // False: the directory was moved while the store was asked.
-Result<bool> Directories::bind_probed(const Tree::Spot& spot, std::string_view name,
-                                      const Result<cos::ObjectInfo>& object, bool directory, std::uint64_t sequence) {
-  const InodeNumber parent = spot.number;
+Result<bool> Directories::bind_probed(const Asked& asked, std::string_view name, const Result<cos::ObjectInfo>& object,
+                                      bool directory) {
+  const std::uint64_t sequence = asked.sequence;
+  const InodeNumber parent = asked.spot.number;
   const auto busy = turns_.taken();
   auto change = index_.write();
-  if (!tree_.still_lies(*change, spot)) return false;
+  if (!tree_.still_lies(*change, asked.spot)) return false;
   const auto dirent = change->dirent(parent, name);
   if (dirent && dirent->changed_seq > sequence) return true;
   auto record = dirent && dirent->number != 0 ? change->inode(dirent->number) : std::nullopt;
@@ -187,6 +189,10 @@ Result<bool> Directories::bind_probed(const Tree::Spot& spot, std::string_view n
   // What is being changed here, or has bytes that are not in the bucket yet, is there whatever the store says.
   if (record && (record->content == Content::staged || record->changed_seq > sequence || busy.contains(record->number)))
     return bound_to(record->number);
+  // So is what a listing has told of since.
+  const bool newer = record && (!asked.known || record->number != asked.known->number ||
+                                record->etag != asked.known->etag || record->stored != asked.known->stored);
+  if (newer) return bound_to(record->number);
   const bool other_type =
       record && (record->type == FileType::directory) != directory && record->form != DirectoryForm::plain_marker;
   if (other_type || (record && !object && !directory)) {
@@ -252,6 +258,7 @@ Result<InodeRecord> Directories::exact(InodeRecord record, const std::stop_token
     const auto info = store_.head_object(bucket_, key, stop);
     PAIL_TRY(auto accepted, accept(record, spot, info, turn));
     if (accepted) return std::move(*accepted);
+    PAIL_TRY(record, require(*index_.read(), record.number));
   }
 }
 
@@ -265,7 +272,9 @@ Result<std::optional<InodeRecord>> Directories::accept(const InodeRecord& asked,
   PAIL_TRY(InodeRecord record, require(*change, asked.number));
   if (record.changed_seq != asked.changed_seq || record.content == Content::staged || record.unlinked())
     return std::optional(std::move(record));
-  if (!tree_.still_lies(*change, spot)) return std::optional<InodeRecord>{};
+  // Nor of use: a listing has told of something newer since HEAD was sent.
+  const bool newer = record.etag != asked.etag || record.stored != asked.stored || record.epoch != asked.epoch;
+  if (newer || !tree_.still_lies(*change, spot)) return std::optional<InodeRecord>{};
   if (fault == Fault::denied) return std::optional(record);  // may be listed but not read: shown as the listing has it
   if (!info && fault != Fault::no_key) return info.error();
   if (busy) return std::optional(std::move(record));
@@ -410,10 +419,10 @@ DirectoryEntry Directories::entry_of(Found child, WithAttributes with) const {
   const bool exact = record.knowledge == Knowledge::exact;
   if (exact || staged || record.type == FileType::directory || record.size > kLargestLink) entry.type = record.type;
   if (with == WithAttributes::no || !exact) return entry;
-  const InodeRecord shown = view_.shown(std::move(record));
-  // Stored or removed since it was read: asked for when somebody wants to know.
-  if (shown.knowledge == Knowledge::exact && !shown.unlinked())
-    entry.entry = tree_.entry(shown, staged ? tree_.moment() : child.confirmed);
+  const auto shown = view_.shown(std::move(record));
+  // Stored or removed since it was read, or not to be seen now: asked for when somebody wants to know.
+  if (shown && shown->knowledge == Knowledge::exact && !shown->unlinked())
+    entry.entry = tree_.entry(*shown, staged ? tree_.moment() : child.confirmed);
   return entry;
 }
 

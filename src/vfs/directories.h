@@ -51,6 +51,12 @@ class Directories {
   Result<bool> empty(InodeNumber directory, const std::stop_token& stop);
 
  private:
+  // What was known of a name when the store was asked for it.
+  struct Asked {
+    Tree::Spot spot;
+    std::optional<cache::InodeRecord> known;
+    std::uint64_t sequence = 0;
+  };
   struct Glimpse {
     cache::InodeRecord self;
     std::vector<Found> children;
@@ -73,8 +79,8 @@ class Directories {
   Result<Unit> list_if_small(InodeNumber parent, std::string_view name, WallTime asked, const std::stop_token& stop);
   Result<Unit> probe(InodeNumber parent, std::string_view name, const std::stop_token& stop);
   Result<bool> probe_once(InodeNumber parent, std::string_view name, const std::stop_token& stop);
-  Result<bool> bind_probed(const Tree::Spot& parent, std::string_view name, const Result<cos::ObjectInfo>& object,
-                           bool directory, std::uint64_t sequence);
+  Result<bool> bind_probed(const Asked& asked, std::string_view name, const Result<cos::ObjectInfo>& object,
+                           bool directory);
   Result<cache::InodeRecord> exact(cache::InodeRecord record, const std::stop_token& stop,
                                    const Turns::Turn* turn = nullptr);
   Result<std::optional<cache::InodeRecord>> accept(const cache::InodeRecord& asked, const Tree::Spot& spot,

@@ -37,6 +37,17 @@ bool is_gone(const Error& error) {
   return error.fault == Fault::precondition || error.fault == Fault::no_key || error.fault == Fault::no_version;
 }
 
+// What an edit changed, done to the inode as it is by now: other members may have changed meanwhile.
+void apply_edit(const InodeRecord& before, const InodeRecord& edited, InodeRecord& record) {
+  record.permissions = edited.permissions;
+  record.uid = edited.uid;
+  record.gid = edited.gid;
+  record.headers = edited.headers;
+  if (edited.accessed != before.accessed) record.accessed = edited.accessed;
+  if (edited.modified != before.modified) record.modified = edited.modified;
+  record.changed = std::max(record.changed, edited.changed);
+}
+
 Error stale_if_gone(Error error) {
   if (is_gone(error)) error.errnum = ESTALE;
   return error;
@@ -44,7 +55,8 @@ Error stale_if_gone(Error error) {
 
 // A handle of another content than the present one may neither read nor write.
 Result<Unit> check_epoch(const InodeRecord& record, Files::Epoch epoch) {
-  if (!epoch || *epoch == record.epoch) return Unit{};
+  const bool gone = record.binding == cache::Binding::vanished;
+  if (!gone && (!epoch || *epoch == record.epoch)) return Unit{};
   return Error{ESTALE,
                fmt::format("{}: was replaced or removed by another writer while it was open", quote(record.name))};
 }
@@ -80,8 +92,11 @@ void Files::read(InodeNumber number, std::uint64_t epoch, Extent want, const std
   if (!file) {
     // Its upload may have ended just now.
     auto again = require(*index_.read(), number);
-    if (again && again->content == Content::remote) return read_remote(std::move(*again), want, stop, std::move(reply));
-    return reply(file.error());
+    if (!again) return reply(again.error());
+    if (const auto current = check_epoch(*again, epoch); !current) return reply(current.error());
+    if (again->content == Content::remote) return read_remote(std::move(*again), want, stop, std::move(reply));
+    // Or it lost against another writer and is being set aside.
+    return reply(file.error().errnum == ENOENT ? Error{ESTALE, file.error().context} : file.error());
   }
   read_staged(*record, *file, want, stop, std::move(reply));
 }
@@ -154,7 +169,10 @@ Result<Files::Staged> Files::staged(InodeNumber number) {
 Result<Files::Staged> Files::begin_staging(InodeNumber number, Epoch epoch, ByteCount most) {
   for (;;) {
     PAIL_TRY(const InodeRecord base, require(*index_.read(), number));
-    PAIL_CHECK(check_epoch(base, epoch));
+    if (const auto current = check_epoch(base, epoch); !current) {
+      discard(number);  // of a round before
+      return current.error();
+    }
     const ByteCount kept = std::min(base.size, most);
     PAIL_TRY(Staged file, staging_.create(number, kept));
     const auto reserved = kept.n > 0 ? file->reserve({{}, {kept.n}}) : Result<Unit>(Unit{});
@@ -169,8 +187,10 @@ Result<Files::Staged> Files::begin_staging(InodeNumber number, Epoch epoch, Byte
     record.content = Content::staged;
     record.changed_seq = change->next_sequence();
     change->put(record);
-    PAIL_CHECK(change->commit());
-    return file;
+    const auto committed = change->commit();
+    if (committed) return file;
+    discard(number);
+    return committed.error();
   }
 }
 
@@ -244,8 +264,10 @@ Result<Unit> Files::store(InodeNumber number, Epoch epoch, const std::stop_token
   return store_in_turn(number, epoch, stop);
 }
 
-bool Files::is_unwritten(InodeNumber number) {
-  if (!is_staged(number)) return false;
+Result<bool> Files::is_unwritten(InodeNumber number, Epoch epoch) {
+  PAIL_TRY(const InodeRecord record, require(*index_.read(), number));
+  PAIL_CHECK(check_epoch(record, epoch));
+  if (record.content != Content::staged) return false;
   const auto file = staged(number);
   return file && (*file)->size().n == 0;
 }
@@ -265,7 +287,7 @@ Result<Unit> Files::store_in_turn(InodeNumber number, Epoch epoch, const std::st
   const auto whole = hydrate(record, *file, stop);
   if (!whole && is_gone(whole.error())) return keep_conflict(record, whole.error());
   if (!whole) return whole.error();
-  const InodeRecord current = view_.shown(record);
+  PAIL_TRY(const InodeRecord current, view_.shown(record));
   const UploadJob job{.number = number,
                       .key = key,
                       .descriptor = file->descriptor(),
@@ -330,7 +352,8 @@ cache::KeptDescription Files::describe_nameless() const {
 
 // What people need to know of a file that is set aside, and `pailfs recover` to store it.
 cache::KeptDescription Files::describe(const InodeRecord& record, cache::KeptReason reason, std::string error) {
-  InodeRecord shown = view_.shown(record);
+  const auto seen = view_.shown(record);
+  InodeRecord shown = seen ? *seen : record;
   cache::KeptDescription description;
   description.reason = reason;
   description.error = std::move(error);
@@ -402,7 +425,8 @@ Result<Unit> Files::store_attributes(InodeNumber number, const Edit& edit, const
     PAIL_TRY(key, draft.type == FileType::directory ? tree_.prefix_of(*view, number) : tree_.key_of(*view, number));
     uploading = draft.content == Content::staged && view->upload(number).has_value();
   }
-  draft = view_.shown(std::move(draft));
+  PAIL_TRY(draft, view_.shown(std::move(draft)));
+  const InodeRecord before = draft;
   draft.changed = now();
   PAIL_CHECK(edit(draft));
   if (uploading) uploader_.abandon(number);  // a recorded upload was begun with the headers of before
@@ -411,13 +435,7 @@ Result<Unit> Files::store_attributes(InodeNumber number, const Edit& edit, const
   if (in_bucket) PAIL_CHECK(put_attributes(draft, key, stop));
   auto change = index_.write();
   PAIL_CHECK(change->update(number, [&](InodeRecord& record) {
-    record.permissions = draft.permissions;
-    record.uid = draft.uid;
-    record.gid = draft.gid;
-    record.accessed = draft.accessed;
-    record.modified = draft.modified;
-    record.changed = draft.changed;
-    record.headers = draft.headers;
+    apply_edit(before, draft, record);
     record.checked = tree_.moment();
     record.knowledge = Knowledge::exact;
     record.changed_seq = change->next_sequence();
@@ -511,19 +529,23 @@ Result<Unit> Files::stage_empty(InodeNumber number) {
   return Unit{};
 }
 
-Result<Unit> Files::preserve(const InodeRecord& record, const std::stop_token& stop) {
+Result<Files::Preserved> Files::preserve(const InodeRecord& record, const std::stop_token& stop) {
   if (record.type != FileType::regular || record.content == Content::staged || !opens_.maybe_open(record.number))
-    return Unit{};
+    return Preserved();
   if (record.size.n > options_.cache_size.n / 2) {
     spdlog::warn("{}: removed while it is open; too large to keep a copy for whoever reads it", quote(record.name));
-    return Unit{};
+    return Preserved();
   }
   const auto file = begin_staging(record.number, record.epoch, record.size);
-  const auto whole = file ? hydrate(record, **file, stop) : Result<Unit>(file.error());
-  if (errnum_of(whole) != ENOSPC) return whole;
-  if (file) release_preserved(record.number);
+  if (!file && file.error().errnum != ENOSPC) return file.error();
+  if (file) {
+    Preserved copy(*this, record.number);
+    const auto whole = hydrate(record, **file, stop);
+    if (whole) return copy;
+    if (whole.error().errnum != ENOSPC) return whole.error();
+  }
   spdlog::warn("{}: removed while it is open; no disk space to keep a copy for whoever reads it", quote(record.name));
-  return Unit{};
+  return Preserved();
 }
 
 bool Files::is_staged(InodeNumber number) {
@@ -550,7 +572,7 @@ void Files::set_aside_leftovers() {
   for (const InodeNumber number : index_.read()->staged()) {
     auto record = index_.read()->inode(number);
     if (!record) continue;
-    if (!record->unlinked()) {
+    if (record->binding != cache::Binding::removed) {
       const auto path = staging_.set_aside(number, describe(*record, cache::KeptReason::never_closed));
       if (!path) {
         spdlog::error("{}: was never stored and stays in the staging folder: {}", quote(record->name),

@@ -37,8 +37,8 @@ class Files {
   Result<Unit> reserve(InodeNumber number, Epoch epoch, Extent extent, const std::stop_token& stop);
   // What was written is in the bucket when it returns without error; nothing to do for a file that was not.
   Result<Unit> store(InodeNumber number, Epoch epoch, const std::stop_token& stop);
-  // A file that was made or emptied and has no bytes yet.
-  bool is_unwritten(InodeNumber number);
+  // A file that was made or emptied and has no bytes yet. Errors: ESTALE as the others.
+  Result<bool> is_unwritten(InodeNumber number, Epoch epoch);
 
   // ---- for other parts; the caller has the inode's turn ----
   Result<Unit> store_in_turn(InodeNumber number, Epoch epoch, const std::stop_token& stop);
@@ -46,11 +46,25 @@ class Files {
   // `edit` is given the inode as it is and may refuse.
   using Edit = std::function<Result<Unit>(cache::InodeRecord&)>;
   Result<Unit> store_attributes(InodeNumber number, const Edit& edit, const std::stop_token& stop);
-  // Keeps the content of an open file that is about to lose its object.
-  Result<Unit> preserve(const cache::InodeRecord& record, const std::stop_token& stop);
+  // A copy of the content of an open file that is about to lose its object. Given up when it goes, unless keep() said
+  // that the object is gone.
+  class Preserved {
+   public:
+    Preserved() = default;
+    Preserved(Files& files, InodeNumber number) : files_(&files), number_(number) {}
+    Preserved(Preserved&& other) noexcept : files_(std::exchange(other.files_, nullptr)), number_(other.number_) {}
+    Preserved& operator=(Preserved&&) = delete;
+    ~Preserved() {
+      if (files_ != nullptr) files_->release_preserved(number_);
+    }
+    void keep() { files_ = nullptr; }
+
+   private:
+    Files* files_ = nullptr;
+    InodeNumber number_ = 0;
+  };
+  Result<Preserved> preserve(const cache::InodeRecord& record, const std::stop_token& stop);
   bool is_staged(InodeNumber number);
-  // It kept its object after all.
-  void release_preserved(InodeNumber number);
   Result<Unit> set_staged_time(InodeNumber number, WallTime modified);
   // A new, empty, staged file that replaces nothing.
   Result<Unit> stage_empty(InodeNumber number);
@@ -76,6 +90,7 @@ class Files {
   std::uint64_t bytes_uploaded() const { return uploader_.bytes_uploaded(); }
 
  private:
+  void release_preserved(InodeNumber number);
   using Staged = std::shared_ptr<cache::StagedFile>;
 
   Result<cos::CopyResult> copy_marker(const std::string& from, const std::string& to, const std::stop_token& stop);

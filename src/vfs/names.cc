@@ -277,16 +277,13 @@ Result<Names::Progress> Names::remove_file(const Request& request, const Intent&
   if (!leads_to(place, number)) return Progress::look_again;
   PAIL_TRY(const InodeRecord record, require(*index_.read(), number));
   PAIL_TRY(const std::string key, key_for(place));
-  PAIL_CHECK(files_.preserve(record, request.stop));
+  PAIL_TRY(auto preserved, files_.preserve(record, request.stop));
   PAIL_CHECK(begin(request, earlier, number));
-  const bool preserved = record.content == Content::remote && files_.is_staged(number);
   // An upload that ended with an error may have made an object all the same.
   const bool stored = !record.etag.empty() || !record.attempted.empty();
   const auto deleted = stored ? store_.delete_object(options_.bucket, key, request.stop) : Result<Unit>(Unit{});
-  if (!deleted) {
-    if (preserved) files_.release_preserved(number);
-    return deleted.error();
-  }
+  if (!deleted) return deleted.error();
+  preserved.keep();
   {
     auto change = index_.write();
     change->unbind(place.parent, place.name, {0, tree_.moment(), change->next_sequence()});

@@ -98,7 +98,6 @@ class Names {
     std::optional<Error> old_stays;  // the old object could not be deleted
   };
   struct Deletes;
-  class Preserved;
 
   Result<Renaming> look_up(const Request& request, const Intent& earlier, Place from, Place to);
   static Result<Unit> check_types(const cache::InodeRecord& source, const std::optional<cache::InodeRecord>& target,

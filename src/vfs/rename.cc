@@ -76,22 +76,6 @@ Result<TreeGate::Closure> Names::close_gate(const Renaming& renaming) {
 
 // ---- files ----------------------------------------------------------------------------------------------------------
 
-// The copy of an open file that is about to be replaced, given up again unless the file was.
-class Names::Preserved {
- public:
-  Preserved(Files& files, InodeNumber number) : files_(files), number_(number) {}
-  ~Preserved() {
-    if (number_ != 0) files_.release_preserved(number_);
-  }
-  Preserved(const Preserved&) = delete;
-  Preserved& operator=(const Preserved&) = delete;
-  void keep() { number_ = 0; }
-
- private:
-  Files& files_;
-  InodeNumber number_;
-};
-
 Result<Names::Progress> Names::rename_file(Renaming renaming) {
   auto& [source, target] = renaming.inodes;
   const std::stop_token& stop = renaming.request.stop;
@@ -108,10 +92,7 @@ Result<Names::Progress> Names::rename_file(Renaming renaming) {
   const bool local = source.content == Content::staged && source.etag.empty() && source.attempted.empty() &&
                      opens_.maybe_open(source.number);
   if (!local) PAIL_CHECK(files_.store_in_turn(source.number, std::nullopt, stop));
-  const bool staged_before = target && files_.is_staged(target->number);
-  const auto kept = target ? files_.preserve(*target, stop) : Result<Unit>(Unit{});
-  Preserved preserved(files_, target && !staged_before && files_.is_staged(target->number) ? target->number : 0);
-  PAIL_CHECK(kept);
+  PAIL_TRY(auto preserved, target ? files_.preserve(*target, stop) : Files::Preserved());
 
   PAIL_TRY(auto closed, close_gate(renaming));
   if (!still_there(renaming)) return Progress::look_again;
@@ -166,11 +147,14 @@ Error Names::old_object_stays(std::string_view from, const Error& why) {
 // ---- the index ------------------------------------------------------------------------------------------------------
 
 Result<Unit> Names::rebind_file(const Renaming& renaming, const Moved& moved) {
+  const auto& target = renaming.inodes.target;
   auto change = index_.write();
   const std::uint64_t sequence = change->next_sequence();
   PAIL_CHECK(rebind(*change, renaming, sequence));
   PAIL_CHECK(change->update(renaming.inodes.source.number, [&](InodeRecord& record) {
     record.etag = moved.etag.text;
+    // What our uploads may have left under the new name is ours to replace.
+    if (record.content == Content::staged && target) record.attempted += target->attempted;
     record.stored = moved.stored;
     record.written.reset();
     record.checked = tree_.moment();
