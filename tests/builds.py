@@ -101,7 +101,7 @@ ASAN = Build("asan", ["--buildtype=plain", "-Doptimization=1", "-Dcpp_args=-g1",
              compiler=clang_or_gcc,
              environment={
                  "ASAN_OPTIONS": "detect_stack_use_after_return=1:strict_string_checks=1:"
-                                 "allow_addr2line=1",
+                                 "allow_addr2line=1:handle_sigbus=0",
                  "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1:allow_addr2line=1"})
 TSAN = Build("tsan", ["--buildtype=plain", "-Doptimization=1", "-Dcpp_args=-g1",
                       "-Db_sanitize=thread"],

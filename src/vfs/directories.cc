@@ -55,6 +55,7 @@ Result<Directories::Found> Directories::resolve(InodeNumber parent, std::string_
   const bool staged = found->record.content == Content::staged;
   if (staged || tree_.attributes_fresh(found->record, found->confirmed)) return std::move(*found);
   PAIL_TRY(InodeRecord record, exact(std::move(found->record), stop));
+  if (record.unlinked()) return resolve(parent, name, stop);  // the name leads to another inode by now
   return Found{std::move(record), found->confirmed};
 }
 
@@ -195,7 +196,9 @@ Result<bool> Directories::bind_probed(const Asked& asked, std::string_view name,
   if (newer) return bound_to(record->number);
   const bool other_type =
       record && (record->type == FileType::directory) != directory && record->form != DirectoryForm::plain_marker;
-  if (other_type || (record && !object && !directory)) {
+  const bool replaced = record && object && !directory && record->etag != object->etag.text &&
+                        record->type != FileType::directory && opens_.maybe_open(record->number);
+  if (other_type || replaced || (record && !object && !directory)) {
     const InodeNumber number = record->number;
     if (!vanish(*change, opens_, std::move(*record), sequence)) return bound_to(number);
     record.reset();
@@ -293,6 +296,7 @@ Result<std::optional<InodeRecord>> Directories::accept(const InodeRecord& asked,
     record.form = form;
   } else {
     const bool same = record.etag == info->etag.text;
+    if (!same && opens_.maybe_open(record.number)) return replaced(std::move(change), std::move(record), *info);
     if (!same) ++record.epoch;
     const std::string target = record.link_target;
     apply_object(record, *info, false, tree_.defaults());
@@ -303,6 +307,26 @@ Result<std::optional<InodeRecord>> Directories::accept(const InodeRecord& asked,
   change->put(record);
   PAIL_CHECK(change->commit());
   return std::optional(std::move(record));
+}
+
+// Others put another content under the name of a file that is open. The kernel's pages belong to the number, so the
+// name gets a new one, and the old one is vanished.
+Result<std::optional<InodeRecord>> Directories::replaced(std::unique_ptr<cache::WriteTransaction> change,
+                                                         InodeRecord old, const cos::ObjectInfo& info) {
+  const InodeNumber number = old.number;
+  InodeRecord fresh;
+  fresh.number = change->next_inode_number();
+  fresh.parent = old.parent;
+  fresh.name = old.name;
+  if (!vanish(*change, opens_, std::move(old))) return std::optional<InodeRecord>{};
+  apply_object(fresh, info, false, tree_.defaults());
+  if (fresh.type == FileType::directory) fresh.form = DirectoryForm::plain_marker;
+  fresh.checked = tree_.moment();
+  change->put(fresh);
+  change->bind(fresh.parent, fresh.name, {fresh.number, fresh.checked, 0});
+  PAIL_TRY(InodeRecord vanished, require(*change, number));
+  PAIL_CHECK(change->commit());
+  return std::optional(std::move(vanished));
 }
 
 // A program that asks for the attributes of one entry after the other gets those of the next ones in parallel.

@@ -85,6 +85,8 @@ class Directories {
                                    const Turns::Turn* turn = nullptr);
   Result<std::optional<cache::InodeRecord>> accept(const cache::InodeRecord& asked, const Tree::Spot& spot,
                                                    const Result<cos::ObjectInfo>& info, const Turns::Turn* turn);
+  Result<std::optional<cache::InodeRecord>> replaced(std::unique_ptr<cache::WriteTransaction> change,
+                                                     cache::InodeRecord old, const cos::ObjectInfo& info);
   bool heal(InodeNumber parent, InodeNumber child);
   WallTime latest(WallTime a, WallTime b) const;
   void head_siblings(const cache::InodeRecord& record);

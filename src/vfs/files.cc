@@ -399,10 +399,11 @@ void Files::leave_base(InodeNumber number) {
   if (const auto committed = change->commit(); !committed) spdlog::warn("{}", committed.error().context);
 }
 
-// A file that never was in the bucket has nothing to fall back to: the name may lead to somebody else's object.
+// A file that never was in the bucket has nothing to fall back to. One that is open keeps its number for what was lost:
+// the name gets another, since the kernel's pages belong to the number.
 void Files::forget_name_of_lost(cache::WriteTransaction& change, const InodeRecord& record) {
   if (record.unlinked()) return change.erase(record.number);
-  if (!record.etag.empty()) return;
+  if (!record.etag.empty() && !opens_.maybe_open(record.number)) return;
   forget_name(change, record);
   if (!vanish(change, opens_, record)) spdlog::warn("{}: cannot be forgotten", quote(record.name));
 }
@@ -536,15 +537,13 @@ Result<Files::Preserved> Files::preserve(const InodeRecord& record, const std::s
     spdlog::warn("{}: removed while it is open; too large to keep a copy for whoever reads it", quote(record.name));
     return Preserved();
   }
-  const auto file = begin_staging(record.number, record.epoch, record.size);
-  if (!file && file.error().errnum != ENOSPC) return file.error();
-  if (file) {
-    Preserved copy(*this, record.number);
-    const auto whole = hydrate(record, **file, stop);
-    if (whole) return copy;
-    if (whole.error().errnum != ENOSPC) return whole.error();
-  }
-  spdlog::warn("{}: removed while it is open; no disk space to keep a copy for whoever reads it", quote(record.name));
+  const auto file = begin_staging(record.number, std::nullopt, record.size);
+  Preserved copy = file ? Preserved(*this, record.number) : Preserved();
+  const auto whole = file ? hydrate(record, **file, stop) : Result<Unit>(file.error());
+  if (whole) return copy;
+  if (whole.error().errnum == EINTR) return whole.error();
+  spdlog::warn("{}: removed while it is open; whoever has it open cannot read it any more: {}", quote(record.name),
+               whole.error().context);
   return Preserved();
 }
 
@@ -574,19 +573,23 @@ void Files::set_aside_leftovers() {
     if (!record) continue;
     if (record->binding != cache::Binding::removed) {
       const auto path = staging_.set_aside(number, describe(*record, cache::KeptReason::never_closed));
-      if (!path) {
+      if (!path && path.error().errnum != ENOENT) {
         spdlog::error("{}: was never stored and stays in the staging folder: {}", quote(record->name),
                       path.error().context);
         continue;
       }
-      spdlog::warn("{}: was being written when the last mount ended and was never closed; its bytes are kept in {}",
-                   quote(record->name), path->string());
+      if (path)
+        spdlog::warn("{}: was being written when the last mount ended and was never closed; its bytes are kept in {}",
+                     quote(record->name), path->string());
     }
     leave_base(number);
   }
 }
 
 void Files::sweep() {
+  // The process before this one was killed between setting bytes aside and saying so.
+  for (const InodeNumber number : index_.read()->staged())
+    if (errnum_of(staged(number)) == ENOENT) leave_base(number);
   const auto staged_numbers = index_.read()->staged();
   auto is_staged = [&](InodeNumber number) {
     return std::ranges::find(staged_numbers, number) != staged_numbers.end();

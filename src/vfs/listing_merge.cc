@@ -151,7 +151,9 @@ void ListingMerge::merge(cache::WriteTransaction& change, const std::string& nam
   if (known_directory && seen.directory) return;
   if (known && !seen.directory && known->etag == seen.object->etag.text && !known->etag.empty())
     return note_same_content(change, std::move(*known), *seen.object);
-  if (known && (known_directory || seen.directory)) {  // a file became a directory or the other way round
+  // A file became a directory or the other way round; or its content is another one while it is open: the kernel's
+  // pages belong to the number, so the new content gets a new one.
+  if (known && (known_directory || seen.directory || opens_->maybe_open(known->number))) {
     if (!vanish(change, *opens_, std::move(*known), sequence_)) return;
     known.reset();
   }

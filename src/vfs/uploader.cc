@@ -52,6 +52,15 @@ cos::CallContext in_full(const std::stop_token& stop) {
   return {stop, cos::Effort::full};
 }
 
+// Whether an object has the attributes that were sent with it.
+bool holds(const cos::ObjectHeaders& found, const cos::ObjectHeaders& sent) {
+  return std::ranges::all_of(sent.metadata, [&](const http::Header& wanted) {
+    return std::ranges::any_of(found.metadata, [&](const http::Header& field) {
+      return field.name == wanted.name && field.value == wanted.value;
+    });
+  });
+}
+
 std::string quoted_hex(std::string_view raw) {
   return '"' + to_hex(bytes_of(raw)) + '"';
 }
@@ -144,7 +153,7 @@ Result<Unit> Uploader::announce(const UploadJob& job, const std::string& etag) {
   if (job.attempted.find(etag) != std::string::npos) return Unit{};
   auto change = index_.write();
   PAIL_CHECK(change->update(job.number, [&](cache::InodeRecord& record) {
-    constexpr std::size_t kMost = 512;  // bytes: the last few; quotes keep the tags apart
+    constexpr std::size_t kMost = 4096;  // bytes: the last few; quotes keep the tags apart
     if (record.attempted.size() > kMost) record.attempted.erase(0, record.attempted.size() - kMost / 2);
     record.attempted += etag;
   }));
@@ -153,11 +162,20 @@ Result<Unit> Uploader::announce(const UploadJob& job, const std::string& etag) {
 
 Result<Uploader::Verdict> Uploader::judge(UploadJob& job, const std::string& etag, const Error& refused,
                                           const cos::CallContext& context) {
+  const auto attempted = [&](const std::string& tag) {
+    return !tag.empty() && job.attempted.find(tag) != std::string::npos;
+  };
   const auto info = store_.head_object(bucket_, job.key, context);
-  if (!info) return refused;
-  if (info->etag.text == etag && info->size == job.size) return Verdict::done;
-  const bool earlier = !info->etag.empty() && job.attempted.find(info->etag.text) != std::string::npos;
-  if (!earlier || info->etag == job.replaces) return refused;
+  const bool absent = !info && info.error().fault == Fault::no_key;
+  if (!info && !absent) return info.error();
+  // What was to be replaced is still what is there: the refusal is not the store's.
+  const bool as_expected = absent ? job.replaces.empty() : info->etag == job.replaces;
+  if (as_expected && refused.fault == Fault::precondition) return Error{EIO, refused.context, Fault::trouble};
+  if (absent) return refused;
+  // An equal object that nobody here can have sent is somebody else's.
+  const bool sent = info->etag.text == etag && (refused.may_have_happened || attempted(etag));
+  if (sent && info->size == job.size && holds(info->headers, job.headers)) return Verdict::done;
+  if (!sent && !attempted(info->etag.text)) return refused;
   job.replaces = info->etag;
   return Verdict::again;
 }
@@ -221,9 +239,16 @@ Result<cache::UploadRecord> Uploader::begin(const UploadJob& job, const std::sto
 
 Result<Uploaded> Uploader::multipart(UploadJob job, const std::stop_token& stop) {
   const WallTime sent = system_clock().wall();
+  const bool resumed = index_.read()->upload(job.number).has_value();
   PAIL_TRY(const cache::UploadRecord upload, begin_replacing(job, stop));
   const cos::UploadId id{upload.upload_id};
-  PAIL_TRY(const std::vector<Part> parts, send_parts(job, upload, stop));
+  const auto sent_parts = send_parts(job, upload, stop);
+  if (!sent_parts && sent_parts.error().fault == Fault::no_upload) {
+    abandon(job.number);  // others ended it
+    if (resumed) return multipart(std::move(job), stop);
+  }
+  if (!sent_parts) return sent_parts.error();
+  const std::vector<Part>& parts = *sent_parts;
 
   Uploaded uploaded;
   std::vector<cos::CompletedPart> list;

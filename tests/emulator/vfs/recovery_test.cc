@@ -41,8 +41,14 @@ TEST_F(RecoveryTest, OurOwnPutOnAStoreWithoutConditionsIsNoConflict) {
   ASSERT_EQ(write("x", "1"), 0);
   const auto [number, handle] = create("file");
   ASSERT_TRUE(fs_->write(request(), number, handle, {0}, bytes("ours")));
-  put("file", "ours");  // as an attempt whose worker died
+  server_->add_fault({.operations = {"PutObject"},
+                      .time = emulator::FaultTime::after,
+                      .times = 1,
+                      .status = 403,
+                      .code = "AccessDenied"});
+  EXPECT_EQ(errnum_of(fs_->flush(request(), number, handle)), EACCES);
   EXPECT_EQ(errnum_of(fs_->flush(request(), number, handle)), 0);
+  EXPECT_EQ(object("file"), "ours");
 }
 
 TEST_F(RecoveryTest, APatchOfAReplacedObjectIsKept) {

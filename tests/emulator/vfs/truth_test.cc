@@ -349,6 +349,120 @@ TEST_F(TruthTest, AnUploadAfterOneWhoseAnswerWasLostReplacesItsOwnObject) {
   EXPECT_THAT(kept(), IsEmpty());
 }
 
+TEST_F(TruthTest, AttributesSetAfterAnUploadWhoseAnswerWasLostAreStored) {
+  server_->add_fault(
+      {.operations = {"PutObject"}, .time = FaultTime::after, .times = 1, .status = 403, .code = "AccessDenied"});
+  const auto [number, handle] = create("f");
+  ASSERT_EQ(write_to({number, handle}, "bytes"), 0);
+  EXPECT_EQ(flush({number, handle}), EACCES);
+  ASSERT_TRUE(fs_->setattr(request(), number, {.permissions = 0600}));
+  EXPECT_EQ(flush({number, handle}), 0);
+  start_cold();
+  EXPECT_EQ(attributes("f").permissions, 0600u);
+}
+
+TEST_F(TruthTest, AnEqualObjectThatOthersMadeFirstIsNotOurs) {
+  const auto [number, handle] = create("lock");
+  put("lock", "");
+  EXPECT_EQ(flush({number, handle}), ESTALE);
+}
+
+TEST_F(TruthTest, ARefusalThatTheStoreDoesNotBearOutIsNoConflict) {
+  put("f", "base");
+  const Handle file = open("f");
+  ASSERT_EQ(write_to(file, "OURS"), 0);
+  server_->add_fault({.operations = {"PutObject"}, .times = 1, .status = 412, .code = "PreconditionFailed"});
+  EXPECT_EQ(flush(file), EIO);
+  EXPECT_EQ(flush(file), 0);
+  EXPECT_EQ(object("f"), "OURS");
+  EXPECT_THAT(kept(), IsEmpty());
+}
+
+TEST_F(TruthTest, AnUploadThatOthersAbortedBeginsAnew) {
+  options_.part_size = 5_MiB;
+  start();
+  const std::string content = ramp(12'000'000);
+  const auto [number, handle] = create("large");
+  for (std::size_t at = 0; at < content.size(); at += 1'000'000)
+    ASSERT_EQ(write_to({number, handle}, content.substr(at, 1'000'000), at), 0);
+  server_->add_fault({.operations = {"UploadPart"}, .after = 1, .status = 403, .code = "AccessDenied"});
+  EXPECT_EQ(flush({number, handle}), EACCES);
+  server_->clear_faults();
+  const auto uploads = store_->list_uploads(kBucket, "", "", "");
+  ASSERT_TRUE(uploads);
+  ASSERT_EQ(uploads->uploads.size(), 1u);
+  ASSERT_TRUE(store_->abort_upload(kBucket, "large", uploads->uploads[0].id));
+  EXPECT_EQ(flush({number, handle}), 0);
+  EXPECT_TRUE(object("large") == content);
+  EXPECT_EQ(open_uploads(), 0u);
+}
+
+TEST_F(TruthTest, AnOpenFileThatOthersReplacedCanBeRemoved) {
+  put("f", ramp(3'000'000));
+  start_cold();
+  const Handle file = open("f", O_RDONLY);
+  put("f", "theirs");
+  EXPECT_EQ(unlink("f"), 0);
+  EXPECT_THAT(keys(), IsEmpty());
+  close(file);
+}
+
+TEST_F(TruthTest, ARemovalThatFailsLeavesNothingForAReadersCloseToStore) {
+  ASSERT_EQ(write("f", "content"), 0);
+  const Handle file = open("f", O_RDONLY);
+  server_->add_fault({.operations = {"DeleteObject", "CopyObject"}, .status = 403, .code = "AccessDenied"});
+  EXPECT_EQ(unlink("f"), EACCES);
+  ASSERT_EQ(write("g", "other"), 0);
+  EXPECT_EQ(rename("g", "f"), EACCES);
+  const auto before = requests("PutObject");
+  close(file);
+  EXPECT_EQ(requests("PutObject"), before);
+  EXPECT_EQ(object("f"), "content");
+}
+
+TEST_F(TruthTest, AFileThatIsRenamedOverAnUploadWhoseAnswerWasLostReplacesIt) {
+  server_->add_fault(
+      {.operations = {"PutObject"}, .time = FaultTime::after, .times = 1, .status = 403, .code = "AccessDenied"});
+  const auto [old_number, old_handle] = create("f");
+  ASSERT_EQ(write_to({old_number, old_handle}, "taken"), 0);
+  EXPECT_EQ(flush({old_number, old_handle}), EACCES);
+  const auto [number, handle] = create("f.tmp");
+  ASSERT_EQ(write_to({number, handle}, "new"), 0);
+  EXPECT_EQ(rename("f.tmp", "f"), 0);
+  EXPECT_EQ(flush({number, handle}), 0);
+  EXPECT_EQ(object("f"), "new");
+}
+
+TEST_F(TruthTest, StagedBytesThatWereSetAsideByAProcessThatWasKilledThenDoNotHideTheName) {
+  put("f", "theirs");
+  const Handle file = open("f");
+  ASSERT_EQ(write_to(file, "OURS"), 0);
+  fs_.reset();
+  std::filesystem::remove_all(options_.cache_directory / "staging");
+  start();
+  EXPECT_EQ(read("f"), "theirs");
+}
+
+// ---- a number is one content ----
+
+TEST_F(TruthTest, ContentThatOthersPutUnderTheNameOfAnOpenFileGetsANumberOfItsOwn) {
+  options_.metadata_ttl = 0s;
+  start();
+  put("f", ramp(1000));
+  const Handle file = open("f", O_RDONLY);
+  put("f", ramp(1000, 7));
+  const InodeNumber by_look_up = look("f");
+  EXPECT_NE(by_look_up, file.number);
+  put("f", ramp(1000, 9));
+  const Handle second = open("f", O_RDONLY);
+  put("f", ramp(1000, 11));
+  names("");
+  EXPECT_NE(look("f"), second.number);
+  EXPECT_EQ(read("f"), ramp(1000, 11));
+  EXPECT_TRUE(fs_->getattr(request(), file.number));  // fstat() goes on
+  EXPECT_EQ(errnum_of(fs_->open_file(request(), file.number, O_WRONLY)), ESTALE);
+}
+
 // ---- attributes of others, and clocks ----
 
 TEST_F(TruthTest, PermissionsThatAnotherMountChangesAreSeen) {
