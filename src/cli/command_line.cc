@@ -28,7 +28,7 @@ void add_argument(CLI::App& command, const Argument& argument, CommandLine& line
   if (argument.required) option->required();
   if (!argument.value.empty()) option->type_name(std::string(argument.value));
   if (std::holds_alternative<std::vector<std::string> CommandLine::*>(argument.field))
-    option->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+    option->expected(1)->allow_extra_args(false)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
 }
 
 const CommandRow* find_command(std::string_view name) {

@@ -102,6 +102,13 @@ TEST(MountHelper, TakesATypeAndJoinedValues) {
   ASSERT_TRUE(line);
   EXPECT_THAT(line->options, ElementsAre("ro"));
 }
+TEST(CommandLine, AnOptionTakesOneValueAndLeavesTheWordsBehindItAlone) {
+  const CommandLine line = parsed({"recover", "-o", "url=http://127.0.0.1:1", "store", "x"});
+  EXPECT_THAT(line.options, ElementsAre("url=http://127.0.0.1:1"));
+  EXPECT_EQ(line.action, "store");
+  EXPECT_EQ(line.kept, "x");
+}
+
 TEST(MountHelper, RefusesWhatItCannotDo) {
   EXPECT_FALSE(parse_mount_helper({"bucket", "/mnt", "-N", "/proc/1/ns/mnt"}));
   EXPECT_FALSE(parse_mount_helper({"bucket", "/mnt", "-Q"}));
