@@ -144,13 +144,16 @@ void Files::read_remote(InodeRecord record, Extent want, const std::stop_token& 
     if (data || !is_gone(data.error())) return reply(std::move(data));
     // Not this version any more: renamed or rewritten by ourselves, or changed by somebody else.
     helpers_.run([this, record, version, want, stop, reply, why = data.error()] {
+      // Whoever renames it or changes its attributes is between the store's step and ours: looked at when that is done.
+      const auto turn = turns_.take(record.number, stop);
+      if (!turn) return reply(turn.error());
       auto known = require(*index_.read(), record.number);
       if (!known) return reply(why);
       const auto latest = tree_.version_of(*index_.read(), *known);
       const bool moved = latest && known->epoch == record.epoch && known->content == Content::remote &&
                          (latest->key != version.key || latest->etag != version.etag);
       if (moved) return reader_.read(*latest, record.number, want, stop, reply);
-      const auto confirmed = directories_.confirm(record.number, stop);
+      const auto confirmed = directories_.confirm(record.number, stop, &*turn);
       if (!confirmed) spdlog::debug("{}", confirmed.error().context);
       reply(Error{ESTALE, why.context});
     });

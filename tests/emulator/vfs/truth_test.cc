@@ -317,6 +317,22 @@ TEST_F(TruthTest, AnInodeThatDoesNotHaveTheNameThatLeadsToItIsListedAgain) {
   EXPECT_EQ(read("a/one"), "1");
 }
 
+TEST_F(TruthTest, AFileThatIsReadWhileItIsRenamedStaysReadable) {
+  const std::string content = ramp(2'000'000);
+  put("f", content);
+  start_cold();
+  const Handle file = open("f", O_RDONLY);
+  server_->add_fault(
+      {.operations = {"DeleteObject"}, .kind = FaultKind::stall, .time = FaultTime::after, .stall_time = 500ms});
+  auto renaming = std::async(std::launch::async, [&] { return rename("f", "g"); });
+  while (object("f") != "<none>") std::this_thread::sleep_for(5ms);
+  int errnum = 0;
+  EXPECT_TRUE(read_open(file.number, file.handle, content.size(), &errnum) == content);
+  EXPECT_EQ(errnum, 0);
+  EXPECT_EQ(renaming.get(), 0);
+  close(file);
+}
+
 // ---- deletes and lost answers ----
 
 TEST_F(TruthTest, AFileWhoseUploadFailedAfterTheStoreTookItStaysDeleted) {
