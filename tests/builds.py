@@ -105,7 +105,7 @@ ASAN = Build("asan", ["--buildtype=plain", "-Doptimization=1", "-Dcpp_args=-g1",
                  "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1:allow_addr2line=1"})
 TSAN = Build("tsan", ["--buildtype=plain", "-Doptimization=1", "-Dcpp_args=-g1",
                       "-Db_sanitize=thread"],
-             environment={"TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1"})
+             environment={"TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1:handle_sigbus=0"})
 
 
 @dataclasses.dataclass

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -63,7 +64,7 @@ class VfsTest : public testing::Test {
   std::shared_ptr<cos::Client> store_;
   std::shared_ptr<OpenTable> opens_;
   std::unique_ptr<FileSystem> fs_;
-  std::uint64_t unique_ = 2;
+  std::atomic<std::uint64_t> unique_{2};  // requests may come from several threads
 };
 
 }  // namespace pail::vfs
