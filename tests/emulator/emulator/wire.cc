@@ -8,6 +8,8 @@
 #include <sys/time.h>
 
 #include <cerrno>
+#include <chrono>
+#include <thread>
 
 #include "emulator/request.h"
 
@@ -136,6 +138,15 @@ WireAnswer Serving::ask(const std::string& method, const std::string& target, co
   Wire wire(emulator_->port());
   wire.send(text(method, target, body, headers));
   return wire.receive(method);
+}
+
+bool Serving::await_requests(const std::string& operation, std::uint64_t count) {
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (emulator_->counters()[operation].requests < count) {
+    if (std::chrono::steady_clock::now() > end) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  return true;
 }
 
 }  // namespace pail::emulator

@@ -50,6 +50,8 @@ class Serving {
                    const std::vector<std::string>& headers = {});
   WireAnswer ask(const std::string& method, const std::string& target, const std::string& body = {},
                  const std::vector<std::string>& headers = {});
+  // Waits until `count` requests have ended, each by its answer or by a connection that was given up. False after 20 s.
+  bool await_requests(const std::string& operation, std::uint64_t count);
 
  private:
   std::filesystem::path directory_;
