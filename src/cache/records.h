@@ -70,7 +70,7 @@ struct InodeRecord {
   std::string headers;                 // the object's other headers, encoded by the layer above
   WallTime stored{};                   // when its object or marker was written, by the store's clock; epoch: not known
   std::optional<WriteWindow> written;  // our own write, whose time the store has not told yet
-  std::string attempted;               // the ETag of an upload of ours whose outcome is not known; empty: none
+  std::string attempted;               // quoted ETags, joined, of uploads of ours whose outcome is not known
   WallTime checked{};                  // when the store last confirmed it
   WallTime listed{};                   // directories: when the last complete listing began; epoch: never
   std::uint64_t epoch = 0;             // raised when the content changed remotely: handles of an older epoch are stale

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <list>
 #include <optional>
 #include <unordered_map>
 
@@ -75,33 +76,59 @@ class DirectoryStagingArea final : public StagingArea {
   void describe(InodeNumber number, KeptDescription& description) PAIL_EXCLUDES(mutex_);
   Result<Unit> move_data(InodeNumber number, const std::filesystem::path& target) PAIL_EXCLUDES(mutex_);
 
+  std::shared_ptr<StagedFile> use(InodeNumber number, std::shared_ptr<SparseStagedFile> file) PAIL_REQUIRES(mutex_);
+  void close(InodeNumber number) PAIL_REQUIRES(mutex_);
+
   const std::filesystem::path directory_;
   const std::shared_ptr<FreeSpace> space_;
   Mutex mutex_;
+  // The last ones used, the newest first: opening one anew reads its log, which grows with every write.
+  std::list<std::pair<InodeNumber, std::shared_ptr<SparseStagedFile>>> recent_ PAIL_GUARDED_BY(mutex_);
   std::unordered_map<InodeNumber, std::weak_ptr<SparseStagedFile>> open_files_ PAIL_GUARDED_BY(mutex_);
 };
 
 Result<std::shared_ptr<StagedFile>> DirectoryStagingArea::create(InodeNumber number, ByteCount base_size) {
   MutexLock lock(mutex_);
-  open_files_.erase(number);
+  close(number);
   PAIL_TRY(auto file, SparseStagedFile::create(directory_, number, base_size, space_));
-  open_files_[number] = file;
-  return std::shared_ptr<StagedFile>(std::move(file));
+  return use(number, std::move(file));
 }
 
 Result<std::shared_ptr<StagedFile>> DirectoryStagingArea::open(InodeNumber number) {
   MutexLock lock(mutex_);
   if (const auto known = open_files_.find(number); known != open_files_.end())
-    if (auto file = known->second.lock()) return std::shared_ptr<StagedFile>(std::move(file));
-  open_files_.erase(number);
+    if (auto file = known->second.lock()) return use(number, std::move(file));
+  close(number);
   PAIL_TRY(auto file, SparseStagedFile::open(directory_, number, space_));
+  return use(number, std::move(file));
+}
+
+std::shared_ptr<StagedFile> DirectoryStagingArea::use(InodeNumber number, std::shared_ptr<SparseStagedFile> file) {
+  constexpr std::size_t kMostRecent = 64;  // each keeps two descriptors
   open_files_[number] = file;
-  return std::shared_ptr<StagedFile>(std::move(file));
+  const auto place = std::ranges::find(recent_, number, [](const auto& used) { return used.first; });
+  if (place != recent_.end()) {
+    recent_.splice(recent_.begin(), recent_, place);
+  } else {
+    recent_.emplace_front(number, file);
+  }
+  if (recent_.size() > kMostRecent) {
+    const InodeNumber oldest = recent_.back().first;
+    recent_.pop_back();
+    if (const auto known = open_files_.find(oldest); known->second.expired()) open_files_.erase(known);
+  }
+  return file;
+}
+
+// Whoever still has it goes on with what it had.
+void DirectoryStagingArea::close(InodeNumber number) {
+  recent_.remove_if([number](const auto& used) { return used.first == number; });
+  open_files_.erase(number);
 }
 
 Result<Unit> DirectoryStagingArea::remove(InodeNumber number) {
   MutexLock lock(mutex_);
-  open_files_.erase(number);
+  close(number);
   const std::filesystem::path data = staged_data_path(directory_, number);
   // The log last: without data it is a leftover, data without its log would look damaged.
   for (const auto& path : {data, staged_whole_path(directory_, number), staged_log_path(data), note_path(number)})
@@ -168,7 +195,7 @@ Result<std::filesystem::path> DirectoryStagingArea::set_aside(InodeNumber number
 
 Result<Unit> DirectoryStagingArea::move_data(InodeNumber number, const std::filesystem::path& target) {
   MutexLock lock(mutex_);
-  open_files_.erase(number);
+  close(number);
   const std::filesystem::path data = data_path(number);
   if (::renameat2(AT_FDCWD, data.c_str(), AT_FDCWD, target.c_str(), RENAME_NOREPLACE) != 0)
     return errno_error(errno, data.string());
@@ -204,6 +231,10 @@ void DirectoryStagingArea::remove_leftovers() {
 
 Result<std::unique_ptr<StagingArea>> StagingArea::open(const std::filesystem::path& directory, ByteCount min_free) {
   PAIL_CHECK(make_private_directory(directory));
+  // Made while there is room: on a full disk a file can still be moved there.
+  const std::filesystem::path kept = kept_folder(directory.parent_path());
+  for (const auto& folder : {kept, kept_description_path(kept / "any").parent_path()})
+    if (const auto made = make_private_directory(folder); !made) spdlog::warn("{}", made.error().context);
   PAIL_TRY(UniqueFd handle, open_file(directory, O_RDONLY | O_DIRECTORY));
   auto area =
       std::make_unique<DirectoryStagingArea>(directory, std::make_shared<FreeSpace>(std::move(handle), min_free));

@@ -182,9 +182,21 @@ TEST_F(StagingTest, AFailureIsForgottenWithItsFile) {
   EXPECT_TRUE(std::filesystem::is_empty(directory.path() / "staging"));
 }
 
+TEST_F(StagingTest, AFileThatWasJustUsedStaysOpenUntilItIsRemoved) {
+  const std::weak_ptr<StagedFile> used = create(100);
+  EXPECT_FALSE(used.expired());
+  for (InodeNumber other = kNumber + 1; other < kNumber + 100; ++other) ASSERT_TRUE(area->create(other, {}));
+  EXPECT_TRUE(used.expired());  // but not all that ever were
+  const std::weak_ptr<StagedFile> again = *area->open(kNumber);
+  EXPECT_FALSE(again.expired());
+  ASSERT_TRUE(area->remove(kNumber));
+  EXPECT_TRUE(again.expired());
+}
+
 TEST_F(StagingTest, BytesAreKeptWhenTheirDescriptionCannotBeWritten) {
   const auto file = create(0);
   ASSERT_TRUE(file->write(ByteOffset{0}, bytes_of("precious")));
+  std::filesystem::remove(directory.path() / "descriptions");
   ASSERT_TRUE(write_file_atomically(directory.path() / "descriptions", "in the way"));
   const auto path = area->set_aside(kNumber, {.name = "x"});
   ASSERT_TRUE(path) << path.error().context;
