@@ -122,7 +122,7 @@ Result<PutResult> Store::put_object(std::string_view bucket, const PutRequest& r
   call.repetition = Repetition::matters;  // its own first execution makes the conditions fail
   Answer answer = send(std::move(call), context);
   if (answer.failure && answer.failure->may_have_happened && answer.failure->fault == Fault::precondition)
-    return find_own_write(bucket, request.key, ETag{'"' + body.hex + '"'}, *std::move(answer.failure),
+    return find_own_write(bucket, request.key, ETag{'"' + body.hex + '"'}, request.headers, *std::move(answer.failure),
                           std::move(context));
   PAIL_TRY(const http::Response response, response_of(std::move(answer)));
   PAIL_CHECK(compare_etag(what, response.headers, body));
@@ -132,9 +132,10 @@ Result<PutResult> Store::put_object(std::string_view bucket, const PutRequest& r
 }
 
 Result<PutResult> Store::find_own_write(std::string_view bucket, std::string_view key, const ETag& expected,
-                                        Error failure, CallContext context) {
+                                        const ObjectHeaders& headers, Error failure, CallContext context) {
   const auto info = head_object(bucket, key, std::move(context));
-  if (info && same_version(info->etag, expected)) return PutResult{info->etag, info->version_id, {}};
+  if (info && same_version(info->etag, expected) && holds_metadata(*info, headers))
+    return PutResult{info->etag, info->version_id, {}};
   failure.context += "; the answer to an earlier attempt was lost, and what is stored now is not what was sent";
   return failure;
 }

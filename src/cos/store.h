@@ -86,8 +86,8 @@ class Store final : public Client {
                              const ServerError& refusal, CallContext context);
 
   // What a lost answer left in doubt: is the object now the one that was to be written?
-  Result<PutResult> find_own_write(std::string_view bucket, std::string_view key, const ETag& expected, Error failure,
-                                   CallContext context);
+  Result<PutResult> find_own_write(std::string_view bucket, std::string_view key, const ETag& expected,
+                                   const ObjectHeaders& headers, Error failure, CallContext context);
 
   Link link_;
   Addresses addresses_;

@@ -110,7 +110,7 @@ Result<PutResult> Store::complete_upload(std::string_view bucket, std::string_vi
   // A completed upload is gone: a repeated request is refused although its own first attempt succeeded.
   if (answer.failure && in_doubt(*answer.failure)) {
     const ETag expected = multipart_etag(parts).value_or(ETag{"(not known)"});
-    return find_own_write(bucket, key, expected, *std::move(answer.failure), std::move(context));
+    return find_own_write(bucket, key, expected, {}, *std::move(answer.failure), std::move(context));
   }
   PAIL_TRY(const http::Response response, response_of(std::move(answer)));
   PAIL_TRY(ETag etag, in_call(what, parse_complete(response.body)));
