@@ -10,6 +10,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "cos/conditional_writes.h"
 #include "vfs/object_metadata.h"
 
 namespace pail::cli {
@@ -85,16 +86,17 @@ class Transfer {
   Result<Unit> conditionally(const Send& send) {
     if (overwrite_ == Overwrite::yes) return send(cos::Preconditions{});
     auto sent = send(cos::Preconditions{.if_match = {}, .if_none_match = {}, .if_absent = true});
-    if (errnum_of(sent) != EOPNOTSUPP) return sent;
+    if (sent || !cos::ConditionalWrites::in_doubt(sent.error())) return sent;
     const auto there = store_.head_object(bucket_, key_);
-    if (there) return Error{EEXIST, ""};
-    if (there.error().errnum != ENOENT) return there.error();
+    if (there) return Error{EEXIST, key_, Fault::exists};
+    if (there.error().fault != Fault::no_key) return there.error();
     return send(cos::Preconditions{});
   }
 
   Result<Unit> explained(Result<Unit> outcome) const {
-    const int errnum = errnum_of(outcome);
-    if (errnum != ESTALE && errnum != EEXIST) return outcome;
+    const bool taken =
+        !outcome && (outcome.error().fault == Fault::precondition || outcome.error().fault == Fault::exists);
+    if (!taken) return outcome;
     return Error{EEXIST, fmt::format("{}: there is an object of this name in {}; store under another one with --as "
                                      "KEY, or replace it with --overwrite",
                                      quote(key_), bucket_)};

@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "cache/kept.h"
+#include "cache/staging.h"
 #include "cli/cache_directory.h"
 
 namespace pail::cli {
@@ -41,10 +42,21 @@ Result<Unit> move_kept(const fs::path& from, const fs::path& to) {
   return Unit{};
 }
 
+// What could not be put aside stays where it is, and the directory with it.
+Result<Unit> check_nothing_staged(const fs::path& folder) {
+  if (!fs::exists(folder)) return Unit{};
+  PAIL_TRY(const auto staging, cache::StagingArea::open(folder, {}));
+  const std::size_t left = staging->all().size();
+  if (left == 0) return Unit{};
+  return Error{ENOSPC, fmt::format("{}: {} files that are not stored cannot be put aside; make room on its disk",
+                                   folder.string(), left)};
+}
+
 Result<Unit> sweep(const fs::path& sibling, const fs::path& own, const OpenIn& open) {
   if (fs::exists(sibling / "index") || fs::exists(sibling / "staging")) {
     PAIL_TRY(const auto files, open(sibling));
   }
+  PAIL_CHECK(check_nothing_staged(sibling / "staging"));
   PAIL_CHECK(move_kept(sibling, own));
   std::error_code failed;
   if (!cache::kept_files(sibling).empty()) return Unit{};
