@@ -51,6 +51,8 @@ class Connection {
   Result<Unit> ask_again();
   // From now on nothing that is read is carried out. Waits at most `most` for what is in flight.
   void close_for_requests(std::chrono::milliseconds most);
+  // Gives up what is in flight and what comes: their callers get EINTR.
+  void stop_requests() { in_flight_.stop_all(); }
   void probe() { in_flight_.probe(); }
 
  private:

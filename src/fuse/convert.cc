@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <sys/xattr.h>
 
+#include <algorithm>
 #include <cerrno>
 
 namespace pail::fuse {
@@ -21,8 +22,11 @@ timespec to_timespec(WallTime time) {
   return {seconds.count(), (since - seconds).count()};
 }
 
+// As local file systems do, a time that cannot be kept becomes the nearest that can: 1684 to 2255.
 WallTime to_time(const timespec& time) {
-  return WallTime(std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec));
+  constexpr time_t kFarthest = 9'000'000'000;  // seconds from 1970; 64 bits of nanoseconds hold little more
+  const time_t seconds = std::clamp(time.tv_sec, -kFarthest, kFarthest);
+  return WallTime(std::chrono::seconds(seconds) + std::chrono::nanoseconds(time.tv_nsec));
 }
 
 }  // namespace

@@ -18,6 +18,7 @@ std::stop_token InFlight::begin(std::uint64_t unique, pid_t caller) {
   Request request{.stop = {}, .caller = caller};
   {
     const MutexLock lock(mutex_);
+    if (stopped_) request.stop.request_stop();  // nobody can have a callback on it yet
     request.interrupted = take_early_interrupt(unique);
     requests_.insert_or_assign(unique, request);
   }
@@ -36,6 +37,16 @@ void InFlight::end(std::uint64_t unique) {
     ended_.notify_all();
   }
   if (interrupted) watch_.remove(unique);
+}
+
+void InFlight::stop_all() {
+  std::vector<std::stop_source> stops;
+  {
+    const MutexLock lock(mutex_);
+    stopped_ = true;
+    for (const auto& [unique, request] : requests_) stops.push_back(request.stop);
+  }
+  for (std::stop_source& stop : stops) stop.request_stop();
 }
 
 void InFlight::interrupt(std::uint64_t unique) {

@@ -28,6 +28,8 @@ class InFlight {
   std::stop_token begin(std::uint64_t unique, pid_t caller) PAIL_EXCLUDES(mutex_);
   // It is about to be answered. What is not in flight is ignored.
   void end(std::uint64_t unique) PAIL_EXCLUDES(mutex_);
+  // The time is up: every request is stopped, and so is each that comes later.
+  void stop_all() PAIL_EXCLUDES(mutex_);
   // Its caller took a signal. May come before begin(): another thread may read the interrupt first.
   void interrupt(std::uint64_t unique) PAIL_EXCLUDES(mutex_);
 
@@ -53,6 +55,7 @@ class InFlight {
 
   Mutex mutex_;
   CondVar ended_;
+  bool stopped_ PAIL_GUARDED_BY(mutex_) = false;
   std::unordered_map<std::uint64_t, Request> requests_ PAIL_GUARDED_BY(mutex_);
   // Interrupts without a request: mostly of requests just answered. The oldest is overwritten.
   std::vector<std::uint64_t> early_ PAIL_GUARDED_BY(mutex_);

@@ -22,7 +22,7 @@ class StopClock {
   explicit StopClock(SharedState& state);
 
   void begin_end() PAIL_EXCLUDES(mutex_);
-  // Requested when the time is up; never before the end has begun.
+  // Requested when the time is up; never before begin_end() here.
   std::stop_token time_up() const { return source_.get_token(); }
 
  private:

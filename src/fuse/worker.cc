@@ -90,6 +90,7 @@ Worker::Worker(const Inherited& fds, SharedMemory memory, const WorkerSettings& 
       connection_(fds.connection, *memory_),
       opens_(std::make_shared<SharedOpenTable>(*memory_)),
       stop_clock_(*memory_),
+      stop_requests_(stop_clock_.time_up(), [this] { connection_.stop_requests(); }),
       heartbeat_(*memory_, connection_) {
   the_connection = &connection_;
 }

@@ -4,8 +4,10 @@
 #include <fuse3/fuse_lowlevel.h>
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <thread>
 
 #include "base/mutex.h"
@@ -75,6 +77,8 @@ class Worker {
   FuseSession session_;
   std::unique_ptr<vfs::FileSystem> files_;
   StopClock stop_clock_;
+  // Whoever still waits when the time is up gets an answer, not the end of the process.
+  std::stop_callback<std::function<void()>> stop_requests_;
   std::atomic<bool> some_stay_{false};
   Heartbeat heartbeat_;
 };

@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 """How a mount ends, and what the next one finds: nothing is lost, and nobody is told so too early."""
 import contextlib
+import errno
 import json
 import os
 import signal
 import subprocess
+import threading
 import time
 import urllib.request
 
@@ -128,6 +130,30 @@ def a_store_that_hangs_holds_the_end_for_stop_timeout(place):
     assert kept_files(place) == [BYTES] * 8
 
 
+def a_call_that_waits_is_answered_when_the_time_is_up(place):
+    mount = place.mount("stop_timeout=2")
+    set_faults(place, slow(0))
+    fd = os.open(mount.path / "file", os.O_CREAT | os.O_WRONLY)
+    os.write(fd, BYTES)
+    answers = []
+
+    def close():
+        try:
+            os.close(fd)
+        except OSError as refused:
+            answers.append(refused.errno)
+
+    closing = threading.Thread(target=close)
+    closing.start()
+    mount.process.send_signal(signal.SIGTERM)
+    closing.join(60)
+    assert answers == [errno.EINTR], answers  # not ECONNABORTED: nobody was killed
+    assert mount.process.wait(60) != 0
+    set_faults(place)
+    mount.start()
+    assert kept_files(place) == [BYTES]
+
+
 def files_are_stored_in_parallel_at_the_end(place):
     mount = place.mount("stop_timeout=40")
     set_faults(place, slow(2000))
@@ -195,6 +221,7 @@ def what_a_second_mount_left_is_kept_by_the_next(place):
 if __name__ == "__main__":
     harness.main([umount_returns_when_everything_is_in_the_bucket, the_helper_of_umount_waits_as_well,
                   umount_names_what_stays_and_where_it_is_kept, a_store_that_hangs_holds_the_end_for_stop_timeout,
+                  a_call_that_waits_is_answered_when_the_time_is_up,
                   files_are_stored_in_parallel_at_the_end, a_loop_of_umount_and_mount_loses_no_mount,
                   a_mount_waits_for_the_one_before_it, a_second_mount_beside_a_live_one_does_not_wait,
                   what_a_second_mount_left_is_kept_by_the_next])

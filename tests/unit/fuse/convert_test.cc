@@ -62,6 +62,15 @@ TEST(ToChange, TakesOnlyWhatIsAsked) {
   EXPECT_EQ(to_change(wanted, FUSE_SET_ATTR_SIZE, at(0)).size, ByteCount{77});
 }
 
+TEST(ToChange, ATimeThatCannotBeKeptBecomesTheNearest) {
+  struct stat wanted {};
+  wanted.st_mtim = {13'569'465'600, 0};   // 2400
+  wanted.st_atim = {-30'610'224'000, 0};  // 1000
+  const auto change = to_change(wanted, FUSE_SET_ATTR_MTIME | FUSE_SET_ATTR_ATIME, {});
+  EXPECT_EQ(*change.modified, WallTime(std::chrono::seconds(9'000'000'000)));
+  EXPECT_EQ(*change.accessed, WallTime(std::chrono::seconds(-9'000'000'000)));
+}
+
 TEST(ToChange, NowIsTheTimeGiven) {
   struct stat wanted {};
   const auto change = to_change(wanted, FUSE_SET_ATTR_MTIME | FUSE_SET_ATTR_MTIME_NOW, at(5));

@@ -67,6 +67,16 @@ TEST(InFlight, ACallerThatGoesAfterItsInterruptStopsItsRequest) {
   EXPECT_EQ(stopped.get_future().wait_for(std::chrono::seconds(30)), std::future_status::ready);
 }
 
+TEST(InFlight, StoppingAllStopsWhatIsThereAndWhatComes) {
+  InFlight requests;
+  const auto token = requests.begin(2, gettid());
+  const std::stop_callback answer(token, [&] { requests.end(2); });
+  requests.stop_all();
+  EXPECT_TRUE(token.stop_requested());
+  EXPECT_TRUE(requests.wait_until_empty(std::chrono::milliseconds(0)));
+  EXPECT_TRUE(requests.begin(4, gettid()).stop_requested());
+}
+
 TEST(InFlight, AStopCallbackMayAnswerTheRequest) {
   InFlight requests;
   const auto token = requests.begin(2, kUnseen);
