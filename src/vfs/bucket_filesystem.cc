@@ -18,10 +18,14 @@ namespace {
 
 constexpr ByteCount kLongestLink{4095};
 
+bool changes_content(int flags) {
+  return (flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC) != 0;
+}
+
 // A handle says which content it was opened on and whether it may change it, and nothing else: any process can serve
 // it.
 std::uint64_t make_handle(std::uint64_t epoch, int flags) {
-  return epoch << 1 | ((flags & O_ACCMODE) == O_RDONLY ? 0 : 1);
+  return epoch << 1 | (changes_content(flags) ? 1 : 0);
 }
 std::uint64_t epoch_of(std::uint64_t handle) {
   return handle >> 1;
@@ -46,16 +50,18 @@ BucketFileSystem::BucketFileSystem(Options options, std::shared_ptr<cos::Client>
       tree_(options_, local_.index->generation()),
       gate_(*local_.index),
       helpers_(std::max(4u, options_.parallel)),
+      readers_(std::max(4u, options_.parallel)),
       view_(*local_.index, *local_.staging),
       directories_(*local_.index, tree_, view_, *opens_, turns_, *store_, options_.bucket, helpers_),
       files_(*local_.index, tree_, view_, *opens_, turns_, gate_, *store_, directories_, *local_.staging,
-             *local_.blocks, options_, helpers_),
+             *local_.blocks, options_, readers_),
       names_(*local_.index, tree_, *opens_, turns_, gate_, *store_, directories_, files_, options_) {}
 
 // What helpers still do uses the parts that are destroyed before them.
 BucketFileSystem::~BucketFileSystem() {
   background_stop_.request_stop();
   background_.finish();
+  readers_.finish();
   helpers_.finish();
 }
 
@@ -72,6 +78,9 @@ Result<Unit> BucketFileSystem::begin(Start start) {
   change.reset();
   files_.sweep();
   if (start == Start::resume) {
+    names_.keep_turns();
+    constexpr std::chrono::seconds kAskedAgain(10);  // the kernel does that at once
+    timer_.run_after(kAskedAgain, timer_.announce(), [this] { names_.drop_turns(); });
     // One that the process before this one was about to store; others are not kept waiting by it.
     for (const InodeNumber number : local_.index->read()->staged()) {
       const auto unwritten = files_.is_unwritten(number, std::nullopt);
@@ -79,8 +88,8 @@ Result<Unit> BucketFileSystem::begin(Start start) {
     }
     return Unit{};
   }
-  names_.finish_interrupted();
-  files_.set_aside_leftovers();
+  if (!options_.read_only) names_.finish_interrupted();
+  PAIL_CHECK(files_.set_aside_leftovers());
   for (const InodeNumber number : local_.index->read()->orphans()) {
     files_.discard(number);
     auto erasing = local_.index->write();
@@ -234,8 +243,7 @@ OpenResult BucketFileSystem::opened(const InodeRecord& record, int flags) {
 }
 
 Result<OpenResult> BucketFileSystem::open_file(const Request& request, InodeNumber number, int flags) {
-  const bool to_write = (flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC) != 0;
-  if (to_write) PAIL_CHECK(check_writable());
+  if (changes_content(flags)) PAIL_CHECK(check_writable());
   PAIL_TRY(auto found, directories_.current(number, request.stop));
   if (found.record.type == FileType::directory) return Error{EISDIR, "a directory"};
   if (found.record.binding == cache::Binding::vanished)
@@ -249,9 +257,9 @@ Result<std::pair<Entry, OpenResult>> BucketFileSystem::create(const Request& req
   PAIL_CHECK(check_writable());
   const Existing existing = (flags & O_EXCL) != 0 ? Existing::refuse : Existing::accept;
   PAIL_TRY(InodeRecord record, names_.create(request, parent, name, mode, existing));
-  if ((flags & O_TRUNC) != 0 && record.content == Content::remote)
-    PAIL_CHECK(files_.truncate(record.number, record.epoch, {}, request.stop));
+  if ((flags & O_TRUNC) != 0) PAIL_CHECK(files_.truncate(record.number, record.epoch, {}, request.stop));
   const OpenResult result = opened(record, O_RDWR);  // its first close stores it, whatever it was opened for
+  PAIL_TRY(record, require(*local_.index->read(), record.number));  // it may have been emptied
   PAIL_TRY(Entry entry, shown({std::move(record), tree_.moment()}));
   return std::pair(std::move(entry), result);
 }
@@ -450,6 +458,7 @@ Result<Unit> BucketFileSystem::sync_all(const Sync& how) {
   StoreAll([this, &how](InodeNumber number) { return files_.store(number, std::nullopt, how.stop); },
            std::max(1u, options_.parallel / 2))
       .run(files, ended, tell);
+  names_.wait_for_deletes(how.stop);
   if (first) return *first;
   return local_.index->sync();
 }

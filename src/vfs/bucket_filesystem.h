@@ -95,7 +95,7 @@ class BucketFileSystem final : public FileSystem {
   const Tree tree_;
   Turns turns_;
   TreeGate gate_;
-  Executor helpers_;
+  Executor helpers_, readers_;
   std::stop_source background_stop_;
   Executor background_{2};  // stores what nobody waits for
   const AttributeView view_;

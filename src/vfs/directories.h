@@ -32,7 +32,8 @@ class Directories {
   };
   // The inode a name leads to, with its attributes exact. Errors: ENOENT, ENOTDIR.
   Result<Found> resolve(InodeNumber parent, std::string_view name, const std::stop_token& stop);
-  // The inode as it is now: confirmed by the store when what is known is old. Errors: ESTALE it is gone.
+  // The inode as it is now: confirmed by the store when what is known is old. Errors: ENOENT the store has it no
+  // more; ESTALE the index has it no more.
   // A caller that has the inode's turn says so with it: what the store says then cannot be our own work under way.
   Result<Found> current(InodeNumber number, const std::stop_token& stop, const Turns::Turn* turn = nullptr);
   // The same, asking the store however fresh what is known is. For files in the bucket.

@@ -65,7 +65,7 @@ Result<Unit> check_epoch(const InodeRecord& record, Files::Epoch epoch) {
 
 Files::Files(cache::Index& index, const Tree& tree, const AttributeView& view, OpenTable& opens, Turns& turns,
              TreeGate& gate, cos::Client& store, Directories& directories, cache::StagingArea& staging,
-             cache::BlockCache& blocks, const Options& options, Executor& helpers)
+             cache::BlockCache& blocks, const Options& options, Executor& readers)
     : index_(index),
       tree_(tree),
       view_(view),
@@ -77,7 +77,7 @@ Files::Files(cache::Index& index, const Tree& tree, const AttributeView& view, O
       staging_(staging),
       blocks_(blocks),
       options_(options),
-      helpers_(helpers),
+      readers_(readers),
       reader_(store, options.bucket, blocks, {options.memory.n / 2}),
       uploader_(index, store, options.bucket, options.part_size, std::max(1u, options.parallel / 2)) {}
 
@@ -104,7 +104,7 @@ void Files::read(InodeNumber number, std::uint64_t epoch, Extent want, const std
 void Files::read_staged(const InodeRecord& record, const Staged& file, Extent want, const std::stop_token& stop,
                         ReadReply reply) {
   if (file->missing(want).empty()) return reply(compose(record, *file, want, stop));
-  helpers_.run([this, record, file, want, stop, reply] { reply(compose(record, *file, want, stop)); });
+  readers_.run([this, record, file, want, stop, reply] { reply(compose(record, *file, want, stop)); });
 }
 
 // The bytes that are staged, with those of the base that were not fetched in between. Nothing is written: a read works
@@ -122,8 +122,7 @@ Result<ReadData> Files::compose(const InodeRecord& record, const cache::StagedFi
     if (got > 0) continue;
     const auto gaps = file.missing({at, end});
     if (gaps.empty() || gaps.front().begin != at) break;  // cut off in the meantime
-    PAIL_TRY(const auto version, tree_.version_of(*index_.read(), record));
-    auto fetched = reader_.read_now(version, record.number, gaps.front(), stop);
+    auto fetched = fetch_base(record, gaps.front(), stop);
     if (!fetched) return stale_if_gone(fetched.error());
     for (const auto piece : fetched->pieces) {
       std::ranges::copy(piece, out(want.begin + ByteCount{filled}).begin());
@@ -137,13 +136,27 @@ Result<ReadData> Files::compose(const InodeRecord& record, const cache::StagedFi
   return data;
 }
 
+// Bytes of the object that a staging file is based on. It moves when a directory above is renamed: what was not found
+// at its old place is asked for at its new one.
+Result<ReadData> Files::fetch_base(const InodeRecord& record, Extent want, const std::stop_token& stop) {
+  PAIL_TRY(auto version, tree_.version_of(*index_.read(), record));
+  for (;;) {
+    auto fetched = reader_.read_now(version, record.number, want, stop);
+    if (fetched || !is_gone(fetched.error())) return fetched;
+    PAIL_TRY(const InodeRecord known, require(*index_.read(), record.number));
+    PAIL_TRY(auto latest, tree_.version_of(*index_.read(), known));
+    if (known.epoch != record.epoch || latest.key == version.key) return fetched;
+    version = std::move(latest);
+  }
+}
+
 void Files::read_remote(InodeRecord record, Extent want, const std::stop_token& stop, ReadReply reply) {
   auto version = tree_.version_of(*index_.read(), record);
   if (!version) return reply(version.error());
   auto checked = [this, record, version = *version, want, stop, reply](Result<ReadData> data) {
     if (data || !is_gone(data.error())) return reply(std::move(data));
     // Not this version any more: renamed or rewritten by ourselves, or changed by somebody else.
-    helpers_.run([this, record, version, want, stop, reply, why = data.error()] {
+    readers_.run([this, record, version, want, stop, reply, why = data.error()] {
       // Whoever renames it or changes its attributes is between the store's step and ours: looked at when that is done.
       const auto turn = turns_.take(record.number, stop);
       if (!turn) return reply(turn.error());
@@ -152,7 +165,7 @@ void Files::read_remote(InodeRecord record, Extent want, const std::stop_token& 
       const auto latest = tree_.version_of(*index_.read(), *known);
       const bool moved = latest && known->epoch == record.epoch && known->content == Content::remote &&
                          (latest->key != version.key || latest->etag != version.etag);
-      if (moved) return reader_.read(*latest, record.number, want, stop, reply);
+      if (moved) return read_remote(std::move(*known), want, stop, reply);
       const auto confirmed = directories_.confirm(record.number, stop, &*turn);
       if (!confirmed) spdlog::debug("{}", confirmed.error().context);
       reply(Error{ESTALE, why.context});
@@ -209,7 +222,7 @@ Result<Files::Staged> Files::writable(const Turns::Turn& turn, Epoch epoch, Byte
     PAIL_CHECK(check_epoch(record, epoch));
     uploading = record.content == Content::staged && view->upload(number).has_value();
   }
-  if (uploading) uploader_.abandon(number);  // its parts would mix old and new bytes
+  if (uploading) PAIL_CHECK(uploader_.abandon(number, stop));  // it was begun with the times of before
   if (record.content == Content::staged) return staged(number);
   if (record.knowledge != Knowledge::exact) PAIL_CHECK(directories_.current(number, stop, &turn));
   return begin_staging(number, epoch, most);
@@ -379,16 +392,21 @@ Result<Unit> Files::keep_conflict(const InodeRecord& record, Error why) {
   const auto reason = why.fault == Fault::no_key ? cache::KeptReason::removed : cache::KeptReason::conflict;
   why.errnum = ESTALE;
   PAIL_TRY(const auto path, staging_.set_aside(record.number, describe(record, reason, why.context)));
-  spdlog::error("{}: changed by another writer since it was read here; what was written here is kept in {}",
-                quote(record.name), path.string());
+  spdlog::error("{}: {} by another writer since it was read here; what was written here is kept in {}",
+                quote(record.name), reason == cache::KeptReason::removed ? "removed" : "changed", path.string());
   leave_base(record.number);
   return why;
+}
+
+// Of content that will not be stored any more.
+void Files::abandon_upload(InodeNumber number) {
+  if (const auto done = uploader_.abandon(number, {}); !done) spdlog::warn("{}", done.error().context);
 }
 
 // The staged bytes of an inode are elsewhere now. What its name leads to is the bucket's business again, and handles
 // that were opened on the lost content are stale for ever.
 void Files::leave_base(InodeNumber number) {
-  if (index_.read()->upload(number)) uploader_.abandon(number);
+  abandon_upload(number);
   auto change = index_.write();
   const auto changed = change->update(number, [](InodeRecord& record) {
     record.content = Content::remote;
@@ -433,10 +451,14 @@ Result<Unit> Files::store_attributes(InodeNumber number, const Edit& edit, const
   const InodeRecord before = draft;
   draft.changed = now();
   PAIL_CHECK(edit(draft));
-  if (uploading) uploader_.abandon(number);  // a recorded upload was begun with the headers of before
+  if (uploading) PAIL_CHECK(uploader_.abandon(number, stop));  // a recorded upload was begun with the headers of before
   const bool in_bucket =
       draft.content == Content::remote && !draft.unlinked() && !key.empty() && number != cache::kRootInode;
-  if (in_bucket) PAIL_CHECK(put_attributes(draft, key, stop));
+  if (in_bucket)
+    if (const auto put = put_attributes(draft, key, stop); !put) {
+      ask_anew(number);
+      return put;
+    }
   auto change = index_.write();
   PAIL_CHECK(change->update(number, [&](InodeRecord& record) {
     apply_edit(before, draft, record);
@@ -450,6 +472,17 @@ Result<Unit> Files::store_attributes(InodeNumber number, const Edit& edit, const
     record.written = draft.written;
   }));
   return change->commit();
+}
+
+// A request that failed may have been carried out all the same: what the object is now is asked of the store.
+void Files::ask_anew(InodeNumber number) {
+  auto change = index_.write();
+  const auto unsure = [](InodeRecord& record) {
+    record.knowledge = Knowledge::listed;
+    record.checked = {};
+  };
+  if (!change->update(number, unsure)) return;
+  if (const auto committed = change->commit(); !committed) spdlog::warn("{}", committed.error().context);
 }
 
 // Writes the attributes of a draft to its object: a marker anew, a file by a copy onto itself. What the store answers
@@ -533,7 +566,8 @@ Result<Unit> Files::stage_empty(InodeNumber number) {
   return Unit{};
 }
 
-Result<Files::Preserved> Files::preserve(const InodeRecord& record, const std::stop_token& stop) {
+Result<Files::Preserved> Files::preserve(InodeNumber number, const std::stop_token& stop) {
+  PAIL_TRY(const InodeRecord record, require(*index_.read(), number));
   if (record.type != FileType::regular || record.content == Content::staged || !opens_.maybe_open(record.number))
     return Preserved();
   if (record.size.n > options_.cache_size.n / 2) {
@@ -565,28 +599,31 @@ void Files::release_preserved(InodeNumber number) {
 }
 
 void Files::discard(InodeNumber number) {
-  if (index_.read()->upload(number)) uploader_.abandon(number);
+  abandon_upload(number);
   const auto removed = staging_.remove(number);
   if (!removed && removed.error().errnum != ENOENT) spdlog::warn("{}", removed.error().context);
 }
 
-void Files::set_aside_leftovers() {
+Result<Unit> Files::set_aside_leftovers() {
   for (const InodeNumber number : index_.read()->staged()) {
     auto record = index_.read()->inode(number);
     if (!record) continue;
     if (record->binding != cache::Binding::removed) {
       const auto path = staging_.set_aside(number, describe(*record, cache::KeptReason::never_closed));
-      if (!path && path.error().errnum != ENOENT) {
-        spdlog::error("{}: was never stored and stays in the staging folder: {}", quote(record->name),
-                      path.error().context);
-        continue;
-      }
+      if (!path && path.error().errnum != ENOENT)
+        return Error{
+            path.error().errnum,
+            fmt::format("{}: an earlier mount could not store it, and its bytes cannot be put aside; make room "
+                        "in {}: {}",
+                        quote(record->name), options_.cache_directory.string(), path.error().context)};
       if (path)
-        spdlog::warn("{}: was being written when the last mount ended and was never closed; its bytes are kept in {}",
-                     quote(record->name), path->string());
+        spdlog::warn(
+            "{}: an earlier mount ended before it was stored; its bytes are kept in {}, see `pailfs recover list`",
+            quote(record->name), path->string());
     }
     leave_base(number);
   }
+  return Unit{};
 }
 
 void Files::sweep() {
@@ -608,7 +645,7 @@ void Files::sweep() {
     }
   }
   for (const InodeNumber number : index_.read()->uploads())
-    if (!is_staged(number)) uploader_.abandon(number);
+    if (!is_staged(number)) abandon_upload(number);
 }
 
 }  // namespace pail::vfs

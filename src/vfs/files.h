@@ -26,7 +26,7 @@ class Files {
  public:
   Files(cache::Index& index, const Tree& tree, const AttributeView& view, OpenTable& opens, Turns& turns,
         TreeGate& gate, cos::Client& store, Directories& directories, cache::StagingArea& staging,
-        cache::BlockCache& blocks, const Options& options, Executor& helpers);
+        cache::BlockCache& blocks, const Options& options, Executor& readers);
 
   // ---- of an open file; `epoch` is that of the handle, none where there is no handle ----
   using Epoch = std::optional<std::uint64_t>;
@@ -40,7 +40,7 @@ class Files {
   // A file that was made or emptied and has no bytes yet. Errors: ESTALE as the others.
   Result<bool> is_unwritten(InodeNumber number, Epoch epoch);
 
-  // ---- for other parts; the caller has the inode's turn ----
+  // ---- for other parts; up to preserve() the caller has the inode's turn ----
   Result<Unit> store_in_turn(InodeNumber number, Epoch epoch, const std::stop_token& stop);
   // Changes attributes and stores them: with the staged content later, or by copying the object onto itself now.
   // `edit` is given the inode as it is and may refuse.
@@ -63,7 +63,9 @@ class Files {
     Files* files_ = nullptr;
     InodeNumber number_ = 0;
   };
-  Result<Preserved> preserve(const cache::InodeRecord& record, const std::stop_token& stop);
+  Result<Preserved> preserve(InodeNumber number, const std::stop_token& stop);
+  // What the object of the inode is now is asked of the store.
+  void ask_anew(InodeNumber number);
   bool is_staged(InodeNumber number);
   Result<Unit> set_staged_time(InodeNumber number, WallTime modified);
   // A new, empty, staged file that replaces nothing.
@@ -71,7 +73,8 @@ class Files {
   // The inode is gone: its local data, too.
   void discard(InodeNumber number);
   // Puts what an earlier mount left unfinished out of the way, for people to find.
-  void set_aside_leftovers();
+  // Errors: what has no room beside must not stay either, since it would be uploaded.
+  Result<Unit> set_aside_leftovers();
   // Removes staging files whose content has reached the bucket.
   void sweep();
   void pass_lock() { reader_.pass_lock(); }
@@ -100,6 +103,7 @@ class Files {
   Result<Unit> hydrate(const cache::InodeRecord& record, cache::StagedFile& file, const std::stop_token& stop);
   Result<ReadData> compose(const cache::InodeRecord& record, const cache::StagedFile& file, Extent want,
                            const std::stop_token& stop);
+  Result<ReadData> fetch_base(const cache::InodeRecord& record, Extent want, const std::stop_token& stop);
   void read_staged(const cache::InodeRecord& record, const Staged& file, Extent want, const std::stop_token& stop,
                    ReadReply reply);
   void read_remote(cache::InodeRecord record, Extent want, const std::stop_token& stop, ReadReply reply);
@@ -109,6 +113,7 @@ class Files {
   cache::KeptDescription describe(const cache::InodeRecord& record, cache::KeptReason reason, std::string error = {});
   cache::KeptDescription describe_nameless() const;
   Result<Unit> keep_conflict(const cache::InodeRecord& record, Error why);
+  void abandon_upload(InodeNumber number);
   void leave_base(InodeNumber number);
   void forget_name_of_lost(cache::WriteTransaction& change, const cache::InodeRecord& record);
   Result<Unit> put_attributes(cache::InodeRecord& draft, const std::string& key, const std::stop_token& stop);
@@ -124,7 +129,7 @@ class Files {
   cache::StagingArea& staging_;
   cache::BlockCache& blocks_;
   const Options& options_;
-  Executor& helpers_;
+  Executor& readers_;  // wait for the store in the place of a reader
   BlockReader reader_;
   Uploader uploader_;
 };

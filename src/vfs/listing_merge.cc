@@ -92,7 +92,7 @@ Result<bool> ListingMerge::add(const cos::ListPage& page) {
     std::string name = object.key.substr(prefix_.size());
     if (name.empty()) {
       marker = &object;
-    } else if (name.ends_with(kFolderSuffix) && name.size() > kFolderSuffix.size()) {
+    } else if (object.size.n == 0 && name.ends_with(kFolderSuffix) && name.size() > kFolderSuffix.size()) {
       name.resize(name.size() - kFolderSuffix.size());
       names.try_emplace(std::move(name), Seen{&object, true, DirectoryForm::folder_marker});
     } else {
@@ -119,11 +119,10 @@ Result<bool> ListingMerge::add(const cos::ListPage& page) {
 // The directory's own marker: when somebody else wrote it, its attributes are read anew.
 Result<Unit> ListingMerge::note_marker(cache::WriteTransaction& change, const cos::ListedObject& marker) {
   PAIL_TRY(InodeRecord record, require(change, directory_));
-  const bool known = record.stored != WallTime{} && is_known(record, marker.last_modified);
-  if (directory_ == kRootInode || record.changed_seq > sequence_ || busy_.contains(directory_) || known) return Unit{};
+  if (directory_ == kRootInode || record.changed_seq > sequence_ || busy_.contains(directory_)) return Unit{};
+  if (!note_time(record, marker.last_modified)) return Unit{};
   if (record.form != DirectoryForm::slash_marker) record.knowledge = Knowledge::listed;
   record.form = DirectoryForm::slash_marker;
-  note_time(record, marker.last_modified);
   change.put(record);
   return Unit{};
 }
@@ -137,9 +136,7 @@ bool ListingMerge::is_kept(const InodeRecord& record) const {
 // by the object's time alone.
 void ListingMerge::note_same_content(cache::WriteTransaction& change, InodeRecord record,
                                      const cos::ListedObject& object) {
-  if (record.stored != WallTime{} && is_known(record, object.last_modified)) return;
-  note_time(record, object.last_modified);
-  change.put(record);
+  if (note_time(record, object.last_modified)) change.put(record);
 }
 
 void ListingMerge::merge(cache::WriteTransaction& change, const std::string& name, const Seen& seen) {

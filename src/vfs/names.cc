@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "base/log.h"
-#include "vfs/old_objects.h"
 
 namespace pail::vfs {
 
@@ -28,6 +28,11 @@ Names::Names(cache::Index& index, const Tree& tree, OpenTable& opens, Turns& tur
       files_(files),
       options_(options),
       copiers_(options.parallel) {}
+
+Names::~Names() {
+  end_deletes_.request_stop();
+  copiers_.finish();
+}
 
 // ---- intents --------------------------------------------------------------------------------------------------------
 
@@ -64,6 +69,18 @@ void Names::done(cache::WriteTransaction& change, const Request& request, InodeN
   if (request.unique == 0) return;
   std::string detail = failure ? fmt::format("{} {}", failure->errnum, failure->context) : std::string();
   change.put_intent(request.unique, {.state = IntentState::done, .subject = subject, .detail = std::move(detail)});
+}
+
+void Names::keep_turns() {
+  for (const auto& [unique, intent] : index_.read()->intents()) {
+    if (intent.state != IntentState::begun || intent.subject == 0) continue;
+    if (auto turn = turns_.take(intent.subject, {})) kept_turns_.keep(unique, std::move(*turn));
+  }
+}
+
+Result<Turns::Turn> Names::turn_for(const Request& request, InodeNumber number) {
+  if (auto kept = kept_turns_.claim(request.unique, number)) return std::move(*kept);
+  return turns_.take(number, request.stop);
 }
 
 // ---- records --------------------------------------------------------------------------------------------------------
@@ -231,7 +248,10 @@ Result<InodeRecord> Names::make(const Request& request, InodeNumber parent, std:
     PAIL_TRY(record, new_record(*draft, request, place, type, permissions));
   }
   auto stored = files_.create_object(key, std::string(target), to_headers(record), request.stop);
-  if (!stored && !(earlier && stored.error().errnum == EEXIST)) return stored.error();
+  if (!stored && !(earlier && stored.error().fault == Fault::exists)) {
+    ask_anew(place.key());  // others made it, or we did although it failed
+    return stored.error();
+  }
   auto change = index_.write();
   PAIL_TRY(InodeRecord made, new_record(*change, request, place, type, permissions));
   made.accessed = made.modified = record.modified;
@@ -258,10 +278,10 @@ Result<InodeRecord> Names::make(const Request& request, InodeNumber parent, std:
 Result<Unit> Names::unlink(const Request& request, InodeNumber parent, std::string_view name) {
   const Place place{parent, name};
   PAIL_TRY(const Intent earlier, this->earlier(request));
-  if (earlier && earlier->state == IntentState::done) return Unit{};
-  for (;;) {
+  while (!earlier || earlier->state != IntentState::done) {
     PAIL_TRY(const auto found, find(place, request.stop));
-    if (!found) return earlier ? Result<Unit>(Unit{}) : Error{ENOENT, fmt::format("{}: not there", quote(name))};
+    if (!found && earlier) break;  // its object went with the earlier attempt
+    if (!found) return Error{ENOENT, fmt::format("{}: not there", quote(name))};
     if (found->type == FileType::directory) return Error{EISDIR, fmt::format("{}: a directory", quote(name))};
     PAIL_TRY(const Progress progress, remove_file(request, earlier, place, found->number));
     if (progress == Progress::done) break;
@@ -272,12 +292,12 @@ Result<Unit> Names::unlink(const Request& request, InodeNumber parent, std::stri
 
 Result<Names::Progress> Names::remove_file(const Request& request, const Intent& earlier, Place place,
                                            InodeNumber number) {
-  PAIL_TRY(const auto turn, turns_.take(number, request.stop));
+  PAIL_TRY(const auto turn, turn_for(request, number));
   PAIL_TRY(auto pass, gate_.enter_name(place.key(), request.stop));
   if (!leads_to(place, number)) return Progress::look_again;
   PAIL_TRY(const InodeRecord record, require(*index_.read(), number));
   PAIL_TRY(const std::string key, key_for(place));
-  PAIL_TRY(auto preserved, files_.preserve(record, request.stop));
+  PAIL_TRY(auto preserved, files_.preserve(number, request.stop));
   PAIL_CHECK(begin(request, earlier, number));
   // An upload that ended with an error may have made an object all the same.
   const bool stored = !record.etag.empty() || !record.attempted.empty();
@@ -300,10 +320,10 @@ Result<Names::Progress> Names::remove_file(const Request& request, const Intent&
 Result<Unit> Names::rmdir(const Request& request, InodeNumber parent, std::string_view name) {
   const Place place{parent, name};
   PAIL_TRY(const Intent earlier, this->earlier(request));
-  if (earlier && earlier->state == IntentState::done) return Unit{};
-  for (;;) {
+  while (!earlier || earlier->state != IntentState::done) {
     PAIL_TRY(const auto found, find(place, request.stop));
-    if (!found) return earlier ? Result<Unit>(Unit{}) : Error{ENOENT, fmt::format("{}: not there", quote(name))};
+    if (!found && earlier) break;  // its object went with the earlier attempt
+    if (!found) return Error{ENOENT, fmt::format("{}: not there", quote(name))};
     if (found->type != FileType::directory) return Error{ENOTDIR, fmt::format("{}: not a directory", quote(name))};
     PAIL_TRY(const Progress progress, remove_directory(request, earlier, place, *found));
     if (progress == Progress::done) break;
@@ -337,14 +357,15 @@ Result<Names::Progress> Names::remove_directory(const Request& request, const In
   return Progress::done;
 }
 
+bool Names::lies_below(cache::ReadTransaction& view, InodeNumber number, InodeNumber directory) {
+  auto record = view.inode(number);
+  while (record && !record->unlinked() && record->number != kRootInode && record->number != directory)
+    record = view.inode(record->parent);
+  return record && record->number == directory;
+}
+
 bool Names::holds_staged(cache::ReadTransaction& view, InodeNumber directory) {
-  for (const InodeNumber number : view.staged()) {
-    auto record = view.inode(number);
-    while (record && !record->unlinked() && record->number != kRootInode && record->number != directory)
-      record = view.inode(record->parent);
-    if (record && record->number == directory) return true;
-  }
-  return false;
+  return std::ranges::any_of(view.staged(), [&](InodeNumber number) { return lies_below(view, number, directory); });
 }
 
 Error Names::not_empty(const InodeRecord& directory) {

@@ -11,6 +11,7 @@
 #include "base/executor.h"
 #include "vfs/directories.h"
 #include "vfs/files.h"
+#include "vfs/old_objects.h"
 #include "vfs/rename_job.h"
 
 namespace pail::vfs {
@@ -21,6 +22,8 @@ class Names {
  public:
   Names(cache::Index& index, const Tree& tree, OpenTable& opens, Turns& turns, TreeGate& gate, cos::Client& store,
         Directories& directories, Files& files, const Options& options);
+  // Old objects that are not deleted by now are left to the next mount.
+  ~Names();
 
   // A new regular file, staged until it is closed; with `accept` the one that is there.
   // Errors: EEXIST.
@@ -38,14 +41,22 @@ class Names {
   template <class T>
   Result<T> settle(const Request& request, Result<T> outcome) {
     if (!outcome) note_failure(request, outcome.error());
+    kept_turns_.drop(request.unique);
     return outcome;
   }
+
+  // Keeps the inodes of requests that the process before us began for when they are asked again: whoever finds an
+  // object gone meanwhile waits for what becomes of it. Those that are not asked again are let go by drop_turns().
+  void keep_turns();
+  void drop_turns() { kept_turns_.drop_all(); }
 
   // Removes what is left of an inode without a name, unless it is still open.
   void clean_up(InodeNumber number);
 
-  // Finishes what the process before us began and whose answer nobody waits for any more.
-  void finish_interrupted();
+  // Goes on with what the process before us began and whose answer nobody waits for any more.
+  void finish_interrupted() PAIL_EXCLUDES(mutex_);
+  // Waits until no old objects are being deleted, or until `stop`.
+  void wait_for_deletes(const std::stop_token& stop) PAIL_EXCLUDES(mutex_);
 
  private:
   struct Place {
@@ -54,10 +65,12 @@ class Names {
     TreeGate::Name key() const { return {parent, std::string(name)}; }
   };
   using Intent = std::optional<cache::Intent>;
-  enum class Progress { done, look_again };  // look_again: the names lead elsewhere by now
+  // look_again: the names lead elsewhere by now. source_replaced: others put another object under the old name.
+  enum class Progress { done, look_again, source_replaced };
 
   Result<Intent> earlier(const Request& request);
   Result<Unit> begin(const Request& request, const Intent& earlier, InodeNumber subject);
+  Result<Turns::Turn> turn_for(const Request& request, InodeNumber number);
   void note_failure(const Request& request, const Error& why);
   // The answer, for when it is asked for again: that it worked, or how it did not.
   static void done(cache::WriteTransaction& change, const Request& request, InodeNumber subject,
@@ -68,12 +81,14 @@ class Names {
   Result<std::optional<cache::InodeRecord>> find(Place place, const std::stop_token& stop);
   Result<Unit> detach(cache::WriteTransaction& change, InodeNumber number);
   void forget_children(cache::WriteTransaction& change, InodeNumber directory);
+  static bool lies_below(cache::ReadTransaction& view, InodeNumber number, InodeNumber directory);
   static bool holds_staged(cache::ReadTransaction& view, InodeNumber directory);
   static Error not_empty(const cache::InodeRecord& directory);
   Result<Unit> check_nothing_staged(const cache::InodeRecord& directory);
   Result<Unit> check_empty(const cache::InodeRecord& directory, const std::stop_token& stop);
   Result<Unit> displace(cache::WriteTransaction& change, Place place, InodeNumber replaced = 0);
   static Result<Unit> touch(cache::WriteTransaction& change, InodeNumber directory);
+  void ask_anew(const TreeGate::Name& name);
   static void forget_name(cache::WriteTransaction& change, const TreeGate::Name& name);
   Result<Progress> remove_file(const Request& request, const Intent& earlier, Place place, InodeNumber number);
   Result<Progress> remove_directory(const Request& request, const Intent& earlier, Place place,
@@ -98,6 +113,8 @@ class Names {
     std::optional<Error> old_stays;  // the old object could not be deleted
   };
   struct Deletes;
+  struct Deleting;  // deletes under way
+  enum class Caller { waits, is_gone };
 
   Result<Renaming> look_up(const Request& request, const Intent& earlier, Place from, Place to);
   static Result<Unit> check_types(const cache::InodeRecord& source, const std::optional<cache::InodeRecord>& target,
@@ -108,13 +125,20 @@ class Names {
   Result<Progress> rename_file(Renaming renaming);
   Result<Moved> move_file(const Renaming& renaming, bool local);
   Result<Unit> rebind_file(const Renaming& renaming, const Moved& moved);
+  Result<Unit> leave_copy(const Renaming& renaming, const Error& why);
   Result<Unit> rebind(cache::WriteTransaction& change, const Renaming& renaming, std::uint64_t sequence);
+  Error copy_in_doubt(const Renaming& renaming, const Error& why);
   static Error old_object_stays(std::string_view from, const Error& why);
 
   Result<Progress> rename_directory(const Renaming& renaming);
+  // done: it is free. Errors: ENOTEMPTY, ENAMETOOLONG.
+  Result<Progress> check_free(const Renaming& renaming);
+  Result<Unit> check_staged_keys(InodeNumber directory, const std::string& from, const std::string& to);
   Result<Deletes> copy_directory(const TreeGate::Closure& closed, const Renaming& renaming);
   Result<Unit> copy_markers(const cache::InodeRecord& source, bool replaces, const RenamedKeys& keys, RenameJob& job,
                             const std::stop_token& stop);
+  Result<Unit> make_marker(const cache::InodeRecord& source, const RenamedKeys& keys, RenameJob& job,
+                           const std::stop_token& stop);
   Result<Unit> copy_tree(const TreeGate::Closure& closed, const RenamedKeys& keys, RenameJob& job,
                          const std::stop_token& stop);
   std::vector<CopiedObject> copy_page(const cos::ListPage& page, const RenamedKeys& keys, std::optional<Error>& failed,
@@ -126,10 +150,18 @@ class Names {
                                                        std::string_view path);
   void take_back_copies(const Renaming& renaming, const Deletes& deletes, const Error& why);
   void restore_marker(const cache::InodeRecord& directory, const std::string& key, const std::stop_token& stop);
-  Result<Unit> delete_copied(const Request& request, InodeNumber subject, const Deletes& deletes);
+  std::shared_ptr<Deleting> begin_deletes(const Request& request, InodeNumber subject, Deletes deletes,
+                                          OtherSide copies, Caller caller, TreeGate::Closure closed)
+      PAIL_EXCLUDES(mutex_);
+  // Errors: EINTR; those of the deletes.
+  Result<Unit> wait_for(Deleting& deleting, const std::stop_token& stop) PAIL_EXCLUDES(mutex_);
+  bool is_waited_for(const Deleting& deleting) PAIL_EXCLUDES(mutex_);
+  Result<Unit> delete_copied(const Deleting& deleting, InodeNumber subject, const Deletes& deletes, OtherSide copies);
+  Result<Unit> give_back_name(cache::WriteTransaction& change, InodeNumber directory, const TreeGate::Name& old_name);
   Result<Unit> resume_deletes(const Request& request, const cache::Intent& intent);
   std::filesystem::path job_path(std::uint64_t job) const;
   void remove_job(std::uint64_t job);
+  void remove_jobs_but(const std::vector<std::pair<InodeNumber, Deletes>>& left);
 
   cache::Index& index_;
   const Tree& tree_;
@@ -140,6 +172,11 @@ class Names {
   Directories& directories_;
   Files& files_;
   const Options& options_;
+  KeptTurns kept_turns_;
+  Mutex mutex_;
+  CondVar deletes_ended_;
+  unsigned deletes_under_way_ PAIL_GUARDED_BY(mutex_) = 0;
+  std::stop_source end_deletes_;
   Executor copiers_;
 };
 

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <set>
+
 #include "base/log.h"
 #include "pailfs/cos/fault.h"
 #include "vfs/tree.h"
@@ -17,11 +19,14 @@ enum class What { objects, copies, copies_but_marker };
 // One pass over the old objects, or over the copies.
 class Pass {
  public:
-  Pass(cos::Client& store, const std::string& bucket, RenameJobReader reader, What what, const std::stop_token& stop)
+  Pass(cos::Client& store, const std::string& bucket, RenameJobReader reader, What what, OtherSide other,
+       const std::stop_token& stop)
       : store_(store),
         bucket_(bucket),
         what_(what),
+        other_(other),
         directory_(what == What::objects ? reader.keys().from : reader.keys().to),
+        other_directory_(what == What::objects ? reader.keys().to : reader.keys().from),
         copied_(std::move(reader)),
         stop_(stop) {}
 
@@ -46,7 +51,8 @@ class Pass {
       const std::string key = directory_ + marker->below;
       PAIL_TRY(const auto object, listed_object(store_, bucket_, key, stop_));
       if (!object) continue;
-      if (!same_version(*object, *marker)) {
+      PAIL_TRY(const bool moved, other_directory_is_there());
+      if (!moved || !same_version(*object, *marker)) {
         left_.others = true;
       } else if (auto deleted = store_.delete_object(bucket_, key, stop_); !deleted) {
         refused(key, deleted.error());
@@ -55,15 +61,17 @@ class Pass {
   }
 
   Result<Unit> delete_page(const cos::ListPage& page) {
-    std::vector<std::string> ours;
+    std::vector<std::string> ours, made;
     for (const cos::ListedObject& object : page.objects) {
-      PAIL_TRY(const bool copied, was_copied(object));
-      if (copied) {
-        ours.push_back(object.key);
-      } else {
+      PAIL_TRY(const CopiedObject* copied, copied_as(object));
+      if (copied == nullptr) {
         left_.others = true;
+      } else {
+        (copied->modified == WallTime{} ? made : ours).push_back(object.key);
       }
     }
+    if (other_ == OtherSide::to_be_seen) PAIL_CHECK(leave_the_only_ones(ours));
+    ours.insert(ours.end(), made.begin(), made.end());  // has no other side
     if (ours.empty()) return Unit{};
     PAIL_TRY(const auto refusals, store_.delete_objects(bucket_, ours, stop_));
     for (const cos::DeleteRefusal& refusal : refusals)
@@ -71,13 +79,40 @@ class Pass {
     return Unit{};
   }
 
+  Result<bool> other_directory_is_there() {
+    if (other_ == OtherSide::known) return true;
+    PAIL_TRY(const cos::ListPage page,
+             store_.list_objects(bucket_, {.prefix = other_directory_ + "/", .max_keys = 1}, stop_));
+    return !page.objects.empty();
+  }
+
+  // Of an object and its copy one stays. `keys` and the listing of the other side are in the same order.
+  Result<Unit> leave_the_only_ones(std::vector<std::string>& keys) {
+    if (keys.empty()) return Unit{};
+    const auto other_of = [&](const std::string& key) { return other_directory_ + key.substr(directory_.size()); };
+    const std::string last = other_of(keys.back());
+    std::set<std::string> others;
+    while (seen_ < last) {
+      PAIL_TRY(const cos::ListPage page,
+               store_.list_objects(bucket_, {.prefix = other_directory_ + "/", .start_after = seen_}, stop_));
+      for (const cos::ListedObject& object : page.objects) others.insert(object.key);
+      seen_ = page.continuation.empty() || page.objects.empty() ? last : page.objects.back().key;
+    }
+    seen_ = last;
+    const auto left = std::erase_if(keys, [&](const std::string& key) { return !others.contains(other_of(key)); });
+    left_.others = left_.others || left > 0;
+    return Unit{};
+  }
+
   // Listing and job are in the order of their keys: both are gone through once.
-  Result<bool> was_copied(const cos::ListedObject& object) {
+  Result<const CopiedObject*> copied_as(const cos::ListedObject& object) {
     const std::string_view below = std::string_view(object.key).substr(directory_.size());
     for (;; copied_.advance()) {
       PAIL_TRY(const CopiedObject* copied, copied_.get());
-      if (copied == nullptr || copied->below > below) return false;
-      if (copied->below == below) return same_version(object, *copied);
+      if (copied == nullptr) return nullptr;
+      if (!copied->below.starts_with('/')) continue;  // a marker beside the directory, out of this order
+      if (copied->below > below) return nullptr;
+      if (copied->below == below) return same_version(object, *copied) ? copied : nullptr;
     }
   }
 
@@ -101,7 +136,9 @@ class Pass {
   cos::Client& store_;
   const std::string& bucket_;
   const What what_;
-  const std::string directory_;
+  const OtherSide other_;
+  const std::string directory_, other_directory_;
+  std::string seen_;  // of the other side, up to here
   RenameJobCursor copied_;
   const std::stop_token& stop_;
   OldObjectsLeft left_;
@@ -110,13 +147,13 @@ class Pass {
 }  // namespace
 
 OldObjectsLeft delete_old_objects(cos::Client& store, const std::string& bucket, const std::filesystem::path& job,
-                                  const std::stop_token& stop) {
+                                  OtherSide copies, const std::stop_token& stop) {
   OldObjectsLeft left;
   for (int pass = 0; pass < kPasses; ++pass) {
     auto reader = RenameJobReader::open(job);
     if (!reader) return {.others = true, .ours = reader.error()};
-    auto outcome = Pass(store, bucket, std::move(*reader), What::objects, stop).run();
-    if (!outcome) return {.others = true, .ours = outcome.error()};  // repeated by the client for as long as it may
+    auto outcome = Pass(store, bucket, std::move(*reader), What::objects, copies, stop).run();
+    if (!outcome) return {.others = true, .ours = outcome.error()};  // the client has asked as often as it may
     left = std::move(*outcome);
     if (!left.ours || left.ours->fault == Fault::denied) break;
   }
@@ -128,7 +165,7 @@ OldObjectsLeft delete_copies(cos::Client& store, const std::string& bucket, cons
   auto reader = RenameJobReader::open(job);
   if (!reader) return {.others = true, .ours = reader.error()};
   const What what = marker == TargetMarker::keep ? What::copies_but_marker : What::copies;
-  auto outcome = Pass(store, bucket, std::move(*reader), what, stop).run();
+  auto outcome = Pass(store, bucket, std::move(*reader), what, OtherSide::to_be_seen, stop).run();
   if (!outcome) return {.others = true, .ours = outcome.error()};
   return std::move(*outcome);
 }
@@ -136,13 +173,9 @@ OldObjectsLeft delete_copies(cos::Client& store, const std::string& bucket, cons
 Result<Unit> delete_folder_marker(cos::Client& store, const std::string& bucket, const std::string& directory,
                                   const std::stop_token& stop) {
   const std::string key = Tree::marker_key(directory + "/", cache::DirectoryForm::folder_marker);
-  if (key.size() > cos::kMaxKeyBytes) return Unit{};
-  auto deleted = store.delete_object(bucket, key, stop);
-  if (deleted || deleted.error().errnum == EINTR) return deleted;
-  // Stores over a local file system refuse names of more than 255 bytes, even to say that there is none.
   PAIL_TRY(const auto there, listed_object(store, bucket, key, stop));
-  if (there) return deleted;
-  return Unit{};
+  if (!there || there->size.n > 0) return Unit{};  // none, or a file that only has such a name
+  return store.delete_object(bucket, key, stop);
 }
 
 Result<std::optional<cos::ListedObject>> listed_object(cos::Client& store, const std::string& bucket,

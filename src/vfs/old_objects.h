@@ -13,7 +13,7 @@ namespace pail::vfs {
 
 // What stayed under the old name.
 struct OldObjectsLeft {
-  bool others = false;        // objects that were not copied, or were replaced since
+  bool others = false;        // objects that were not copied, or were replaced since, or whose copy is gone
   std::optional<Error> ours;  // copied ones that could not be deleted, and why
   bool any() const { return others || ours; }
 };
@@ -21,11 +21,15 @@ struct OldObjectsLeft {
 // Deletes what `job` says was copied, where a listing of now shows the same ETag and time as when it was copied. Stores
 // have no delete under a condition that could be relied on: what others write between that listing and the delete of
 // the same page is lost. What is refused is tried again, a bounded number of times.
+// Of copies that were made by an earlier process others may have removed some since: then the old object is all there
+// is, and it stays. `known`: the copies were made just now.
+enum class OtherSide { known, to_be_seen };
 OldObjectsLeft delete_old_objects(cos::Client& store, const std::string& bucket, const std::filesystem::path& job,
-                                  const std::stop_token& stop);
+                                  OtherSide copies, const std::stop_token& stop);
 
-// Deletes the copies that `job` says were made, where they still are what the store answered for them: of a rename that
-// failed. `marker` is that of the directory itself, which a target had before.
+// Deletes the copies that `job` says were made, where they still are what the store answered for them and what they
+// were made of is there: of a rename that failed, perhaps because another one moved the same directory. `marker` is
+// that of the directory itself, which a target had before.
 enum class TargetMarker { keep, remove };
 OldObjectsLeft delete_copies(cos::Client& store, const std::string& bucket, const std::filesystem::path& job,
                              TargetMarker marker, const std::stop_token& stop);

@@ -5,12 +5,7 @@ namespace pail::vfs {
 using std::chrono::floor;
 using std::chrono::seconds;
 
-cache::WriteWindow write_window(WallTime sent, WallTime date) {
-  const WallTime answered = system_clock().wall();
-  if (date == WallTime{} || answered < sent) return {sent, answered};
-  // Dates are cut to whole seconds.
-  return {date - (answered - sent), date + seconds(1)};
-}
+namespace {
 
 bool is_known(const cache::InodeRecord& record, WallTime stored) {
   // The times of a listing may be exact, those of headers are whole seconds.
@@ -20,10 +15,22 @@ bool is_known(const cache::InodeRecord& record, WallTime stored) {
          second <= floor<seconds>(record.written->answered);
 }
 
-void note_time(cache::InodeRecord& record, WallTime stored) {
-  if (!is_known(record, stored)) record.knowledge = cache::Knowledge::listed;
+}  // namespace
+
+cache::WriteWindow write_window(WallTime sent, WallTime date) {
+  const WallTime answered = system_clock().wall();
+  if (date == WallTime{} || answered < sent) return {sent, answered};
+  // Dates are cut to whole seconds.
+  return {date - (answered - sent), date + seconds(1)};
+}
+
+bool note_time(cache::InodeRecord& record, WallTime stored) {
+  const bool known = is_known(record, stored);
+  if (known && record.stored != WallTime{}) return false;
+  if (!known) record.knowledge = cache::Knowledge::listed;
   record.stored = stored;
   record.written.reset();
+  return true;
 }
 
 }  // namespace pail::vfs

@@ -12,8 +12,8 @@ namespace pail::vfs {
 // When the store wrote what we sent at `sent` (our clock), given the date of its answer. `date` epoch: not said.
 cache::WriteWindow write_window(WallTime sent, WallTime date);
 
-bool is_known(const cache::InodeRecord& record, WallTime stored);
-// The object was seen with this time. When somebody else wrote it, its attributes are to be asked for.
-void note_time(cache::InodeRecord& record, WallTime stored);
+// The object was seen with this time. When somebody else wrote it, its attributes are to be asked for. False: the time
+// is what it was, and nothing changed.
+bool note_time(cache::InodeRecord& record, WallTime stored);
 
 }  // namespace pail::vfs

@@ -14,23 +14,36 @@ using cache::Content;
 using cache::InodeRecord;
 using cache::IntentState;
 
+namespace {
+
+constexpr int kMostReplaced = 3;  // times that others may replace a file while it is renamed
+
+}  // namespace
+
 Result<Unit> Names::rename(const Request& request, InodeNumber parent, std::string_view name, InodeNumber new_parent,
                            std::string_view new_name, RenameMode mode) {
   if (mode == RenameMode::exchange) return Error{EINVAL, "exchanging two names is not offered"};
   const Place from{parent, name}, to{new_parent, new_name};
   PAIL_CHECK(key_for(to));
   PAIL_TRY(const Intent earlier, this->earlier(request));
-  if (earlier && earlier->state == IntentState::done) return Unit{};
   if (earlier && earlier->state == IntentState::local) return resume_deletes(request, *earlier);
-  for (;;) {
+  if (earlier && earlier->state == IntentState::done) {
+    keep_directory(parent, request.stop);
+    return Unit{};
+  }
+  for (int replaced = 0;;) {
     PAIL_TRY(Renaming renaming, look_up(request, earlier, from, to));
     if (from.key() == to.key()) return Unit{};
     const auto& [source, target] = renaming.inodes;
     if (target && target->number == source.number) return Unit{};
     if (!earlier) PAIL_CHECK(check_types(source, target, mode));
     PAIL_TRY(const Progress progress,
-             source.type == FileType::directory ? rename_directory(renaming) : rename_file(std::move(renaming)));
+             source.type == FileType::directory ? rename_directory(renaming) : rename_file(renaming));
     if (progress == Progress::done) return Unit{};
+    if (progress == Progress::source_replaced) {
+      if (++replaced > kMostReplaced) return Error{ESTALE, fmt::format("{}: others keep writing it", quote(name))};
+      PAIL_CHECK(directories_.confirm(source.number, request.stop));
+    }
     if (request.stop.stop_requested()) return Error{EINTR, "interrupted while the names were being changed"};
   }
 }
@@ -84,15 +97,16 @@ Result<Names::Progress> Names::rename_file(Renaming renaming) {
   std::ranges::sort(numbers);
   std::vector<Turns::Turn> turns;
   for (const InodeNumber number : numbers) {
-    PAIL_TRY(auto turn, turns_.take(number, stop));
+    PAIL_TRY(auto turn, turn_for(renaming.request, number));
     turns.push_back(std::move(turn));
   }
+  if (!still_there(renaming)) return Progress::look_again;
   PAIL_TRY(source, require(*index_.read(), source.number));
   // A new file that is still open has no object yet: its upload goes to the new key. Anything else is stored first.
   const bool local = source.content == Content::staged && source.etag.empty() && source.attempted.empty() &&
                      opens_.maybe_open(source.number);
   if (!local) PAIL_CHECK(files_.store_in_turn(source.number, std::nullopt, stop));
-  PAIL_TRY(auto preserved, target ? files_.preserve(*target, stop) : Files::Preserved());
+  PAIL_TRY(auto preserved, target ? files_.preserve(target->number, stop) : Files::Preserved());
 
   PAIL_TRY(auto closed, close_gate(renaming));
   if (!still_there(renaming)) return Progress::look_again;
@@ -101,13 +115,15 @@ Result<Names::Progress> Names::rename_file(Renaming renaming) {
     PAIL_TRY(target, require(*index_.read(), target->number));
   }
   PAIL_CHECK(begin(renaming.request, renaming.earlier, source.number));
-  PAIL_TRY(const Moved moved, move_file(renaming, local));
-  PAIL_CHECK(rebind_file(renaming, moved));
+  const auto moved = move_file(renaming, local);
+  if (!moved && moved.error().fault == Fault::precondition) return Progress::source_replaced;
+  if (!moved) return copy_in_doubt(renaming, moved.error());
+  PAIL_CHECK(moved->old_stays ? leave_copy(renaming, *moved->old_stays) : rebind_file(renaming, *moved));
   preserved.keep();
   closed.open();
   turns.clear();
   if (target) clean_up(target->number);
-  if (moved.old_stays) return *moved.old_stays;
+  if (moved->old_stays) return *moved->old_stays;
   if (!local) keep_directory(renaming.from.parent, stop);
   return Progress::done;
 }
@@ -123,13 +139,27 @@ Result<Names::Moved> Names::move_file(const Renaming& renaming, bool local) {
   if (!copied && copied.error().fault == Fault::no_key && renaming.earlier) {
     // Asked again: the copy was made and the old object deleted before the process ended.
     PAIL_TRY(const cos::ObjectInfo info, store_.head_object(options_.bucket, to, stop));
+    const bool in_parts = source.etag.find('-') != std::string::npos;  // then the copy has another ETag
+    if (!in_parts && info.etag.text != source.etag) return copied.error();
     return Moved{info.etag, info.last_modified, {}};
   }
   if (!copied) return copied.error();
   Moved moved{copied->etag, copied->last_modified, {}};
-  const auto deleted = store_.delete_object(options_.bucket, from, stop);
+  auto deleted = store_.delete_object(options_.bucket, from, stop);
+  if (!deleted && deleted.error().may_have_happened) {
+    const auto there = store_.head_object(options_.bucket, from, stop);
+    if (!there && there.error().fault == Fault::no_key) deleted = Unit{};
+  }
   if (!deleted) moved.old_stays = old_object_stays(from, deleted.error());
   return moved;
+}
+
+// The copy may have been made although it failed: what lies under the new name is asked anew.
+Error Names::copy_in_doubt(const Renaming& renaming, const Error& why) {
+  const auto& target = renaming.inodes.target;
+  if (!target) ask_anew(renaming.to.key());
+  if (target) files_.ask_anew(target->number);
+  return why;
 }
 
 // What a rename answers whose old objects could not be deleted. Its new name is right.
@@ -159,8 +189,22 @@ Result<Unit> Names::rebind_file(const Renaming& renaming, const Moved& moved) {
     record.written.reset();
     record.checked = tree_.moment();
   }));
-  if (moved.old_stays) forget_name(*change, renaming.from.key());
-  done(*change, renaming.request, renaming.inodes.source.number, moved.old_stays);
+  done(*change, renaming.request, renaming.inodes.source.number);
+  return change->commit();
+}
+
+// The old object could not be deleted. The kernel is told that nothing was renamed: the inode keeps its old name and its
+// old object, and the copy gets a number of its own. What it replaced is gone.
+Result<Unit> Names::leave_copy(const Renaming& renaming, const Error& why) {
+  const auto& [source, target] = renaming.inodes;
+  auto change = index_.write();
+  if (target) PAIL_CHECK(detach(*change, target->number));
+  forget_name(*change, renaming.to.key());
+  PAIL_CHECK(change->update(source.number, [](InodeRecord& record) {
+    record.knowledge = cache::Knowledge::listed;
+    record.checked = {};
+  }));
+  done(*change, renaming.request, source.number, why);
   return change->commit();
 }
 
@@ -180,6 +224,12 @@ Result<Unit> Names::rebind(cache::WriteTransaction& change, const Renaming& rena
   }));
   for (const InodeNumber parent : {from.parent, to.parent}) PAIL_CHECK(touch(change, parent));
   return Unit{};
+}
+
+void Names::ask_anew(const TreeGate::Name& name) {
+  auto change = index_.write();
+  forget_name(*change, name);
+  if (const auto committed = change->commit(); !committed) spdlog::warn("{}", committed.error().context);
 }
 
 // Nothing is known of the name any more: nor does a listing that is still trusted say that it is absent.

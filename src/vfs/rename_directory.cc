@@ -3,13 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <future>
 
 #include "base/log.h"
 #include "cache/codec.h"
 #include "pailfs/cos/fault.h"
 #include "vfs/names.h"
-#include "vfs/old_objects.h"
 
 namespace pail::vfs {
 
@@ -60,15 +60,47 @@ Result<Names::Progress> Names::rename_directory(const Renaming& renaming) {
   if (target) PAIL_CHECK(check_nothing_staged(*target));
   PAIL_TRY(auto closed, close_gate(renaming));
   if (!still_there(renaming)) return Progress::look_again;
-  if (target && !renaming.earlier) PAIL_CHECK(check_empty(*target, renaming.request.stop));
+  if (!renaming.earlier) {
+    PAIL_TRY(const Progress free, check_free(renaming));
+    if (free != Progress::done) return free;
+  }
   PAIL_CHECK(begin(renaming.request, renaming.earlier, source.number));
-  PAIL_TRY(const Deletes deletes, copy_directory(closed, renaming));
-  // From here on the new tree is what everybody sees; an interruption must not leave the old objects behind.
-  const auto deleted = delete_copied(renaming.request, source.number, deletes);
-  closed.open();
-  if (!deleted) return deleted.error();
-  keep_directory(renaming.from.parent, renaming.request.stop);
+  PAIL_TRY(Deletes deletes, copy_directory(closed, renaming));
+  // From here on the new tree is what everybody sees. An interruption ends the wait, and not the deletes.
+  const auto deleting = begin_deletes(renaming.request, source.number, std::move(deletes), OtherSide::known,
+                                      Caller::waits, std::move(closed));
+  PAIL_CHECK(wait_for(*deleting, renaming.request.stop));
   return Progress::done;
+}
+
+// Nothing must lie where the copies go: a failed rename could not tell it from them.
+Result<Names::Progress> Names::check_free(const Renaming& renaming) {
+  const std::stop_token& stop = renaming.request.stop;
+  PAIL_TRY(const std::string from, key_for(renaming.from));
+  PAIL_TRY(const std::string to, key_for(renaming.to));
+  PAIL_CHECK(check_staged_keys(renaming.inodes.source.number, from, to));
+  if (renaming.inodes.target) {
+    PAIL_CHECK(check_empty(*renaming.inodes.target, stop));
+    return Progress::done;
+  }
+  PAIL_TRY(const cos::ListPage there, store_.list_objects(options_.bucket, {.prefix = to + "/", .max_keys = 1}, stop));
+  if (there.objects.empty()) return Progress::done;
+  ask_anew(renaming.to.key());
+  return Progress::look_again;
+}
+
+// Objects whose new key is too long cannot be copied; files without an object would find out at their close.
+Result<Unit> Names::check_staged_keys(InodeNumber directory, const std::string& from, const std::string& to) {
+  const auto view = index_.read();
+  for (const InodeNumber number : view->staged()) {
+    const auto key = tree_.key_of(*view, number);
+    if (!key || !key->starts_with(from + "/") || !lies_below(*view, number, directory)) continue;
+    const std::size_t size = key->size() - from.size() + to.size();
+    if (size > cos::kMaxKeyBytes)
+      return Error{ENAMETOOLONG, fmt::format("{}: its key would have {} bytes, and may have {}", quote(*key), size,
+                                             cos::kMaxKeyBytes)};
+  }
+  return Unit{};
 }
 
 // When it returns a value, all is copied and the index has the new name.
@@ -101,8 +133,7 @@ Result<Unit> Names::copy_markers(const InodeRecord& source, bool replaces, const
   auto add = [&](DirectoryForm form) -> Result<Unit> {
     const std::string key = Tree::marker_key(keys.from + "/", form);
     PAIL_TRY(const auto object, listed_object(store_, options_.bucket, key, stop));
-    const bool marker = object && (form == DirectoryForm::folder_marker || object->size.n == 0);
-    if (marker)
+    if (object && object->size.n == 0)
       markers.push_back(
           {key.substr(keys.from.size()), object->size, object->etag, object->last_modified, object->etag});
     return Unit{};
@@ -111,9 +142,21 @@ Result<Unit> Names::copy_markers(const InodeRecord& source, bool replaces, const
   PAIL_CHECK(add(DirectoryForm::folder_marker));
   // A directory without a marker must not get that of the one it replaces.
   const bool other_marker = source.form == DirectoryForm::plain_marker || source.form == DirectoryForm::folder_marker;
-  if (other_marker || (source.form == DirectoryForm::implicit && replaces))
-    PAIL_CHECK(store_.put_object(options_.bucket, {.key = keys.to + "/", .headers = to_headers(source)}, stop));
-  return job.add(markers);
+  PAIL_CHECK(job.add(markers));
+  if (!other_marker && !(source.form == DirectoryForm::implicit && replaces)) return Unit{};
+  return make_marker(source, keys, job, stop);
+}
+
+// One without an old object. It is noted, so that it goes as the copies do when the rename fails.
+Result<Unit> Names::make_marker(const InodeRecord& source, const RenamedKeys& keys, RenameJob& job,
+                                const std::stop_token& stop) {
+  PAIL_TRY(const auto old, listed_object(store_, options_.bucket, keys.from + "/", stop));
+  if (old) return Unit{};  // it is copied with the others
+  const std::string key = keys.to + "/";
+  PAIL_TRY(const auto put, store_.put_object(options_.bucket, {.key = key, .headers = to_headers(source)}, stop));
+  PAIL_TRY(const auto made, listed_object(store_, options_.bucket, key, stop));
+  if (!made || made->etag != put.etag) return Unit{};  // others replaced it already
+  return job.add({{"/", {}, made->etag, {}, made->etag, made->last_modified}});
 }
 
 // Copies every object in the directory, a page of keys at a time, and notes what it copied.
@@ -133,24 +176,29 @@ Result<Unit> Names::copy_tree(const TreeGate::Closure&, const RenamedKeys& keys,
 // Those that were copied, also when one failed.
 std::vector<CopiedObject> Names::copy_page(const cos::ListPage& page, const RenamedKeys& keys,
                                            std::optional<Error>& failed, const std::stop_token& stop) {
-  std::vector<std::future<Result<cos::CopyResult>>> copies;
+  using Copy = std::optional<Result<cos::CopyResult>>;  // none: not tried, another one had failed
+  std::vector<std::future<Copy>> copies;
+  std::atomic<bool> give_up{false};
   for (const cos::ListedObject& object : page.objects) {
-    auto promise = std::make_shared<std::promise<Result<cos::CopyResult>>>();
+    auto promise = std::make_shared<std::promise<Copy>>();
     copies.push_back(promise->get_future());
-    copiers_.run([this, &object, &keys, &stop, promise] {
-      promise->set_value(files_.copy(object.key, keys.to + object.key.substr(keys.from.size()), object.etag,
-                                     object.size, cos::MetadataDirective::copy, {}, stop));
+    copiers_.run([this, &object, &keys, &stop, &give_up, promise] {
+      if (give_up) return promise->set_value({});
+      auto copy = files_.copy(object.key, keys.to + object.key.substr(keys.from.size()), object.etag, object.size,
+                              cos::MetadataDirective::copy, {}, stop);
+      if (!copy) give_up = true;
+      promise->set_value(std::move(copy));
     });
   }
   std::vector<CopiedObject> copied;
   for (std::size_t i = 0; i < copies.size(); ++i) {
     const cos::ListedObject& object = page.objects[i];
-    auto copy = copies[i].get();
-    if (copy) {
-      copied.push_back({object.key.substr(keys.from.size()), object.size, object.etag, object.last_modified, copy->etag,
-                        copy->last_modified});
-    } else if (!failed) {
-      failed = copy.error();
+    const Copy copy = copies[i].get();
+    if (copy && *copy) {
+      copied.push_back({object.key.substr(keys.from.size()), object.size, object.etag, object.last_modified,
+                        (*copy)->etag, (*copy)->last_modified});
+    } else if (copy && !failed) {
+      failed = copy->error();
     }
   }
   return copied;
@@ -187,9 +235,13 @@ Result<Unit> Names::take_over_etags(cache::WriteTransaction& change, InodeNumber
     if (object == nullptr) return Unit{};
     if (object->copy == object->etag || !object->below.starts_with('/')) continue;
     const auto record = inode_below(change, directory, std::string_view(object->below).substr(1));
-    if (!record || record->type == FileType::directory || record->etag != object->etag.text) continue;
+    if (!record || record->type == FileType::directory) continue;
+    const bool based = record->etag == object->etag.text;
+    const bool attempted = record->attempted.find(object->etag.text) != std::string::npos;
+    if (!based && !attempted) continue;
     PAIL_CHECK(change.update(record->number, [&](InodeRecord& known) {
-      known.etag = object->copy.text;
+      if (based) known.etag = object->copy.text;
+      if (attempted) known.attempted += object->copy.text;  // the copy of ours is ours
       known.changed_seq = sequence;
     }));
   }
@@ -241,19 +293,83 @@ void Names::restore_marker(const InodeRecord& directory, const std::string& key,
 
 // ---- deletes --------------------------------------------------------------------------------------------------------
 
-// Ends a rename: whatever comes of the deletes, nothing is left that a later process would do.
-Result<Unit> Names::delete_copied(const Request& request, InodeNumber subject, const Deletes& deletes) {
-  const OldObjectsLeft left = delete_old_objects(store_, options_.bucket, job_path(deletes.job), {});
+// Guarded by Names::mutex_, but for the number.
+struct Names::Deleting {
+  const std::uint64_t unique;  // of the request
+  bool waited_for;
+  std::optional<Result<Unit>> outcome;
+};
+
+// Deletes on a thread of its own and opens the gate then. A tree may have more objects than its caller has patience.
+std::shared_ptr<Names::Deleting> Names::begin_deletes(const Request& request, InodeNumber subject, Deletes deletes,
+                                                      OtherSide copies, Caller caller, TreeGate::Closure closed) {
+  {
+    MutexLock lock(mutex_);
+    ++deletes_under_way_;
+  }
+  const std::uint64_t unique = request.unique != 0 ? request.unique : kOwnIntents | deletes.job;
+  auto deleting = std::make_shared<Deleting>(Deleting{unique, caller == Caller::waits, {}});
+  auto held = std::make_shared<TreeGate::Closure>(std::move(closed));
+  copiers_.run([this, subject, deletes = std::move(deletes), copies, deleting, held] {
+    auto outcome = delete_copied(*deleting, subject, deletes, copies);
+    held->open();
+    if (outcome) keep_directory(deletes.old_name.parent, end_deletes_.get_token());
+    MutexLock lock(mutex_);
+    deleting->outcome = std::move(outcome);
+    --deletes_under_way_;
+    deletes_ended_.notify_all();
+  });
+  return deleting;
+}
+
+bool Names::is_waited_for(const Deleting& deleting) {
+  MutexLock lock(mutex_);
+  return deleting.waited_for;
+}
+
+Result<Unit> Names::wait_for(Deleting& deleting, const std::stop_token& stop) {
+  const std::stop_callback wake(stop, [this] {
+    MutexLock lock(mutex_);
+    deletes_ended_.notify_all();
+  });
+  MutexLock lock(mutex_);
+  while (!deleting.outcome) {
+    if (stop.stop_requested()) {
+      deleting.waited_for = false;
+      return Error{EINTR, "interrupted; the old objects go on being deleted"};
+    }
+    deletes_ended_.wait(mutex_);
+  }
+  return *deleting.outcome;
+}
+
+void Names::wait_for_deletes(const std::stop_token& stop) {
+  const std::stop_callback wake(stop, [this] {
+    MutexLock lock(mutex_);
+    deletes_ended_.notify_all();
+  });
+  MutexLock lock(mutex_);
+  while (deletes_under_way_ > 0 && !stop.stop_requested()) deletes_ended_.wait(mutex_);
+}
+
+// Ends a rename: whatever comes of the deletes, nothing is left that a later process would do, but when this one ends.
+Result<Unit> Names::delete_copied(const Deleting& deleting, InodeNumber subject, const Deletes& deletes,
+                                  OtherSide copies) {
+  const std::stop_token ending = end_deletes_.get_token();
+  const OldObjectsLeft left = delete_old_objects(store_, options_.bucket, job_path(deletes.job), copies, ending);
+  if (left.ours && ending.stop_requested()) return Error{EINTR, "the next mount deletes what is left of a rename"};
   std::optional<Error> error;
   if (left.ours) error = old_object_stays(deletes.keys.from, *left.ours);
+  const bool told = error && is_waited_for(deleting);
   auto change = index_.write();
   const TreeGate::Name& old_name = deletes.old_name;
   if (displace(*change, {old_name.parent, old_name.name})) {  // else a new file has the name by now
     change->unbind(old_name.parent, old_name.name, {0, tree_.moment(), change->next_sequence()});
     if (left.any()) forget_name(*change, old_name);
+    if (told) PAIL_CHECK(give_back_name(*change, subject, old_name));
   }
-  Request finished = request;
-  if (finished.unique == 0) finished.unique = kOwnIntents | deletes.job;
+  Request finished;
+  finished.unique = deleting.unique;
   done(*change, finished, subject, error);
   PAIL_CHECK(change->commit());
   remove_job(deletes.job);
@@ -261,12 +377,33 @@ Result<Unit> Names::delete_copied(const Request& request, InodeNumber subject, c
   return Unit{};
 }
 
+// The kernel is told that nothing was renamed: the directory gets its old name back, with what is left there, and the
+// new tree is looked up anew, with numbers of its own. Else what is written under the old name would reach the new one.
+Result<Unit> Names::give_back_name(cache::WriteTransaction& change, InodeNumber directory,
+                                   const TreeGate::Name& old_name) {
+  PAIL_TRY(const InodeRecord moved, require(change, directory));
+  forget_name(change, {moved.parent, moved.name});
+  const std::uint64_t sequence = change.next_sequence();
+  change.bind(old_name.parent, old_name.name, {directory, tree_.moment(), sequence});
+  tree_.moving(directory);
+  PAIL_CHECK(change.update(directory, [&](InodeRecord& record) {
+    record.parent = old_name.parent;
+    record.name = old_name.name;
+    record.changed_seq = sequence;
+    record.knowledge = cache::Knowledge::listed;
+    record.checked = record.listed = {};
+  }));
+  return Unit{};
+}
+
 // Asked again, of a process that ended while it deleted.
 Result<Unit> Names::resume_deletes(const Request& request, const cache::Intent& intent) {
   const auto deletes = Deletes::decode(intent.detail);
   if (!deletes) return Error{EIO, "renamed, but it is not known which old objects are to be deleted"};
-  PAIL_TRY(const auto closed, gate_.close({deletes->old_name}, {}, request.stop));
-  return delete_copied(request, intent.subject, *deletes);
+  PAIL_TRY(auto closed, gate_.close({deletes->old_name}, {}, request.stop));
+  const auto deleting =
+      begin_deletes(request, intent.subject, *deletes, OtherSide::to_be_seen, Caller::waits, std::move(closed));
+  return wait_for(*deleting, request.stop);
 }
 
 void Names::remove_job(std::uint64_t job) {
@@ -275,20 +412,36 @@ void Names::remove_job(std::uint64_t job) {
   if (failed) spdlog::warn("{}: {}", job_path(job).string(), failed.message());
 }
 
+// Of the mount before this one. What it began is finished beside the work of this one; who wants one of the names
+// waits.
 void Names::finish_interrupted() {
+  std::vector<std::pair<InodeNumber, Deletes>> left;
   for (const auto& [unique, intent] : index_.read()->intents()) {
+    if (intent.state == IntentState::begun) tree_.distrust();  // names may have changed in the bucket, and not here
     if (intent.state != IntentState::local) continue;
-    Request asked;
-    asked.unique = unique;
-    const auto finished = resume_deletes(asked, intent);
-    if (!finished) spdlog::error("a rename that was cut short: {}", finished.error().context);
+    if (auto deletes = Deletes::decode(intent.detail)) left.emplace_back(intent.subject, *std::move(deletes));
   }
   auto change = index_.write();
   change->clear_intents();
-  if (const auto committed = change->commit(); !committed) spdlog::warn("{}", committed.error().context);
+  for (const auto& [subject, deletes] : left)
+    change->put_intent(kOwnIntents | deletes.job,
+                       {.state = IntentState::local, .subject = subject, .detail = deletes.encode()});
+  if (const auto committed = change->commit(); !committed) return spdlog::warn("{}", committed.error().context);
+  change.reset();
+  remove_jobs_but(left);
+  for (auto& [subject, deletes] : left)
+    if (auto closed = gate_.close({deletes.old_name}, {}, {}))
+      begin_deletes({}, subject, std::move(deletes), OtherSide::to_be_seen, Caller::is_gone, *std::move(closed));
+}
+
+void Names::remove_jobs_but(const std::vector<std::pair<InodeNumber, Deletes>>& left) {
   std::error_code failed;
-  std::filesystem::remove_all(options_.cache_directory / "renames", failed);
-  if (failed) spdlog::warn("{}: {}", (options_.cache_directory / "renames").string(), failed.message());
+  for (const auto& file : std::filesystem::directory_iterator(options_.cache_directory / "renames", failed)) {
+    const bool needed =
+        std::ranges::any_of(left, [&](const auto& each) { return job_path(each.second.job) == file.path(); });
+    if (!needed && !std::filesystem::remove(file.path(), failed))
+      spdlog::warn("{}: {}", file.path().string(), failed.message());
+  }
 }
 
 }  // namespace pail::vfs

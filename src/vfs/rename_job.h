@@ -19,7 +19,7 @@ struct CopiedObject {
   std::string below;  // the old key behind that of the directory: "/file", "/"; "" and "_$folder$" for its markers
   ByteCount size;
   cos::ETag etag;
-  WallTime modified{};
+  WallTime modified{};  // epoch: there is no old object, a marker was made under the new name
   cos::ETag copy;     // the ETag of the copy; that of the object when it is a marker made anew
   WallTime copied{};  // the time of the copy as the store answered it; epoch: not known
 };

@@ -139,7 +139,12 @@ Entry Tree::entry(const InodeRecord& record, WallTime confirmed) const {
   return {attributes(record), generation_, left(confirmed), left(attributes_confirmed(record, confirmed))};
 }
 
+void Tree::distrust() const {
+  trusted_from_ = moment();
+}
+
 bool Tree::fresh(WallTime confirmed) const {
+  if (confirmed < trusted_from_.load()) return false;
   const auto age = moment() - confirmed;
   return age >= std::chrono::nanoseconds(0) && age < options_.metadata_ttl;
 }

@@ -1,6 +1,7 @@
 // Inodes as paths, keys and attributes: what every part of the file system asks of a record.
 #pragma once
 
+#include <atomic>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -47,6 +48,8 @@ class Tree {
   Entry entry(const cache::InodeRecord& record, WallTime confirmed) const;
   // A time to come is not fresh: the clock was set back since.
   bool fresh(WallTime confirmed) const;
+  // Nothing that was confirmed up to now is fresh any more.
+  void distrust() const;
   // Whether the attributes of the record may be shown without asking, when its name was confirmed then.
   bool attributes_fresh(const cache::InodeRecord& record, WallTime confirmed) const;
   // When the record was last confirmed: by itself or by a complete listing of its parent.
@@ -61,6 +64,7 @@ class Tree {
   mutable std::uint64_t moves_ PAIL_GUARDED_BY(mutex_) = 0;
   mutable std::uint64_t forgotten_moves_ PAIL_GUARDED_BY(mutex_) = 0;  // up to here any directory may have moved
   mutable std::unordered_map<InodeNumber, std::uint64_t> moved_ PAIL_GUARDED_BY(mutex_);  // its last move
+  mutable std::atomic<WallTime> trusted_from_{WallTime{}};
   const WallTime opened_;
   const SteadyTime opened_boot_;
 };

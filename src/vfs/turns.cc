@@ -40,4 +40,28 @@ void Turns::leave(Queues::iterator queue, Ticket ticket) {
   changed_.notify_all();
 }
 
+void KeptTurns::keep(std::uint64_t request, Turns::Turn turn) {
+  MutexLock lock(mutex_);
+  turns_.insert_or_assign(request, std::move(turn));
+}
+
+std::optional<Turns::Turn> KeptTurns::claim(std::uint64_t request, cache::InodeNumber number) {
+  MutexLock lock(mutex_);
+  const auto kept = turns_.find(request);
+  if (kept == turns_.end() || kept->second.number() != number) return std::nullopt;
+  return std::move(turns_.extract(kept).mapped());
+}
+
+void KeptTurns::drop(std::uint64_t request) {
+  std::map<std::uint64_t, Turns::Turn>::node_type ended;  // outside the lock
+  MutexLock lock(mutex_);
+  ended = turns_.extract(request);
+}
+
+void KeptTurns::drop_all() {
+  std::map<std::uint64_t, Turns::Turn> ended;  // outside the lock
+  MutexLock lock(mutex_);
+  ended.swap(turns_);
+}
+
 }  // namespace pail::vfs

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <stop_token>
 #include <utility>
@@ -63,6 +64,20 @@ class Turns {
   CondVar changed_;
   Ticket last_ PAIL_GUARDED_BY(mutex_) = 0;
   Queues queues_ PAIL_GUARDED_BY(mutex_);
+};
+
+// Turns that are kept for requests by their number. Thread-safe.
+class KeptTurns {
+ public:
+  void keep(std::uint64_t request, Turns::Turn turn) PAIL_EXCLUDES(mutex_);
+  // The one that was kept for the request, if it is of this inode.
+  std::optional<Turns::Turn> claim(std::uint64_t request, cache::InodeNumber number) PAIL_EXCLUDES(mutex_);
+  void drop(std::uint64_t request) PAIL_EXCLUDES(mutex_);
+  void drop_all() PAIL_EXCLUDES(mutex_);
+
+ private:
+  Mutex mutex_;
+  std::map<std::uint64_t, Turns::Turn> turns_ PAIL_GUARDED_BY(mutex_);
 };
 
 }  // namespace pail::vfs

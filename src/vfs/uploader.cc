@@ -172,10 +172,10 @@ Result<Uploader::Verdict> Uploader::judge(UploadJob& job, const std::string& eta
   const bool as_expected = absent ? job.replaces.empty() : info->etag == job.replaces;
   if (as_expected && refused.fault == Fault::precondition) return Error{EIO, refused.context, Fault::trouble};
   if (absent) return refused;
-  // An equal object that nobody here can have sent is somebody else's.
-  const bool sent = info->etag.text == etag && (refused.may_have_happened || attempted(etag));
-  if (sent && info->size == job.size && holds(info->headers, job.headers)) return Verdict::done;
-  if (!sent && !attempted(info->etag.text)) return refused;
+  // An equal object that nobody here can have sent is somebody else's, as is one with other attributes than were sent.
+  const bool same = info->etag.text == etag && info->size == job.size && holds(info->headers, job.headers);
+  if (same && (refused.may_have_happened || attempted(etag))) return Verdict::done;
+  if (!attempted(info->etag.text)) return refused;
   job.replaces = info->etag;
   return Verdict::again;
 }
@@ -224,7 +224,7 @@ Result<Uploaded> Uploader::create(const std::string& key, const std::string& bod
 Result<cache::UploadRecord> Uploader::begin(const UploadJob& job, const std::stop_token& stop) {
   auto known = index_.read()->upload(job.number);
   if (known && known->key == job.key && known->size == job.size) return std::move(*known);
-  if (known) abandon(job.number);
+  if (known) PAIL_CHECK(abandon(job.number, stop));
   const auto context = in_full(stop);
   const auto id = with_conditions(begins_, job, context, [&](const cos::Preconditions& preconditions) {
     return store_.create_upload(bucket_, job.key, job.headers, preconditions, context);
@@ -244,7 +244,7 @@ Result<Uploaded> Uploader::multipart(UploadJob job, const std::stop_token& stop)
   const cos::UploadId id{upload.upload_id};
   const auto sent_parts = send_parts(job, upload, stop);
   if (!sent_parts && sent_parts.error().fault == Fault::no_upload) {
-    abandon(job.number);  // others ended it
+    PAIL_CHECK(abandon(job.number, stop));  // others ended it
     if (resumed) return multipart(std::move(job), stop);
   }
   if (!sent_parts) return sent_parts.error();
@@ -272,7 +272,7 @@ Result<Uploaded> Uploader::multipart(UploadJob job, const std::stop_token& stop)
     const Fault fault = result.error().fault;
     if (fault != Fault::precondition && fault != Fault::no_upload) return result.error();
     const auto verdict = judge(job, expected, result.error(), context);
-    if (!verdict || *verdict == Verdict::again) abandon(job.number);
+    if (!verdict || *verdict == Verdict::again) PAIL_CHECK(abandon(job.number, stop));
     if (!verdict) return verdict.error();
     if (*verdict == Verdict::again) return multipart(std::move(job), stop);
     uploaded.etag = {expected};
@@ -312,6 +312,7 @@ Result<std::vector<Uploader::Part>> Uploader::send_parts(const UploadJob& job, c
 void Uploader::send_part(const UploadJob& job, const cache::UploadRecord& upload, Part part, Parts& parts,
                          const std::stop_token& stop) {
   if (parts.failed()) return parts.done(Error{ECANCELED, "another part failed"});
+  if (stop.stop_requested()) return parts.done(Error{EINTR, "interrupted between two parts"});
   auto digests = digest(job.descriptor, part.extent);
   if (!digests) return parts.done(digests.error());
   part.digests = std::move(*digests);
@@ -331,14 +332,15 @@ void Uploader::send_part(const UploadJob& job, const cache::UploadRecord& upload
   parts.done(std::move(part));
 }
 
-void Uploader::abandon(InodeNumber number) {
+Result<Unit> Uploader::abandon(InodeNumber number, const std::stop_token& stop) {
   const auto record = index_.read()->upload(number);
-  if (!record) return;
-  const auto aborted = store_.abort_upload(bucket_, record->key, {record->upload_id});
+  if (!record) return Unit{};
+  const auto aborted = store_.abort_upload(bucket_, record->key, {record->upload_id}, stop);
+  if (!aborted && stop.stop_requested()) return aborted.error();
   if (!aborted) spdlog::warn("an unfinished upload stays in the bucket: {}", aborted.error().context);
   auto change = index_.write();
   change->erase_upload(number);
-  if (const auto committed = change->commit(); !committed) spdlog::warn("{}", committed.error().context);
+  return change->commit();
 }
 
 }  // namespace pail::vfs

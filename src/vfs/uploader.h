@@ -47,8 +47,9 @@ class Uploader {
   // Stores a small object under a key that must be free. Errors: EEXIST it is not.
   Result<Uploaded> create(const std::string& key, const std::string& body, const cos::ObjectHeaders& headers,
                           const std::stop_token& stop);
-  // Aborts the recorded upload of the inode, if there is one.
-  void abandon(InodeNumber number);
+  // Aborts the recorded upload of the inode, if there is one. What cannot be aborted stays in the bucket, and the log
+  // says so. Errors: EINTR, and it stays recorded.
+  Result<Unit> abandon(InodeNumber number, const std::stop_token& stop);
 
   std::uint64_t bytes_uploaded() const { return uploaded_; }
 

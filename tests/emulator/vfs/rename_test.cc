@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
+#include <functional>
 #include <future>
 #include <map>
 #include <random>
@@ -108,6 +109,180 @@ class RenameTest : public VfsTest {
 };
 
 // ---- files ----------------------------------------------------------------------------------------------------------
+
+TEST_F(RenameTest, AFileThatOthersReplacedIsRenamedAsItIsNow) {
+  put("a", "old");
+  put("open", "old, and open");
+  start_cold();
+  ASSERT_EQ(read("a"), "old");
+  open("open", O_RDONLY);
+  put("a", "newer");
+  put("open", "newer, too");
+  EXPECT_EQ(rename("a", "b"), 0);
+  EXPECT_EQ(rename("open", "c"), 0);
+  expect_tree({{"b", "newer"}, {"c", "newer, too"}});
+}
+
+TEST_F(RenameTest, AFileWhoseCopyIsAlwaysRefusedForItsVersionStays) {
+  put("a", "content");
+  server_->add_fault({.operations = {"CopyObject"}, .status = 412, .code = "PreconditionFailed"});
+  EXPECT_EQ(rename("a", "b"), ESTALE);
+  EXPECT_LT(requests("CopyObject"), 10u);
+  server_->clear_faults();
+  expect_tree({{"a", "content"}});
+}
+
+// `target` is written to while the rename onto it waits for its source, which is being stored.
+class RenameOntoAWrittenFileTest : public RenameTest {
+ protected:
+  void SetUp() override {
+    RenameTest::SetUp();
+    const auto [number, handle] = create("source");
+    ASSERT_TRUE(fs_->write(request(), number, handle, {0}, bytes("new")));
+    ASSERT_EQ(write("target", "base"), 0);
+    target_ = open("target", O_RDWR);
+    hold("PutObject", "source");
+    storing_ = std::async(std::launch::async, [this, number = number, handle = handle] {
+      return errnum_of(fs_->flush(request(), number, handle));
+    });
+    await_requests("PutObject", 3);
+  }
+  int rename_while_it_is_written(const std::stop_token& stop = {}) {
+    Request asked = request();
+    asked.stop = stop;
+    auto renaming = std::async(std::launch::async, [this, asked] {
+      return errnum_of(fs_->rename(asked, kRootInode, "source", kRootInode, "target", RenameMode::replace));
+    });
+    std::this_thread::sleep_for(200ms);  // it has looked both up, and waits
+    EXPECT_TRUE(fs_->write(request(), target_.first, target_.second, {0}, bytes("OURS and more")));
+    server_->clear_faults();
+    if (refused_) refuse(refused_);
+    EXPECT_EQ(storing_.get(), 0);
+    const int outcome = renaming.get();
+    server_->clear_faults();
+    return outcome;
+  }
+
+  std::pair<InodeNumber, std::uint64_t> target_;
+  std::future<int> storing_;
+  const char* refused_ = nullptr;
+};
+
+TEST_F(RenameOntoAWrittenFileTest, WhatWasWrittenIsStoredWhenItFails) {
+  refused_ = "CopyObject";
+  EXPECT_EQ(rename_while_it_is_written(), EACCES);
+  EXPECT_TRUE(fs_->flush(request(), target_.first, target_.second));
+  EXPECT_EQ(object("target"), "OURS and more");
+  EXPECT_EQ(kept(), 0u);
+}
+
+TEST_F(RenameOntoAWrittenFileTest, WhatWasWrittenStaysReadableWhenItSucceeds) {
+  EXPECT_EQ(rename_while_it_is_written(), 0);
+  int errnum = 0;
+  EXPECT_EQ(read_open(target_.first, target_.second, 13, &errnum), "OURS and more");
+  EXPECT_EQ(errnum, 0);
+  EXPECT_EQ(object("target"), "new");
+}
+
+TEST_F(RenameTest, AFileThatIsStoredWhileItIsReplacedStaysReadable) {
+  put("source", "new");
+  ASSERT_NE(look("source"), 0u);
+  const auto [number, handle] = create("target");
+  ASSERT_TRUE(fs_->write(request(), number, handle, {0}, bytes("content")));
+  const auto reader = open("target", O_RDONLY);
+  hold("PutObject");
+  auto storing = std::async(std::launch::async, [this, number = number, handle = handle] {
+    return errnum_of(fs_->flush(request(), number, handle));
+  });
+  await_requests("PutObject", 1);
+  auto renaming = rename_meanwhile(ends("source", "target"));
+  std::this_thread::sleep_for(200ms);
+  server_->clear_faults();
+  EXPECT_EQ(storing.get(), 0);
+  EXPECT_EQ(renaming.get(), 0);
+  std::filesystem::remove_all(options_.cache_directory / "blocks");  // what the cache has is chance
+  resume();
+  int errnum = 0;
+  EXPECT_EQ(read_open(reader.first, reader.second, 7, &errnum), "content");
+  EXPECT_EQ(errnum, 0);
+}
+
+TEST_F(RenameTest, AFileThatIsRenamedTwiceDuringAReadStaysReadable) {
+  const std::string content = ramp(1000);
+  put("f", content);
+  const auto file = open("f", O_RDONLY);
+  hold("GetObject", "f");
+  hold("GetObject", "g");
+  int errnum = 0;
+  auto reading =
+      std::async(std::launch::async, [&] { return read_open(file.first, file.second, content.size(), &errnum); });
+  await_requests("GetObject", 1);
+  EXPECT_EQ(rename("f", "g"), 0);
+  server_->clear_faults();
+  hold("GetObject", "g");
+  const auto before = requests("GetObject");
+  await_requests("GetObject", before + 2);  // f is gone, g is busy
+  EXPECT_EQ(rename("g", "h"), 0);
+  server_->clear_faults();
+  EXPECT_TRUE(reading.get() == content);
+  EXPECT_EQ(errnum, 0);
+}
+
+TEST_F(RenameTest, AfterACopyThatWasMadeAlthoughItFailedTheNewNameIsAskedAnew) {
+  put("old", "content");
+  put("replaced", "older content");
+  ASSERT_NE(look("old"), 0u);
+  ASSERT_EQ(look("new"), 0u);
+  ASSERT_EQ(read("replaced"), "older content");
+  server_->add_fault({.operations = {"CopyObject"},
+                      .time = emulator::FaultTime::after,
+                      .times = 2,
+                      .status = 403,
+                      .code = "AccessDenied"});
+  EXPECT_EQ(rename("old", "new"), EACCES);
+  EXPECT_EQ(rename("old", "replaced"), EACCES);
+  EXPECT_EQ(read("new"), "content");
+  EXPECT_EQ(write("replaced", "mine"), 0);
+  EXPECT_EQ(kept(), 0u);
+}
+
+TEST_F(RenameTest, ADirectoryStaysWhenTheLastOfItIsRenamedOutOfIt) {
+  put("p/f", "x");
+  put("q/d/f", "y");
+  EXPECT_EQ(rename("p/f", "f"), 0);
+  EXPECT_EQ(rename("q/d", "d"), 0);
+  EXPECT_THAT(keys(), UnorderedElementsAre("p/", "q/", "f", "d/f"));
+}
+
+TEST_F(RenameTest, WhatIsWrittenToAnOpenFileIsInTheBucketWhenItWasRenamed) {
+  put("f", "base");
+  const auto [number, handle] = open("f", O_RDWR);
+  ASSERT_TRUE(fs_->write(request(), number, handle, {0}, bytes("OURS and more")));
+  EXPECT_EQ(rename("f", "g"), 0);
+  EXPECT_EQ(object("g"), "OURS and more");
+}
+
+TEST_F(RenameTest, AfterARenameOfADirectoryThatFailedTheNewNameIsAskedAnew) {
+  put("src/1", "one");
+  put("src/2", "two");
+  look("src/1");
+  ASSERT_EQ(look("dst"), 0u);
+  server_->add_fault({.operations = {"CopyObject"},
+                      .key_prefix = "dst/2",
+                      .time = emulator::FaultTime::after,
+                      .status = 403,
+                      .code = "AccessDenied"});
+  EXPECT_EQ(rename("src", "dst"), EACCES);
+  EXPECT_THAT(names("dst"), ElementsAre("2"));  // made, although the store said that it was not
+}
+
+TEST_F(RenameTest, AnOldObjectThatCannotBeDeletedIsNoMissingFile) {
+  put("f", "content");
+  server_->add_fault({.operations = {"DeleteObject"}, .status = 404, .code = "NoSuchBucket"});
+  const int refused = rename("f", "g");
+  EXPECT_THAT(refused, testing::AnyOf(EIO, ENODEV));
+  EXPECT_EQ(read("g"), "content");
+}
 
 TEST_F(RenameTest, AFailedRenameOverAnOpenFileLeavesNoCopyOfItToBeStored) {
   put("old", "old content");
@@ -232,6 +407,81 @@ TEST_F(RenameTest, ADirectoryWithoutMarkerDoesNotTakeThatOfTheOneItReplaces) {
   EXPECT_EQ(attributes("dst").permissions, 0755u);
 }
 
+TEST_F(RenameTest, OfADirectoryWithAFolderMarkerThatFailsLeavesNothingUnderTheNewName) {
+  put("dir_$folder$", "");
+  ASSERT_THAT(names(""), ElementsAre("dir"));
+  ASSERT_EQ(write("dir/file", "x"), 0);
+  ASSERT_EQ(write("dir/last", "y"), 0);
+  refuse("CopyObject", "moved/last");
+  EXPECT_EQ(rename("dir", "moved"), EACCES);
+  server_->clear_faults();
+  EXPECT_THAT(keys(), UnorderedElementsAre("dir_$folder$", "dir/file", "dir/last"));
+  EXPECT_EQ(look("moved"), 0u);
+  EXPECT_EQ(rename("dir", "moved"), 0);
+  EXPECT_THAT(keys(), UnorderedElementsAre("moved/", "moved/file", "moved/last"));
+}
+
+TEST_F(RenameTest, AFileWithTheNameOfAFolderMarkerIsAFile) {
+  ASSERT_EQ(mkdir("bar"), 0);
+  for (const char* name : {"foo_$folder$", "bar_$folder$"}) ASSERT_EQ(write(name, "precious"), 0);
+  start_cold();
+  EXPECT_THAT(names(""), UnorderedElementsAre("bar", "foo_$folder$", "bar_$folder$"));
+  EXPECT_EQ(read("foo_$folder$"), "precious");
+  EXPECT_EQ(rename("bar", "baz"), 0);
+  EXPECT_EQ(rmdir("baz"), 0);
+  expect_tree({{"foo_$folder$", "precious"}, {"bar_$folder$", "precious"}});
+}
+
+// ---- open files follow ----------------------------------------------------------------------------------------------
+
+TEST_F(RenameTest, AnUploadInPartsWhoseAnswerWasLostFollowsTheRenameOfItsDirectory) {
+  options_.part_size = 5_MiB;
+  start();
+  ASSERT_EQ(mkdir("d"), 0);
+  const std::string content = ramp(6'000'000);
+  const auto [number, handle] = create("d/large");
+  for (std::size_t at = 0; at < content.size(); at += 1'000'000)
+    ASSERT_TRUE(fs_->write(request(), number, handle, {at}, bytes(content).subspan(at, 1'000'000)));
+  server_->add_fault({.operations = {"CompleteMultipartUpload"},
+                      .time = emulator::FaultTime::after,
+                      .times = 1,
+                      .status = 403,
+                      .code = "AccessDenied"});
+  EXPECT_EQ(errnum_of(fs_->flush(request(), number, handle)), EACCES);
+  EXPECT_THAT(keys(), UnorderedElementsAre("d/", "d/large"));
+  EXPECT_EQ(rename("d", "e"), 0);
+  EXPECT_EQ(errnum_of(fs_->flush(request(), number, handle)), 0);
+  EXPECT_TRUE(object("e/large") == content);
+  EXPECT_EQ(kept(), 0u);
+}
+
+TEST_F(RenameTest, UnfetchedBytesOfAFileThatIsBeingChangedAreReadWhileItsDirectoryIsRenamed) {
+  const std::string content = ramp(3'000'000);
+  put("d/f", content);
+  const auto [number, handle] = open("d/f", O_RDWR);
+  ASSERT_TRUE(fs_->write(request(), number, handle, {0}, bytes("OURS")));
+  hold("GetObject");
+  int errnum = 0;
+  auto reading = std::async(std::launch::async, [&, number = number, handle = handle] {
+    return read_open(number, handle, content.size(), &errnum);
+  });
+  await_requests("GetObject", 1);
+  EXPECT_EQ(rename("d", "e"), 0);
+  server_->clear_faults();
+  EXPECT_TRUE(reading.get() == "OURS" + content.substr(4));
+  EXPECT_EQ(errnum, 0);
+}
+
+TEST_F(RenameTest, OfADirectoryIsRefusedWhenAStagedFileInItWouldGetTooLongAKey) {
+  const std::string deep(250, 'd');
+  std::string path = "a";
+  ASSERT_EQ(mkdir(path), 0);
+  for (int i = 0; i < 3; ++i) ASSERT_EQ(mkdir(path += "/" + deep), 0);
+  create(path + "/" + std::string(200, 'f'));
+  EXPECT_EQ(rename("a", std::string(150, 'b')), ENAMETOOLONG);
+  EXPECT_EQ(rename("a", "bb"), 0);
+}
+
 // ---- deletes that fail ----------------------------------------------------------------------------------------------
 
 TEST_F(RenameTest, ARenameThatWasAnsweredWithAnErrorDeletesNothingLater) {
@@ -255,8 +505,22 @@ TEST_F(RenameTest, OldObjectsThatCouldNotBeDeletedAreShownUnderTheOldName) {
   refuse("DeleteObjects");
   EXPECT_EQ(rename("src", "dst"), EACCES);
   server_->clear_faults();
-  EXPECT_EQ(look("dst/1"), before);
+  EXPECT_EQ(look("src/1"), before);
   expect_tree({{"dst/1", "one"}, {"dst/2", "two"}, {"src/1", "one"}, {"src/2", "two"}});
+}
+
+TEST_F(RenameTest, WhatIsWrittenInADirectoryWhoseOldObjectsStayIsStoredUnderTheOldName) {
+  put("src/1", "one");
+  const auto [number, handle] = open("src/1", O_RDWR);
+  ASSERT_TRUE(fs_->write(request(), number, handle, {0}, bytes("ONE")));
+  const auto [made, its_handle] = create("src/2");
+  ASSERT_TRUE(fs_->write(request(), made, its_handle, {0}, bytes("two")));
+  refuse("DeleteObjects");
+  EXPECT_EQ(rename("src", "dst"), EACCES);
+  server_->clear_faults();
+  EXPECT_EQ(errnum_of(fs_->flush(request(), number, handle)), 0);
+  EXPECT_EQ(errnum_of(fs_->flush(request(), made, its_handle)), 0);
+  expect_tree({{"dst/1", "one"}, {"src/1", "ONE"}, {"src/2", "two"}});
 }
 
 TEST_F(RenameTest, ADeleteThatIsRefusedAtFirstIsTriedAgain) {
@@ -278,6 +542,26 @@ TEST_F(RenameTest, TheRepeatedAnswerOfARenameWhoseDeletesFailedIsTheSameError) {
   asked.resent = true;
   EXPECT_EQ(errnum_of(fs_->rename(asked, kRootInode, "src", kRootInode, "dst", RenameMode::replace)), EACCES);
   EXPECT_EQ(object("src/1"), "one");
+}
+
+TEST_F(RenameTest, OfADirectoryThatIsInterruptedWhileItDeletesGoesOnDeleting) {
+  put("src/1", "one");
+  look("src/1");
+  hold("DeleteObjects");
+  std::stop_source stop;
+  Request asked = request();
+  asked.stop = stop.get_token();
+  auto renaming = std::async(std::launch::async, [&] {
+    return errnum_of(fs_->rename(asked, kRootInode, "src", kRootInode, "dst", RenameMode::replace));
+  });
+  await_requests("DeleteObjects", 1);
+  stop.request_stop();
+  const bool ended = renaming.wait_for(20s) == std::future_status::ready;
+  EXPECT_TRUE(ended);
+  server_->clear_faults();
+  EXPECT_EQ(renaming.get(), EINTR);
+  EXPECT_TRUE(fs_->sync_all());
+  expect_tree({{"dst/1", "one"}});
 }
 
 // ---- others write meanwhile -----------------------------------------------------------------------------------------
@@ -318,6 +602,40 @@ TEST_F(RenameTest, AnEqualObjectThatOthersWriteDuringTheCopyStays) {
   EXPECT_EQ(object("src/1"), "same");
 }
 
+TEST_F(RenameTest, ACopyWhoseObjectOthersMovedMeanwhileIsNotTakenBack) {
+  for (const char* key : {"src/0", "src/1", "src/2"}) put(key, key);
+  look("src/0");
+  hold("CopyObject", "dst/2");
+  auto renaming = rename_meanwhile(ends("src", "dst"));
+  await_requests("CopyObject", 3);
+  while (object("dst/0") == "<none>" || object("dst/1") == "<none>") std::this_thread::sleep_for(1ms);
+  for (const char* key : {"src/0", "src/1", "src/2"}) ASSERT_TRUE(store_->delete_object(kBucket, key));
+  server_->clear_faults();
+  EXPECT_NE(renaming.get(), 0);
+  EXPECT_EQ(object("dst/0"), "src/0");
+  EXPECT_EQ(object("dst/1"), "src/1");
+}
+
+TEST_F(RenameTest, WhatOthersJustMadeUnderTheNewNameIsSeen) {
+  put("src/1", "ours");
+  look("src/1");
+  ASSERT_EQ(look("dst"), 0u);
+  put("dst/1", "theirs");
+  EXPECT_EQ(rename("src", "dst"), ENOTEMPTY);
+  EXPECT_EQ(object("dst/1"), "theirs");
+  EXPECT_EQ(object("src/1"), "ours");
+}
+
+TEST_F(RenameTest, CopyingEndsWithTheFirstCopyThatFails) {
+  options_.parallel = 4;
+  start();
+  for (int i = 0; i < 200; ++i) put("src/" + std::to_string(i), "");
+  look("src");
+  refuse("CopyObject");
+  EXPECT_EQ(rename("src", "dst"), EACCES);
+  EXPECT_LE(requests("CopyObject"), 8u);
+}
+
 // ---- cut by a kill --------------------------------------------------------------------------------------------------
 
 // What a worker leaves that is killed after the copies of src/1 and src/2 and before their deletes.
@@ -348,13 +666,17 @@ class CutRenameTest : public RenameTest {
     server_->clear_faults();
     refuse("DeleteObjects");
   }
+  void start_and_finish() {
+    start();
+    EXPECT_TRUE(fs_->sync_all());
+  }
 
   InodeNumber number_ = 0;
   Request asked_;
 };
 
 TEST_F(CutRenameTest, IsFinishedByTheNextMount) {
-  start();
+  start_and_finish();
   EXPECT_EQ(look("dst/1"), number_);
   expect_tree({{"dst/1", "one"}, {"dst/2", "two"}});
   EXPECT_EQ(entries("renames"), 0u);
@@ -368,18 +690,27 @@ TEST_F(CutRenameTest, IsFinishedWhenItIsAskedAgain) {
   expect_tree({{"dst/1", "one"}, {"dst/2", "two"}});
 }
 
+TEST_F(CutRenameTest, IsLeftAloneByAReadOnlyMount) {
+  options_.read_only = true;
+  start();
+  EXPECT_THAT(keys(), UnorderedElementsAre("src/1", "src/2", "dst/1", "dst/2"));
+  options_.read_only = false;
+  start_and_finish();
+  EXPECT_THAT(keys(), UnorderedElementsAre("dst/1", "dst/2"));
+}
+
 TEST_F(CutRenameTest, LeavesWhatOthersWroteUnderTheOldNameMeanwhile) {
   server_->advance_clock(-10min);
   put("src/1", "ONE");
   put("src/2", "two");  // equal, and yet another one
-  start();
+  start_and_finish();
   EXPECT_THAT(keys(), UnorderedElementsAre("src/1", "src/2", "dst/1", "dst/2"));
   EXPECT_EQ(read("src/1"), "ONE");
 }
 
 TEST_F(CutRenameTest, DeletesNothingWhenItsRecordIsMissing) {
   std::filesystem::remove_all(options_.cache_directory / "renames");
-  start();
+  start_and_finish();
   expect_tree({{"dst/1", "one"}, {"dst/2", "two"}, {"src/1", "one"}, {"src/2", "two"}});
 }
 
@@ -389,9 +720,155 @@ TEST_F(CutRenameTest, DeletesNothingWhenItsRecordIsDamaged) {
     record.seekp(40);
     record.put('!');
   }
-  start();
+  start_and_finish();
   EXPECT_THAT(keys(), UnorderedElementsAre("src/1", "src/2", "dst/1", "dst/2"));
   EXPECT_EQ(entries("renames"), 0u);
+}
+
+TEST_F(CutRenameTest, LeavesWhatOthersRemovedUnderTheNewNameUnderTheOldOne) {
+  ASSERT_TRUE(store_->delete_object(kBucket, "dst/1"));
+  start_and_finish();
+  EXPECT_THAT(keys(), UnorderedElementsAre("src/1", "dst/2"));
+  EXPECT_EQ(read("src/1"), "one");
+}
+
+TEST_F(CutRenameTest, IsFinishedBesideTheWorkOfTheNextMount) {
+  hold("DeleteObjects");
+  start();
+  EXPECT_EQ(read("dst/1"), "one");
+  EXPECT_EQ(write("other", "content"), 0);
+  auto waiting = std::async(std::launch::async, [&] { return mkdir("src"); });  // whoever wants the old name waits
+  EXPECT_EQ(waiting.wait_for(200ms), std::future_status::timeout);
+  server_->clear_faults();
+  EXPECT_EQ(waiting.get(), 0);
+  EXPECT_THAT(keys(), UnorderedElementsAre("dst/1", "dst/2", "other", "src/"));
+}
+
+TEST_F(CutRenameTest, GoesOnAfterAMountThatEndedInTheMiddleOfIt) {
+  hold("DeleteObjects");
+  start();
+  fs_.reset();
+  server_->clear_faults();
+  start_and_finish();
+  EXPECT_THAT(keys(), UnorderedElementsAre("dst/1", "dst/2"));
+}
+
+// A worker is killed after it has deleted the old object of a file, and before it has said so.
+class CutFileRenameTest : public RenameTest, public testing::WithParamInterface<std::chrono::seconds> {
+ protected:
+  void SetUp() override {
+    RenameTest::SetUp();
+    options_.metadata_ttl = GetParam();
+    start();
+    put("src", "content");
+    look("dst");
+    file_ = open("src", O_RDONLY);
+    asked_ = request();
+    server_->add_fault({.operations = {"DeleteObject"},
+                        .kind = emulator::FaultKind::stall,
+                        .time = emulator::FaultTime::after,
+                        .stall_time = 500ms});
+    auto renamed = std::async(std::launch::async, [this] { return ask(); });
+    while (object("src") != "<none>") std::this_thread::sleep_for(1ms);
+    std::filesystem::copy(options_.cache_directory, directory_ / "cut", std::filesystem::copy_options::recursive);
+    EXPECT_EQ(renamed.get(), 0);
+    fs_.reset();
+    std::filesystem::remove_all(options_.cache_directory);
+    std::filesystem::rename(directory_ / "cut", options_.cache_directory);
+    server_->clear_faults();
+    resume();
+    asked_.resent = true;
+  }
+  int ask() { return errnum_of(fs_->rename(asked_, kRootInode, "src", kRootInode, "dst", RenameMode::replace)); }
+  void expect_done() {
+    EXPECT_EQ(ask(), 0);
+    EXPECT_EQ(look("dst"), file_.first);
+    EXPECT_EQ(look("src"), 0u);
+    EXPECT_EQ(read_open(file_.first, file_.second, 7), "content");
+  }
+  std::pair<InodeNumber, std::uint64_t> file_;
+  Request asked_;
+};
+
+INSTANTIATE_TEST_SUITE_P(NamesAre, CutFileRenameTest, testing::Values(0s, 30s),
+                         [](const auto& info) { return info.param == 0s ? "AskedEachTime" : "Trusted"; });
+
+TEST_P(CutFileRenameTest, IsFinishedWhenItIsAskedAgain) {
+  expect_done();
+}
+
+TEST_P(CutFileRenameTest, IsFinishedAlsoAfterALookUp) {
+  look("src");
+  EXPECT_TRUE(fs_->getattr(request(), file_.first));
+  names("");
+  expect_done();
+}
+
+TEST_P(CutFileRenameTest, IsSeenByTheNextMount) {
+  start();
+  EXPECT_EQ(look("src"), 0u);
+  EXPECT_EQ(read("dst"), "content");
+  EXPECT_EQ(write("dst", "mine"), 0);
+}
+
+TEST_P(CutFileRenameTest, IsWaitedForByReaders) {
+  int errnum = 0;
+  auto reading = std::async(std::launch::async, [&] { return read_open(file_.first, file_.second, 7, &errnum); });
+  const auto before = requests("GetObject");
+  for (int i = 0; i < 1000 && requests("GetObject") == before; ++i) std::this_thread::sleep_for(1ms);
+  EXPECT_EQ(ask(), 0);
+  EXPECT_EQ(reading.get(), "content");
+  EXPECT_EQ(errnum, 0);
+}
+
+TEST_P(CutFileRenameTest, HoldsItsFileNoLongerThanTheKernelNeedsToAskAgain) {
+  int errnum = 0;
+  std::filesystem::remove_all(options_.cache_directory / "blocks");
+  EXPECT_EQ(read_open(file_.first, file_.second, 7, &errnum), "");
+  EXPECT_EQ(errnum, ESTALE);
+  EXPECT_EQ(look("src"), 0u);
+}
+
+// A directory that exists through its one entry alone, which is on its way out when the worker is killed.
+class EmptiedDirectoryTest : public RenameTest {
+ protected:
+  // As the worker left it when `operation` was asked `count` times.
+  void kill_at(const char* operation, std::uint64_t count, const std::function<void()>& change) {
+    hold(operation);
+    auto changing = std::async(std::launch::async, change);
+    await_requests(operation, count);
+    std::filesystem::copy(options_.cache_directory, directory_ / "cut", std::filesystem::copy_options::recursive);
+    server_->clear_faults();
+    refuse(operation);
+    changing.get();
+    fs_.reset();
+    std::filesystem::remove_all(options_.cache_directory);
+    std::filesystem::rename(directory_ / "cut", options_.cache_directory);
+    server_->clear_faults();
+    resume();
+    asked_.resent = true;
+  }
+  Request asked_ = request();
+};
+
+TEST_F(EmptiedDirectoryTest, StaysWhenTheRemovalOfItsLastFileIsAskedAgain) {
+  put("p/f", "x");
+  const InodeNumber p = look("p");
+  look("p/f");
+  const auto remove = [&] { return errnum_of(fs_->unlink(asked_, p, "f")); };
+  kill_at("PutObject", 2, remove);
+  EXPECT_EQ(remove(), 0);
+  EXPECT_THAT(keys(), ElementsAre("p/"));
+}
+
+TEST_F(EmptiedDirectoryTest, StaysWhenTheRenameOfItsLastDirectoryIsAskedAgain) {
+  put("p/src/1", "one");
+  const InodeNumber p = look("p");
+  look("p/src/1");
+  const auto move = [&] { return errnum_of(fs_->rename(asked_, p, "src", kRootInode, "dst", RenameMode::replace)); };
+  kill_at("DeleteObjects", 1, move);
+  EXPECT_EQ(move(), 0);
+  EXPECT_THAT(keys(), UnorderedElementsAre("dst/1", "p/"));
 }
 
 // ---- renames meet ---------------------------------------------------------------------------------------------------

@@ -413,6 +413,168 @@ TEST_F(TruthTest, AnUploadThatOthersAbortedBeginsAnew) {
   EXPECT_EQ(open_uploads(), 0u);
 }
 
+TEST_F(TruthTest, AWriteThatWaitsForTheEndOfAHalfMadeUploadCanBeInterrupted) {
+  options_.part_size = 5_MiB;
+  start();
+  const std::string content = ramp(6'000'000);
+  const auto [number, handle] = create("large");
+  const Handle file{number, handle};
+  for (std::size_t at = 0; at < content.size(); at += 1'000'000)
+    ASSERT_EQ(write_to(file, content.substr(at, 1'000'000), at), 0);
+  server_->add_fault({.operations = {"UploadPart"}, .status = 403, .code = "AccessDenied"});
+  EXPECT_EQ(flush(file), EACCES);
+  server_->clear_faults();
+  server_->add_fault({.operations = {"AbortMultipartUpload"}, .kind = FaultKind::stall});
+  std::stop_source stop;
+  Request asked = request();
+  asked.stop = stop.get_token();
+  auto writing = std::async(std::launch::async, [&, file] {
+    return errnum_of(fs_->write(asked, file.number, file.handle, {0}, bytes("X")));
+  });
+  stop.request_stop();
+  const bool interrupted = writing.wait_for(30s) == std::future_status::ready;
+  EXPECT_TRUE(interrupted);
+  server_->clear_faults();
+  if (interrupted) {
+    EXPECT_EQ(writing.get(), EINTR);
+    EXPECT_EQ(write_to(file, "X"), 0);
+    EXPECT_EQ(flush(file), 0);
+    EXPECT_TRUE(object("large") == "X" + content.substr(1));
+  }
+}
+
+TEST_F(TruthTest, AnInterruptedUploadOfAHugeFileHoldsNobodyUp) {
+  options_.part_size = 5_MiB;
+  start();
+  const auto [number, handle] = create("huge");
+  ASSERT_EQ(write_to({number, handle}, "end", 12'000'000'000), 0);  // almost all of it is a hole
+  server_->add_fault({.operations = {"UploadPart"}});
+  std::stop_source stop;
+  Request asked = request();
+  asked.stop = stop.get_token();
+  auto closing = std::async(std::launch::async, [&, number = number, handle = handle] {
+    return errnum_of(fs_->flush(asked, number, handle));
+  });
+  while (requests("UploadPart") < 1) std::this_thread::sleep_for(1ms);
+  stop.request_stop();
+  const bool ended = closing.wait_for(30s) == std::future_status::ready;  // reading all of it takes longer
+  EXPECT_TRUE(ended);
+  EXPECT_EQ(closing.get(), EINTR);
+}
+
+TEST_F(TruthTest, ANameThatCouldNotBeMadeIsAskedAnew) {
+  ASSERT_EQ(look("d"), 0u);
+  server_->add_fault(
+      {.operations = {"PutObject"}, .time = FaultTime::after, .times = 1, .status = 403, .code = "AccessDenied"});
+  EXPECT_EQ(mkdir("d"), EACCES);
+  EXPECT_NE(look("d"), 0u);
+  ASSERT_EQ(look("theirs"), 0u);
+  put("theirs/", "");
+  EXPECT_EQ(mkdir("theirs"), EEXIST);
+  EXPECT_NE(look("theirs"), 0u);
+}
+
+TEST_F(TruthTest, TheTimeOfAWriteStaysWhenTheRestOfTheFileIsFetched) {
+  put("f", ramp(3'000'000));
+  const Handle file = open("f");
+  ASSERT_EQ(write_to(file, "patch"), 0);
+  const WallTime written = attributes("f").modified;
+  std::this_thread::sleep_for(20ms);
+  ASSERT_EQ(flush(file), 0);
+  EXPECT_EQ(attributes("f").modified, written);
+}
+
+TEST_F(TruthTest, AFileInPartsWhoseAttributesWereStoredAlthoughThatFailedIsNoConflict) {
+  options_.part_size = 5_MiB;
+  start();
+  const std::string content = ramp(6'000'000);
+  {
+    const auto [number, handle] = create("large");
+    for (std::size_t at = 0; at < content.size(); at += 1'000'000)
+      ASSERT_EQ(write_to({number, handle}, content.substr(at, 1'000'000), at), 0);
+    ASSERT_EQ(flush({number, handle}), 0);
+    close({number, handle});
+  }
+  server_->add_fault(
+      {.operations = {"CopyObject"}, .time = FaultTime::after, .times = 1, .status = 403, .code = "AccessDenied"});
+  AttributeChange change;
+  change.permissions = 0600;
+  EXPECT_EQ(errnum_of(fs_->setattr(request(), look("large"), change)), EACCES);
+  const Handle file = open("large");
+  ASSERT_EQ(write_to(file, "more", content.size()), 0);
+  EXPECT_EQ(flush(file), 0);
+  EXPECT_TRUE(object("large") == content + "more");
+  EXPECT_THAT(kept(), IsEmpty());
+}
+
+TEST_F(TruthTest, MakingAFileThatIsThereAlreadyEmptiesIt) {
+  put("stored", "bytes of others");
+  const auto [number, handle] = create("staged");
+  ASSERT_EQ(write_to({number, handle}, "bytes that nobody wants any more"), 0);
+  for (const char* name : {"stored", "staged"}) {
+    const auto again = fs_->create(request(), kRootInode, name, 0644, O_WRONLY | O_CREAT | O_TRUNC);
+    ASSERT_TRUE(again) << name;
+    EXPECT_EQ(again->first.attributes.size.n, 0u) << name;
+    EXPECT_EQ(attributes(name).size.n, 0u) << name;
+  }
+}
+
+TEST_F(TruthTest, ACloseSaysThatAFileEmptiedByOpeningItToReadIsNotStored) {
+  put("f", "content");
+  server_->add_fault({.operations = {"PutObject"}, .status = 403, .code = "AccessDenied"});
+  const Handle file = open("f", O_RDONLY | O_TRUNC);
+  EXPECT_EQ(flush(file), EACCES);
+  server_->clear_faults();
+  EXPECT_EQ(flush(file), 0);
+  EXPECT_EQ(object("f"), "");
+}
+
+TEST_F(TruthTest, AnEqualFileThatOthersMadeBetweenTwoAttemptsIsNotOurs) {
+  const auto [number, handle] = create("lock");
+  server_->add_fault({.operations = {"PutObject"}, .kind = FaultKind::reset, .times = 1});
+  auto closing = std::async(std::launch::async, [&, file = Handle{number, handle}] { return flush(file); });
+  while (requests("PutObject") < 1) std::this_thread::sleep_for(1ms);
+  const cos::PutRequest theirs{
+      .key = "lock", .headers = {{}, {{"mtime", "1000000000"}}}, .conditions = {.if_absent = true}};
+  ASSERT_TRUE(store_->put_object(kBucket, theirs));
+  EXPECT_EQ(closing.get(), ESTALE);
+}
+
+TEST_F(TruthTest, ALookUpDoesNotWaitForReadsOfAnotherFile) {
+  options_.parallel = 4;
+  start();
+  for (int i = 0; i <= 1000; ++i) put("a" + std::to_string(i), "");  // too many to list them for one name
+  put("f", ramp(3'000'000));
+  const Handle file = open("f");
+  ASSERT_EQ(write_to(file, "OURS"), 0);
+  server_->add_fault({.operations = {"GetObject"}});
+  std::atomic<int> answered{0};
+  for (std::uint64_t i = 0; i < 8; ++i)
+    fs_->read(request(), file.number, file.handle, {1'000'000 + 10 * i}, {10}, [&](auto) { ++answered; });
+  while (requests("GetObject") < 1) std::this_thread::sleep_for(1ms);
+  EXPECT_EQ(look("new"), 0u);
+  EXPECT_EQ(answered, 0);
+  server_->clear_faults();
+  while (answered < 8) std::this_thread::sleep_for(1ms);
+}
+
+TEST_F(TruthTest, WhatADeadMountLeftIsNotUploadedWhenItCannotBePutAside) {
+  put("f", "a whole file");
+  const Handle file = open("f");
+  ASSERT_EQ(write_to(file, "HALF"), 0);
+  fs_.reset();  // killed
+  const auto folder = options_.cache_directory / "kept";
+  std::filesystem::remove(folder);
+  std::ofstream(folder) << "in the way";
+  const auto refused = FileSystem::open(options_, store_, make_local_open_table(), Start::fresh);
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().context, testing::HasSubstr("make room in " + options_.cache_directory.string()));
+  EXPECT_EQ(object("f"), "a whole file");
+  std::filesystem::remove(folder);
+  start();
+  EXPECT_THAT(kept(), testing::SizeIs(1));
+}
+
 TEST_F(TruthTest, AnOpenFileThatOthersReplacedCanBeRemoved) {
   put("f", ramp(3'000'000));
   start_cold();
