@@ -110,6 +110,12 @@ Result<CacheDirectory> take_cache_directory(const std::filesystem::path& root, s
   return Error{EBUSY, fmt::format("{}: {} mounts of this bucket are in the way", root.string(), kMaxSiblings)};
 }
 
+std::optional<CacheDirectory> take_unused(const std::filesystem::path& directory) {
+  auto lock = try_lock(directory / kLockName, O_RDWR);
+  if (!lock || !*lock) return std::nullopt;
+  return CacheDirectory{directory, **std::move(lock)};
+}
+
 std::vector<CacheDirectory> take_left_siblings(const std::filesystem::path& own) {
   const std::string name = own.filename().string();
   const std::filesystem::path first = own.parent_path() / name.substr(0, name.find('-'));
@@ -117,8 +123,7 @@ std::vector<CacheDirectory> take_left_siblings(const std::filesystem::path& own)
   for (unsigned number = 1; number <= kMaxSiblings; ++number) {
     const std::filesystem::path path = sibling_path(first, number);
     if (path == own) continue;
-    auto lock = try_lock(path / kLockName, O_RDWR);
-    if (lock && *lock) siblings.push_back({path, **std::move(lock)});
+    if (auto sibling = take_unused(path)) siblings.push_back(*std::move(sibling));
   }
   return siblings;
 }

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -34,6 +35,9 @@ struct Taker {
 // ...; EBUSY all siblings are held.
 Result<CacheDirectory> take_cache_directory(const std::filesystem::path& root, std::string_view url,
                                             const Source& source, const Taker& taker = {});
+
+// Locks a cache directory that mounts have used and none holds now; else nothing.
+std::optional<CacheDirectory> take_unused(const std::filesystem::path& directory);
 
 // The other directories of the view of `own` that no mount holds: what several mounts at a time left. They are locked.
 std::vector<CacheDirectory> take_left_siblings(const std::filesystem::path& own);

@@ -58,7 +58,8 @@ constexpr auto kDoctor = std::to_array<Argument>({
 
 constexpr auto kRecover = std::to_array<Argument>({
     {"ACTION", "", "",
-     "list: what is kept. show: all that is known of a file. store: put it into its bucket and keep it no more. "
+     "list: what is kept, and what ended mounts left that none has kept yet. show: all that is known of a file. store: "
+     "put it into its bucket and keep it no more. "
      "export: copy its bytes to FILE. drop: remove it.",
      &L::action, true},
     {"ID", "", "", "Which file, as list names it. With list: only those of this bucket.", &L::kept},

@@ -25,6 +25,7 @@
 #include "cli/connect.h"
 #include "cli/kept_notice.h"
 #include "cli/kept_store.h"
+#include "cli/left_staging.h"
 #include "cli/mount_command.h"
 #include "cli/say.h"
 
@@ -107,6 +108,18 @@ std::string list_line(const Kept& kept) {
                      place_of(kept.file), about && !about->complete() ? " (incomplete)" : "");
 }
 
+constexpr std::string_view kNotStored = "not stored yet";
+
+std::string list_line(const LeftFile& left) {
+  const auto written = std::chrono::file_clock::to_sys(left.written);
+  return fmt::format("{:<10}{:<21}{:>12}  {:<18}{}\n", "-", readable_time(written), readable_size(left.size),
+                     kNotStored, left.path.string());
+}
+
+nlohmann::json json_of(const LeftFile& left) {
+  return {{"why", kNotStored}, {"file", left.path.string()}, {"size", left.size.n}};
+}
+
 nlohmann::json json_of(const Kept& kept) {
   auto object = nlohmann::json::object();
   if (kept.file.description) object = nlohmann::json::parse(cache::render_kept_description(*kept.file.description));
@@ -153,21 +166,43 @@ Result<Unit> printed(const std::string& text) {
 
 // ---- the actions ----------------------------------------------------------------------------------------------------
 
-Result<Unit> list(const Task& task) {
+std::vector<Kept> kept_to_list(const Task& task) {
   std::vector<Kept> all = all_kept(task.cache_root);
   std::erase_if(all, [&](const Kept& kept) {
     if (task.line.kept.empty()) return false;
     return !kept.file.description || kept.file.description->bucket != task.line.kept;
   });
+  return all;
+}
+
+std::string nothing_text(const Task& task, const LeftStaging& left) {
+  return fmt::format("Nothing is kept in {}{}.\n", task.cache_root.string(),
+                     left.live ? "; what running mounts have still to store is not looked at" : "");
+}
+
+std::string table_text(const std::vector<Kept>& kept, const std::vector<LeftFile>& left) {
+  std::string out = fmt::format("{:<10}{:<21}{:>12}  {:<18}{}\n", "ID", "KEPT", "SIZE", "WHY", "BUCKET AND KEY");
+  for (const Kept& file : kept) out += list_line(file);
+  for (const LeftFile& file : left) out += list_line(file);
+  if (!left.empty())
+    out += fmt::format(
+        "What is {} was left by a mount that has ended, of any bucket. The next mount of its bucket keeps it; it then "
+        "has an ID, and can be stored or exported.\n",
+        kNotStored);
+  return out;
+}
+
+// The bucket of what is not stored yet is known to its index alone, so it is always named.
+Result<Unit> list(const Task& task) {
+  const std::vector<Kept> kept = kept_to_list(task);
+  const LeftStaging left = find_left_staging(task.cache_root);
   if (task.line.json) {
     auto array = nlohmann::json::array();
-    for (const Kept& kept : all) array.push_back(json_of(kept));
+    for (const Kept& file : kept) array.push_back(json_of(file));
+    for (const LeftFile& file : left.files) array.push_back(json_of(file));
     return printed(text_of(array));
   }
-  if (all.empty()) return printed(fmt::format("Nothing is kept in {}.\n", task.cache_root.string()));
-  std::string out = fmt::format("{:<10}{:<21}{:>12}  {:<18}{}\n", "ID", "KEPT", "SIZE", "WHY", "BUCKET AND KEY");
-  for (const Kept& kept : all) out += list_line(kept);
-  return printed(out);
+  return printed(kept.empty() && left.files.empty() ? nothing_text(task, left) : table_text(kept, left.files));
 }
 
 Result<Unit> show(const Task& task) {

@@ -6,6 +6,7 @@ import os
 import subprocess
 
 import harness
+from ends_test import BYTES, leave_pending, pailfs_umount, set_faults
 from harness import run
 
 
@@ -102,7 +103,26 @@ def a_patch_whose_base_was_not_fetched_is_exported_but_not_stored(place):
     assert kept(place) == []
 
 
+def what_an_ended_mount_could_not_store_is_listed_before_the_next_one(place):
+    mount = place.mount()
+    leave_pending(place, mount.path / "late")
+    assert kept(place) == [] and "not looked at" in recover(place, "list")
+    (mount.path / "late").exists()  # the mount was left alone
+    assert pailfs_umount(place, mount.path).returncode != 0
+    [entry] = kept(place)
+    assert (entry["why"], entry["size"], "id" in entry) == ("not stored yet", len(BYTES), False), entry
+    with open(entry["file"], "rb") as file:
+        assert file.read() == BYTES
+    said = recover(place, "list")
+    assert entry["file"] in said and "not stored yet" in said and "next mount" in said, said
+    set_faults(place)
+    mount.start()
+    [entry] = kept(place)
+    assert (entry["why"], entry["key"]) == ("upload failed", "late"), entry
+
+
 if __name__ == "__main__":
     harness.main([a_lost_file_is_listed_and_stored_under_another_name_beside_a_running_mount,
                   mount_says_what_an_earlier_one_left_and_it_is_stored_without_a_mount,
-                  a_patch_whose_base_was_not_fetched_is_exported_but_not_stored])
+                  a_patch_whose_base_was_not_fetched_is_exported_but_not_stored,
+                  what_an_ended_mount_could_not_store_is_listed_before_the_next_one])

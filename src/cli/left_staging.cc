@@ -1,0 +1,52 @@
+#include "cli/left_staging.h"
+
+#include <algorithm>
+#include <cctype>
+#include <string>
+
+#include "base/trusted_directory.h"
+#include "cli/cache_directory.h"
+
+namespace pail::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view kWhole = ".whole";  // replaces the file without this ending
+
+// Beside the bytes lie logs and notes, and files in the making.
+bool holds_bytes(const fs::path& path) {
+  const std::string number = path.stem().string();
+  const bool numbered = std::ranges::all_of(number, [](unsigned char c) { return std::isdigit(c) != 0; });
+  if (!numbered) return false;
+  if (path.extension() == kWhole) return true;
+  return path.extension().empty() && !fs::exists(path.string() + std::string(kWhole));
+}
+
+void add_files(const fs::path& staging, std::vector<LeftFile>& files) {
+  std::error_code failed;
+  for (const auto& entry : fs::directory_iterator(staging, failed)) {
+    if (!entry.is_regular_file(failed) || !holds_bytes(entry.path())) continue;
+    const std::uint64_t size = entry.file_size(failed);
+    const auto written = entry.last_write_time(failed);
+    if (!failed) files.push_back({entry.path(), {size}, written});
+  }
+}
+
+}  // namespace
+
+LeftStaging find_left_staging(const fs::path& cache_root) {
+  LeftStaging found;
+  std::error_code failed;
+  for (const auto& view : fs::directory_iterator(cache_root, failed)) {
+    if (!fs::is_directory(view.path() / "staging", failed) || !find_trusted_directory(view.path())) continue;
+    if (take_unused(view.path()))
+      add_files(view.path() / "staging", found.files);
+    else
+      found.live = true;
+  }
+  std::ranges::sort(found.files, {}, &LeftFile::path);
+  return found;
+}
+
+}  // namespace pail::cli
