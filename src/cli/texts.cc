@@ -117,7 +117,9 @@ are credentials or name them. Secrets are removed from the environment at start.
 .SH EXIT STATUS
 0 when the files can be used, or after
 .B umount
-when everything is in the bucket; 1 for a wrong command line; 32 when mounting failed, or when files could not be
+when everything is in the bucket; 1 for a wrong command line, or where
+.B umount
+finds no mount of pailfs; 32 when mounting failed, or when files could not be
 stored at the end, with the reason on stderr.
 )";
 

@@ -12,8 +12,10 @@
 #include <cstring>
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "base/log.h"
 #include "cli/end_watch.h"
 #include "cli/mount_command.h"
 #include "cli/mount_records.h"
@@ -52,6 +54,11 @@ int unmount(const CommandLine& line) {
   return child > 0 && WIFEXITED(status) ? WEXITSTATUS(status) : kExitSystem;
 }
 
+int refuse(std::string_view why) {
+  say("{}", why);
+  return kExitUsage;
+}
+
 bool stored(const std::filesystem::path& place, const fuse::RecordedEnd& end) {
   for (const std::string& sentence : end.stays) say("not stored: {}", sentence);
   if (!end.stays.empty()) {
@@ -82,15 +89,17 @@ bool wait_until_stored(const std::filesystem::path& place, fuse::MountRecord& re
 
 int run_umount(const CommandLine& line) {
   const auto place = fuse::resolve_mount_point(line.directory);
-  if (!place) return unmount(line);  // umount(8) knows other names, and says what is wrong
+  if (!place) return refuse(place.error().context);
   const auto mounted = fuse::mounted_at(*place);
+  if (!mounted) return refuse(mounted.error().context);
   auto records = records_of(*place);
-  const bool gone = mounted && !*mounted;
-  const bool still_storing = gone && !records.empty();
-  if (!still_storing)
+  if (*mounted && !fuse::is_pailfs(**mounted))
+    return refuse(fmt::format("{}: {} is mounted here ({}), no bucket; umount(8) unmounts it", place->string(),
+                              quote((*mounted)->source), (*mounted)->type));
+  if (!*mounted && records.empty()) return refuse(fmt::format("{}: nothing is mounted there", place->string()));
+  if (*mounted)
     if (const int code = unmount(line); code != 0) return code;
-  const bool ours = still_storing || (mounted && *mounted && fuse::is_pailfs(**mounted));
-  if (!ours || line.lazy) return 0;
+  if (line.lazy) return 0;
   if (records.empty()) {
     say("{}: unmounted; there is no record that says whether everything is in the bucket", place->string());
     return kExitMountFailed;

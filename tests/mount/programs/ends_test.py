@@ -218,10 +218,27 @@ def what_a_second_mount_left_is_kept_by_the_next(place):
     assert log_lines(place, "bytes that an earlier mount could not store are kept in")
 
 
+def umount_refuses_what_is_no_mount_of_pailfs(place):
+    folder, plain = place.folder / "other", place.folder / "plain"
+    folder.mkdir()
+    plain.mkdir()
+    run("mount", "-t", "tmpfs", "tmpfs", folder)
+    os.symlink(place.binary, place.folder / "umount.fuse.pailfs")
+    try:
+        for command in ([place.binary, "umount", folder], [place.folder / "umount.fuse.pailfs", folder, "-n"]):
+            done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+            assert done.returncode == 1 and "tmpfs" in done.stderr, (done.returncode, done.stderr)
+            assert os.path.ismount(folder)
+    finally:
+        run("umount", folder)
+    done = pailfs_umount(place, plain)
+    assert done.returncode == 1 and "nothing is mounted" in done.stderr, (done.returncode, done.stderr)
+
+
 if __name__ == "__main__":
     harness.main([umount_returns_when_everything_is_in_the_bucket, the_helper_of_umount_waits_as_well,
                   umount_names_what_stays_and_where_it_is_kept, a_store_that_hangs_holds_the_end_for_stop_timeout,
                   a_call_that_waits_is_answered_when_the_time_is_up,
                   files_are_stored_in_parallel_at_the_end, a_loop_of_umount_and_mount_loses_no_mount,
                   a_mount_waits_for_the_one_before_it, a_second_mount_beside_a_live_one_does_not_wait,
-                  what_a_second_mount_left_is_kept_by_the_next])
+                  what_a_second_mount_left_is_kept_by_the_next, umount_refuses_what_is_no_mount_of_pailfs])
