@@ -41,6 +41,12 @@ std::string full_endpoint(const std::string& endpoint) {
   return url->origin() + "/identity/token";
 }
 
+// With what the last request for a token failed of, as that is what was waited for.
+Error cancelled(const std::optional<Error>& failure) {
+  constexpr std::string_view kCancelled = "cancelled while waiting for a token";
+  return {ECANCELED, failure ? fmt::format("{}: {}", kCancelled, failure->context) : std::string(kCancelled)};
+}
+
 }  // namespace
 
 // Receives one answer of the token service.
@@ -180,9 +186,9 @@ Result<Secret> TokenKeeper::bearer(const std::stop_token& stop) {
     if (!may_wait) return Error{EDEADLK, "waiting for a token on the network thread that has to receive it"};
     if (state == Freshness::unusable && pausing && failure_) {
       if (!failure_may_pass_ || std::chrono::steady_clock::now() >= deadline) return *failure_;
-      if (!sit_out_pause(stop)) return Error{ECANCELED, "cancelled while waiting for a token"};
+      if (!sit_out_pause(stop)) return cancelled(failure_);
     }
-    if (!join_flight(stop)) return Error{ECANCELED, "cancelled while waiting for a token"};
+    if (!join_flight(stop)) return cancelled(failure_);
   }
 }
 

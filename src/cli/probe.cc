@@ -10,8 +10,13 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <condition_variable>
 #include <cstdlib>
+#include <mutex>
 #include <optional>
+#include <thread>
+#include <utility>
+#include <variant>
 #include <vector>
 
 #include "base/file.h"
@@ -23,6 +28,8 @@
 
 namespace pail::cli {
 namespace {
+
+constexpr int kTokenSeconds = kProbeSeconds - 1;  // the rest is for the store, and for the words about it
 
 Error explained(const Error& error, std::string_view explanation) {
   return {error.errnum, fmt::format("{}\n  {}", explanation, error.context), error.fault};
@@ -113,6 +120,33 @@ Error explain(cos::Client& store, std::string_view url, const Source& source, co
   }
 }
 
+// What may pass is asked for again until the time is up.
+std::string explain_missing_token(const std::string& endpoint, int errnum) {
+  constexpr std::string_view kAdvice = "another one is chosen with -o iam_endpoint=URL";
+  if (errnum == EACCES) return "wrong key: these credentials are refused";
+  if (errnum == ECANCELED)
+    return fmt::format("the IAM endpoint {} gave no token within {} seconds; {}", endpoint, kTokenSeconds, kAdvice);
+  return fmt::format("the IAM endpoint {} gave no token; {}", endpoint, kAdvice);
+}
+
+// Asks to stop when the time is up.
+class Alarm {
+ public:
+  explicit Alarm(std::chrono::seconds time)
+      : timer_([this, time](const std::stop_token& done) {
+          std::mutex mutex;
+          std::unique_lock lock(mutex);
+          std::condition_variable_any never;
+          never.wait_for(lock, done, time, [] { return false; });
+          source_.request_stop();
+        }) {}
+  std::stop_token token() const { return source_.get_token(); }
+
+ private:
+  std::stop_source source_;
+  std::jthread timer_;
+};
+
 // What the child sends: the errno, then the text. Nothing at all means success.
 void send_outcome(int to, const Result<Unit>& outcome) {
   if (outcome) return;
@@ -124,6 +158,10 @@ void send_outcome(int to, const Result<Unit>& outcome) {
 Result<Unit> probe_here(const MountOptions& options, const auth::Sources& sources, const auth::Resolved& resolved,
                         const Source& source) {
   PAIL_TRY(const Connection connection, connect(options, sources, resolved, Patience::probing));
+  if (const auto* key = std::get_if<auth::IamApiKey>(&resolved.credentials)) {
+    const Alarm alarm{std::chrono::seconds(kTokenSeconds)};
+    PAIL_CHECK(probe_token(*connection.authorizer, *key, alarm.token()));
+  }
   return probe_bucket(*connection.store, connection.endpoint.url, source);
 }
 
@@ -152,6 +190,14 @@ Result<Unit> outcome_of(const std::string& text, int status) {
 }
 
 }  // namespace
+
+Result<Unit> probe_token(auth::Authorizer& authorizer, const auth::IamApiKey& key, std::stop_token stop) {
+  http::Request request;
+  request.url = key.token_endpoint;
+  const auto authorized = authorizer.authorize(request, auth::PayloadHash::empty(), std::move(stop));
+  if (authorized) return Unit{};
+  return explained(authorized.error(), explain_missing_token(key.token_endpoint, authorized.error().errnum));
+}
 
 Result<Unit> probe_bucket(cos::Client& store, std::string_view url, const Source& source, std::stop_token stop) {
   cos::ListRequest request;

@@ -7,11 +7,16 @@
 
 #include "cli/mount_options.h"
 #include "cli/source.h"
+#include "pailfs/auth/authorizer.h"
 #include "pailfs/auth/credentials.h"
 #include "pailfs/base/result.h"
 #include "pailfs/cos/client.h"
 
 namespace pail::cli {
+
+// Exchanges the key of `authorizer` for a token, which is kept for the requests that follow. Errors: as those of the
+// authorizer, with a context that names the IAM endpoint and the option for another.
+Result<Unit> probe_token(auth::Authorizer& authorizer, const auth::IamApiKey& key, std::stop_token stop = {});
 
 // Lists one name below the prefix. Errors: as the store's, with a context that says what is wrong and what helps:
 // wrong key, wrong secret, wrong region, no such bucket, no right to list, unreachable host, bad certificate.

@@ -66,6 +66,12 @@ class Probe : public ::testing::Test {
     return probe_bucket(*connection.store, connection.endpoint.url, Source{bucket, prefix});
   }
 
+  Result<Unit> exchange_key(const std::string& endpoint, const Secret& secret, std::stop_token stop) {
+    const auth::IamApiKey key{secret, "crn:v1:x", endpoint};
+    PAIL_TRY(const Connection connection, connect(options_, {}, {.credentials = key}, Patience::probing));
+    return probe_token(*connection.authorizer, key, std::move(stop));
+  }
+
   void expect_refusal(const Result<Unit>& outcome, int errnum, const std::string& text) {
     ASSERT_EQ(errnum_of(outcome), errnum) << (outcome ? "it worked" : outcome.error().context);
     EXPECT_THAT(outcome.error().context, HasSubstr(text));
@@ -106,6 +112,19 @@ TEST_F(Probe, SaysThatTheApiKeyIsWrong) {
   options_.iam_endpoint = server_->iam_url();
   expect_refusal(probe(), EACCES, "wrong key");
   EXPECT_THAT(probe().error().context, ::testing::Not(HasSubstr("guess")));
+}
+TEST_F(Probe, ExchangesAnApiKeyForAToken) {
+  EXPECT_TRUE(exchange_key(server_->iam_url(), server_->credentials().api_key, {}));
+}
+TEST_F(Probe, NamesTheIamEndpointThatGivesNoToken) {
+  std::stop_source late;
+  late.request_stop();
+  const auto outcome = exchange_key("http://127.0.0.1:1/identity/token", Secret("guess"), late.get_token());
+  expect_refusal(outcome, ECANCELED, "the IAM endpoint http://127.0.0.1:1/identity/token gave no token");
+  EXPECT_THAT(outcome.error().context, HasSubstr("-o iam_endpoint=URL"));
+}
+TEST_F(Probe, SaysThatTheKeyOfATokenIsWrong) {
+  expect_refusal(exchange_key(server_->iam_url(), Secret("guess"), {}), EACCES, "wrong key");
 }
 TEST_F(Probe, SaysThatThereIsNoRightToList) {
   refuse_listing(403, "AccessDenied");

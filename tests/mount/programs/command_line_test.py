@@ -5,6 +5,7 @@ import fcntl
 import os
 import pathlib
 import shutil
+import socket
 import subprocess
 
 import harness
@@ -136,6 +137,32 @@ def an_error_into_a_full_file_is_an_exit_status(place):
     assert done.returncode == 1, f"exit {done.returncode}"
 
 
+def with_api_key(place, iam_endpoint):
+    """Options of a mount whose API key is exchanged at this endpoint."""
+    place.store or place.serve()
+    keys = place.folder / "api-key.json"
+    keys.write_text('{"apikey": "guess", "resource_instance_id": "crn:v1:x"}')
+    os.chmod(keys, 0o600)
+    return f"credentials={keys},iam_endpoint={iam_endpoint}"
+
+
+def mount_and_doctor(place, options):
+    """Both, with the same options."""
+    command = mount_command(place, options)
+    for words in (command, [command[0], "doctor", *command[2:3], *command[4:]]):
+        yield subprocess.run(words, capture_output=True, text=True, timeout=WAIT)
+
+
+def an_iam_endpoint_that_does_not_answer_is_named(place):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}/identity/token"
+        for done in mount_and_doctor(place, with_api_key(place, endpoint)):
+            said = done.stdout + done.stderr
+            assert done.returncode != 0
+            assert f"the IAM endpoint {endpoint}" in said and "iam_endpoint=URL" in said, said
+            assert f"{place.store.address()} did not answer" not in said, said
+
+
 class OwnMount:
     """A mount by a user without rights, in a mount namespace of its own with a /dev/fuse that users may open."""
     NAMESPACE = ("mount -t tmpfs none {0} && mknod -m 666 {0}/fuse c {1} {2} && mount --bind {0}/fuse /dev/fuse && "
@@ -229,5 +256,6 @@ if __name__ == "__main__":
                   closed_standard_descriptors_do_not_keep_from_mounting,
                   standard_descriptors_are_never_used_for_anything_else,
                   a_warning_into_a_closed_pipe_does_not_keep_from_mounting,
-                  an_error_into_a_full_file_is_an_exit_status, a_users_own_mount_is_theirs_to_write,
+                  an_error_into_a_full_file_is_an_exit_status, an_iam_endpoint_that_does_not_answer_is_named,
+                  a_users_own_mount_is_theirs_to_write,
                   a_users_own_mount_shows_its_root_as_the_options_say])
