@@ -1,12 +1,17 @@
 // The program: finds out as what it was called, and does that.
 
+#include <spdlog/sinks/stdout_sinks.h>
+
 #include <csignal>
 #include <cstdio>
 #include <exception>
+#include <memory>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
+#include "base/log.h"
 #include "cli/command_line.h"
 #include "cli/descriptors.h"
 #include "cli/doctor_command.h"
@@ -51,10 +56,19 @@ int usage_error(const Error& error) {
   return kExitUsage;
 }
 
+// Until a process opens its log, what it warns of stands beside its own messages.
+void log_as_messages() {
+  auto logger = std::make_shared<spdlog::logger>("", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+  logger->set_pattern("pailfs: %l: %v");
+  logger->set_level(spdlog::level::warn);
+  spdlog::set_default_logger(std::move(logger));
+}
+
 int start(const std::vector<std::string>& arguments) {
   fuse::protect_process_memory();
   std::signal(SIGPIPE, SIG_IGN);
   if (fuse::is_worker()) return run_worker_process(arguments);
+  log_as_messages();
   auth::Environment environment = auth::capture_environment();
   const std::vector<std::string> own(arguments.begin() + 1, arguments.end());
   if (is_mount_helper(arguments.front()) || is_umount_helper(arguments.front())) {

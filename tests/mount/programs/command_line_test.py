@@ -163,6 +163,16 @@ def an_iam_endpoint_that_does_not_answer_is_named(place):
             assert f"{place.store.address()} did not answer" not in said, said
 
 
+def warnings_before_the_mount_go_to_stderr(place):
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        endpoint = f"http://127.0.0.1:{closed.getsockname()[1]}/identity/token"
+    for done in mount_and_doctor(place, with_api_key(place, endpoint)):
+        assert done.returncode != 0
+        assert "warning" in done.stderr and "warning" not in done.stdout, (done.stdout, done.stderr)
+        assert f"the IAM endpoint {endpoint}" in done.stdout + done.stderr
+        assert "waiting for a token: POST" in done.stdout + done.stderr, done.stderr  # and why
+
+
 class OwnMount:
     """A mount by a user without rights, in a mount namespace of its own with a /dev/fuse that users may open."""
     NAMESPACE = ("mount -t tmpfs none {0} && mknod -m 666 {0}/fuse c {1} {2} && mount --bind {0}/fuse /dev/fuse && "
@@ -257,5 +267,6 @@ if __name__ == "__main__":
                   standard_descriptors_are_never_used_for_anything_else,
                   a_warning_into_a_closed_pipe_does_not_keep_from_mounting,
                   an_error_into_a_full_file_is_an_exit_status, an_iam_endpoint_that_does_not_answer_is_named,
+                  warnings_before_the_mount_go_to_stderr,
                   a_users_own_mount_is_theirs_to_write,
                   a_users_own_mount_shows_its_root_as_the_options_say])
