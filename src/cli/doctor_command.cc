@@ -6,11 +6,13 @@
 
 #include <cstdio>
 #include <fstream>
+#include <optional>
 #include <string>
 #include <utility>
 
 #include "cli/cache_directory.h"
 #include "cli/connect.h"
+#include "cli/mount_checks.h"
 #include "cli/probe.h"
 #include "cli/say.h"
 
@@ -22,6 +24,7 @@ class Report {
  public:
   void good(std::string_view step, std::string_view text) { print_out(fmt::format("ok    {}: {}\n", step, text)); }
   void note(std::string_view text) { print_out(fmt::format("      {}\n", text)); }
+  void warn(std::string_view step, std::string_view text) { print_out(fmt::format("WARN  {}: {}\n", step, text)); }
   void bad(std::string_view step, std::string_view text) {
     print_out(fmt::format("FAIL  {}: {}\n", step, text));
     failed_ = true;
@@ -60,10 +63,10 @@ void check_updatedb(Report& report) {
 }
 
 void check_cache(Report& report, const MountOptions& options) {
-  if (!options.cache_dir.empty()) return report.good("cache", options.cache_dir.string());
-  const auto root = default_cache_root();
-  if (root) return report.good("cache", root->string());
-  report.bad("cache", root.error().context);
+  const auto root = options.cache_dir.empty() ? default_cache_root() : options.cache_dir;
+  if (!root) return report.bad("cache", root.error().context);
+  const auto warning = options.read_only ? std::nullopt : full_disk_warning(*root);
+  warning ? report.warn("cache", *warning) : report.good("cache", root->string());
 }
 
 Result<auth::Resolved> check_credentials(Report& report, const auth::Sources& sources) {

@@ -9,6 +9,7 @@
 
 #include "base/file.h"
 #include "base/path_walk.h"
+#include "cli/kept_notice.h"
 
 namespace pail::cli {
 namespace {
@@ -42,6 +43,18 @@ Result<Unit> check_outside_mount(const std::filesystem::path& mount_point, const
                                      path.string(), mount_point.string(), option)};
   }
   return Unit{};
+}
+
+std::optional<std::string> full_disk_warning(const std::filesystem::path& cache_root) {
+  std::filesystem::path there = cache_root;
+  std::error_code failed;
+  while (there.has_relative_path() && !std::filesystem::exists(there, failed)) there = there.parent_path();
+  const auto disk = std::filesystem::space(there, failed);
+  if (failed || disk.available >= kFreeFloor.n) return std::nullopt;
+  return fmt::format(
+      "{} are free on the disk of {}; writing fails with ENOSPC (no space left on device) where less than {} would "
+      "stay free: make room there, or take another disk with -o cache_dir=DIR",
+      readable_size({disk.available}), cache_root.string(), readable_size(kFreeFloor));
 }
 
 }  // namespace pail::cli

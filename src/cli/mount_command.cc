@@ -153,6 +153,15 @@ NewRecord make_record(const std::filesystem::path& directory) {
   return {};
 }
 
+// What whoever mounts should know although it worked.
+std::vector<std::string> notices(const WorkerTask& task) {
+  std::vector<std::string> texts;
+  if (const auto kept = kept_notice(task.cache_directory, task.source.bucket)) texts.push_back(*kept);
+  if (task.options.read_only) return texts;
+  if (const auto warning = full_disk_warning(task.cache_directory.parent_path())) texts.push_back(*warning);
+  return texts;
+}
+
 // Leaves the terminal, the session and the working directory of whoever mounted.
 void become_daemon() {
   ::setsid();
@@ -203,7 +212,7 @@ int supervise_in_background(const WorkerTask& task, const std::filesystem::path&
   held.cache.lock.reset();
   const auto outcome = fuse::read_outcome(from.get());
   if (!outcome) return fail(task.source, outcome.error());
-  if (const auto notice = kept_notice(task.cache_directory, task.source.bucket)) say("{}", *notice);
+  for (const std::string& notice : notices(task)) say("{}", notice);
   return 0;
 }
 
@@ -262,7 +271,7 @@ int run_worker_process(const std::vector<std::string>& arguments) {
     PAIL_TRY(WorkerSecrets secrets, parse_secrets(text));
     auto made = make_filesystem(*task, std::move(secrets), std::move(opens), start);
     if (made && start == vfs::Start::fresh)
-      if (const auto notice = kept_notice(task->cache_directory, task->source.bucket)) spdlog::warn("{}", *notice);
+      for (const std::string& notice : notices(*task)) spdlog::warn("{}", notice);
     return made;
   };
   return fuse::run_worker(make, {});

@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 """What the command line does with odd callers: closed descriptors, open locks, users without rights, bad places."""
 import contextlib
+import errno
 import fcntl
 import os
 import pathlib
+import re
 import shutil
 import socket
 import subprocess
@@ -173,6 +175,28 @@ def warnings_before_the_mount_go_to_stderr(place):
         assert "waiting for a token: POST" in done.stdout + done.stderr, done.stderr  # and why
 
 
+def a_cache_disk_without_room_for_writing_is_told_of(place):
+    disk = place.folder / "cache"
+    disk.mkdir()
+    # An index takes 32 MiB at once.
+    run("mount", "-t", "tmpfs", "-o", "size=280m,mode=0700", "tmpfs", disk)
+    try:
+        with unmounted_after(place) as directory:
+            for done in mount_and_doctor(place, ""):
+                said = done.stdout + done.stderr
+                assert done.returncode == 0, said
+                assert re.search(r"[12]\d\d\.\d MiB are free", said), said
+                assert "256.0 MiB" in said and "cache_dir=DIR" in said, said
+            with open(directory / "file", "wb", buffering=0) as file:
+                try:
+                    file.write(b"x")
+                    raise AssertionError("a write was accepted")
+                except OSError as error:
+                    assert error.errno == errno.ENOSPC, error
+    finally:
+        run("umount", "-l", disk)
+
+
 class OwnMount:
     """A mount by a user without rights, in a mount namespace of its own with a /dev/fuse that users may open."""
     NAMESPACE = ("mount -t tmpfs none {0} && mknod -m 666 {0}/fuse c {1} {2} && mount --bind {0}/fuse /dev/fuse && "
@@ -267,6 +291,6 @@ if __name__ == "__main__":
                   standard_descriptors_are_never_used_for_anything_else,
                   a_warning_into_a_closed_pipe_does_not_keep_from_mounting,
                   an_error_into_a_full_file_is_an_exit_status, an_iam_endpoint_that_does_not_answer_is_named,
-                  warnings_before_the_mount_go_to_stderr,
+                  warnings_before_the_mount_go_to_stderr, a_cache_disk_without_room_for_writing_is_told_of,
                   a_users_own_mount_is_theirs_to_write,
                   a_users_own_mount_shows_its_root_as_the_options_say])
