@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cerrno>
+#include <optional>
 #include <utility>
 
 #include "base/log.h"
@@ -40,12 +41,16 @@ bool asks_for(const std::vector<std::string>& arguments, std::string_view a, std
   return std::ranges::any_of(arguments, [&](const std::string& text) { return text == a || text == b; });
 }
 
-// The message for a first word that is no command, although nothing about it says that it is a bucket.
-Error unknown_command(std::string_view word) {
+std::optional<std::string_view> nearest_command(std::string_view word) {
   std::vector<std::string_view> names;
   for (const CommandRow& row : commands())
     if (!row.hidden) names.push_back(row.name);
-  const auto nearest = nearest_name(word, names);
+  return nearest_name(word, names);
+}
+
+// The message for a first word that is no command, although nothing about it says that it is a bucket.
+Error unknown_command(std::string_view word) {
+  const auto nearest = nearest_command(word);
   return {EINVAL, fmt::format("unknown command {}{}", quote(word),
                               nearest ? fmt::format("; did you mean {}?", *nearest) : "; see pailfs --help")};
 }
@@ -79,8 +84,9 @@ Result<std::variant<CommandLine, Print>> parse_command_line(const std::vector<st
     return parse_command(*row, {arguments.begin() + 1, arguments.end()});
   }
   if (arguments.size() == 1 || first.starts_with('-')) return unknown_command(first);
-  PAIL_TRY(CommandLine line, parse_mount_helper(arguments));
-  return Parsed(std::move(line));
+  auto line = parse_mount_helper(arguments);
+  if (line) return Parsed(*std::move(line));
+  return nearest_command(first) ? unknown_command(first) : line.error();
 }
 
 namespace {

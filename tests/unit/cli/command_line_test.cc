@@ -76,6 +76,10 @@ TEST(CommandLine, VersionNamesTheProgram) {
 TEST(CommandLine, AMisspeltCommandIsRefusedWithTheNearestName) {
   EXPECT_THAT(refusal({"moutn"}), HasSubstr("did you mean mount?"));
 }
+TEST(CommandLine, AMisspeltCommandWithItsArgumentsIsRefusedAlike) {
+  EXPECT_THAT(refusal({"mout", "demo", "/mnt"}), HasSubstr("unknown command \"mout\"; did you mean mount?"));
+  EXPECT_THAT(refusal({"recovr", "list", "--json"}), HasSubstr("did you mean recover?"));
+}
 TEST(CommandLine, MissingArgumentsAreRefusedWithTheUsage) {
   EXPECT_THAT(refusal({"mount", "bucket"}), HasSubstr("usage: pailfs mount"));
   EXPECT_THAT(refusal({"serve", "/d", "--no-such"}), HasSubstr("usage: pailfs serve"));
