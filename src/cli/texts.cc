@@ -50,7 +50,9 @@ std::string label(const Argument& argument) {
 
 std::string help_line(std::string_view name, std::string_view help) {
   constexpr std::size_t kColumn = 26;
-  return fmt::format("  {:<{}}{}\n", name, kColumn - 2, wrapped(help, kColumn));
+  const std::string lead = fmt::format("  {:<{}}", name, kColumn - 2);
+  const std::string next = lead.ends_with(' ') ? "" : "\n" + std::string(kColumn, ' ');
+  return lead + next + wrapped(help, kColumn) + "\n";
 }
 
 std::string help_of_options() {
@@ -270,8 +272,8 @@ std::string options_markdown() {
       "commas; a\n"
       "comma within a value is written `\\,` and a backslash `\\\\`. Later options win. Sizes take `KiB`, `MiB`, `GiB` "
       "and\n"
-      "`TiB` (also `K`, `M`, `G`, `T`) and the decimal `KB`, `MB`, `GB`, `TB`; times are seconds or take `ms`, `s`, "
-      "`m`, `h`.\n\n"
+      "`TiB` (also `K`, `M`, `G`, `T`) and the decimal `KB`, `MB`, `GB`, `TB`; times are seconds or take `ms`, `s`,\n"
+      "`m`, `h`, `d`.\n\n"
       "This page is made by `pailfs generate options`; the table it comes from is `src/cli/mount_options.cc`.\n";
   for (const OptionGroup& group : mount_option_groups()) {
     out += fmt::format("\n## {}\n\n| Option | Default | Meaning |\n|---|---|---|\n", group.title);

@@ -36,6 +36,12 @@ TEST(GeneratedTexts, NameEveryOption) {
     }
   }
 }
+TEST(GeneratedTexts, KeepLongNamesAndTheirHelpApart) {
+  EXPECT_THAT(program_help(), HasSubstr("congestion_threshold=COUNT\n                          FUSE: set by pailfs."));
+}
+TEST(GeneratedTexts, NameEveryUnitOfTime) {
+  EXPECT_THAT(options_markdown(), HasSubstr("`d`"));
+}
 TEST(GeneratedTexts, AreFoundByName) {
   for (const char* what : {"man", "mount-man", "completion", "options"}) EXPECT_TRUE(generated_text(what)) << what;
   EXPECT_EQ(errnum_of(generated_text("poem")), EINVAL);
