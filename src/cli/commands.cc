@@ -76,7 +76,7 @@ constexpr auto kRecover = std::to_array<Argument>({
 });
 
 constexpr auto kGenerate = std::to_array<Argument>({
-    {"WHAT", "", "", "man, mount-man, completion or options.", &L::what, true},
+    {"WHAT", "", "", "man, mount-man, completion, options or s3fs.", &L::what, true},
 });
 
 constexpr auto kCommands = std::to_array<CommandRow>({

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/nearest.h"
+#include "cli/s3fs_options.h"
 #include "cli/values.h"
 #include "pailfs/http/url.h"
 
@@ -197,6 +198,8 @@ Error unknown_option(std::string_view name) {
     return {EINVAL,
             "an option that is not known and not shown, as it looks like a part of a value; a comma within a "
             "value is written \\,"};
+  if (const auto here = counterpart_of_s3fs(name))
+    return {EINVAL, fmt::format("option {} is one of s3fs; here: {}", name, *here)};
   std::vector<std::string_view> names;
   for (const OptionGroup& group : kGroups)
     for (const OptionRow& row : group.rows)

@@ -12,7 +12,8 @@ namespace pail::cli {
 namespace {
 
 constexpr std::string_view kScheme = "s3://";
-constexpr std::size_t kMaxKey = 1024;  // bytes: no key is longer, so no prefix is
+constexpr std::string_view kOfS3fs = "s3fs#";  // in front of the bucket, in lines of fstab for s3fs
+constexpr std::size_t kMaxKey = 1024;          // bytes: no key is longer, so no prefix is
 
 bool is_bucket_name(std::string_view name) {
   const auto allowed = [](unsigned char c) { return std::isalnum(c) != 0 || c == '-' || c == '.' || c == '_'; };
@@ -32,6 +33,11 @@ Result<Source> parse_source(std::string_view text) {
     return Error{EINVAL,
                  "a bucket with a user name or password before it is not taken (it is not shown here); name a "
                  "file with the keys: -o credentials=FILE or passwd_file=FILE"};
+  if (bucket.starts_with(kOfS3fs))
+    return Error{EINVAL,
+                 fmt::format("the source is written as s3fs has it; write {} without {}, and fuse.pailfs as the "
+                             "type",
+                             quote(bucket.substr(kOfS3fs.size())), kOfS3fs)};
   if (!is_bucket_name(bucket) || other_scheme)
     return Error{EINVAL, fmt::format("{} is not the name of a bucket; expected BUCKET, BUCKET:/PREFIX or "
                                      "s3://BUCKET/PREFIX",

@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "cli/mount_options.h"
+#include "cli/s3fs_options.h"
 
 namespace pail::cli {
 namespace {
@@ -284,12 +285,26 @@ std::string options_markdown() {
   return out;
 }
 
+std::string s3fs_markdown() {
+  std::string out = "| s3fs | Here |\n|---|---|\n";
+  std::string names;
+  const auto options = s3fs_options();
+  for (std::size_t i = 0; i < options.size(); ++i) {
+    names += fmt::format("{}`{}`", names.empty() ? "" : ", ", options[i].name);
+    if (i + 1 < options.size() && options[i + 1].here == options[i].here) continue;
+    out += fmt::format("| {} | {} |\n", names, options[i].here);
+    names.clear();
+  }
+  return out;
+}
+
 Result<std::string> generated_text(std::string_view what) {
   if (what == "man") return manual_page();
   if (what == "mount-man") return mount_manual_page();
   if (what == "completion") return bash_completion();
   if (what == "options") return options_markdown();
-  return Error{EINVAL, fmt::format("{}: expected man, mount-man, completion or options", quote(what))};
+  if (what == "s3fs") return s3fs_markdown();
+  return Error{EINVAL, fmt::format("{}: expected man, mount-man, completion, options or s3fs", quote(what))};
 }
 
 }  // namespace pail::cli

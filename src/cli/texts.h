@@ -15,6 +15,7 @@ std::string manual_page();        // pailfs(8), for man(1)
 std::string mount_manual_page();  // mount.pailfs(8)
 std::string bash_completion();
 std::string options_markdown();  // docs/options.md
+std::string s3fs_markdown();     // the table of "Coming from s3fs" in docs/mounting.md
 
 // By the name that `pailfs generate` takes. Errors: EINVAL, naming what there is.
 Result<std::string> generated_text(std::string_view what);

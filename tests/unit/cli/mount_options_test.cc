@@ -6,6 +6,8 @@
 #include <cerrno>
 #include <set>
 
+#include "cli/s3fs_options.h"
+
 namespace pail::cli {
 namespace {
 
@@ -116,6 +118,17 @@ TEST(MountOptions, MisspeltOnesAreRefusedWithTheNearestName) {
 }
 TEST(MountOptions, UnknownOnesAreRefusedWithoutTheirValue) {
   EXPECT_THAT(refusal("secretAccessKey=hunter2"), AllOf(HasSubstr("secretAccessKey"), Not(HasSubstr("hunter2"))));
+}
+TEST(MountOptions, ThoseOfS3fsAreRefusedWithWhatStandsForThemHere) {
+  EXPECT_THAT(refusal("stat_cache_expire=60"), HasSubstr("metadata_ttl=SECONDS"));
+  EXPECT_THAT(refusal("use_path_request_style"), HasSubstr("path_style"));
+  EXPECT_THAT(refusal("multipart_size=52"), HasSubstr("not needed"));
+  EXPECT_THAT(refusal("secretAccessKey=hunter2"), AllOf(HasSubstr("passwd_file=FILE"), Not(HasSubstr("hunter2"))));
+}
+TEST(MountOptions, ThoseOfS3fsAreNoneOfOurs) {
+  for (const S3fsOption& option : s3fs_options())
+    for (const OptionGroup& group : mount_option_groups())
+      for (const OptionRow& row : group.rows) EXPECT_NE(option.name, row.name);
 }
 TEST(MountOptions, UnknownOnesPassWhenMountSaysSo) {
   MountOptions options;

@@ -29,6 +29,12 @@ TEST(SourceText, RefusesWhatIsNoBucket) {
     EXPECT_EQ(source.error().errnum, EINVAL);
   }
 }
+TEST(SourceText, AsS3fsWritesItIsRefusedWithWhatToWrite) {
+  const auto source = parse_source("s3fs#demo:/x");
+  ASSERT_EQ(errnum_of(source), EINVAL);
+  EXPECT_NE(source.error().context.find("write \"demo\" without s3fs#"), std::string::npos) << source.error().context;
+  EXPECT_NE(source.error().context.find("fuse.pailfs"), std::string::npos) << source.error().context;
+}
 TEST(SourceText, WithASecretIsRefusedAndTheSecretNotShown) {
   for (const char* text : {"s3://AK:hunter2@bucket/x", "https://AK:hunter2@host/bucket"}) {
     const auto source = parse_source(text);

@@ -36,6 +36,11 @@ TEST(GeneratedTexts, NameEveryOption) {
     }
   }
 }
+TEST(MountingPage, HoldsTheTableOfOptionsOfS3fs) {
+  const auto page = read_file(PAILFS_DOCS "/mounting.md", 1_MiB);
+  ASSERT_TRUE(page) << page.error().context;
+  EXPECT_TRUE(page->find(*generated_text("s3fs")) != std::string::npos) << "take it from: pailfs generate s3fs";
+}
 TEST(GeneratedTexts, KeepLongNamesAndTheirHelpApart) {
   EXPECT_THAT(program_help(), HasSubstr("congestion_threshold=COUNT\n                          FUSE: set by pailfs."));
 }
@@ -43,7 +48,8 @@ TEST(GeneratedTexts, NameEveryUnitOfTime) {
   EXPECT_THAT(options_markdown(), HasSubstr("`d`"));
 }
 TEST(GeneratedTexts, AreFoundByName) {
-  for (const char* what : {"man", "mount-man", "completion", "options"}) EXPECT_TRUE(generated_text(what)) << what;
+  for (const char* what : {"man", "mount-man", "completion", "options", "s3fs"})
+    EXPECT_TRUE(generated_text(what)) << what;
   EXPECT_EQ(errnum_of(generated_text("poem")), EINVAL);
 }
 
