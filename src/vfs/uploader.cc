@@ -75,44 +75,67 @@ struct Uploader::Part {
   std::optional<cache::UploadPartRecord> sent;  // by a process before this one
 };
 
-// The parts of one upload while they are on their way.
+// The parts of one upload, in the order in which they are sent. Thread-safe.
 class Uploader::Parts {
  public:
-  void add() {
+  Parts(ByteCount size, ByteCount part_size, std::vector<cache::UploadPartRecord> sent)
+      : size_(size), part_size_(part_size) {
+    for (cache::UploadPartRecord& part : sent) known_[part.number] = std::move(part);
+  }
+  // The next part; whoever takes it calls done(). None: all were taken, or one failed.
+  std::optional<Part> take() {
     MutexLock lock(mutex_);
-    ++waiting_;
+    if (all_taken()) return std::nullopt;
+    Part part{++number_, {next_, {std::min(next_.n + part_size_.n, size_.n)}}, {}, {}, {}};
+    if (auto known = known_.extract(part.number); !known.empty()) part.sent = std::move(known.mapped());
+    next_ = part.extent.end;
+    ++under_way_;
+    return part;
   }
   void done(Result<Part> part) {
     MutexLock lock(mutex_);
-    if (part) {
-      sent_.push_back(std::move(*part));
-    } else if (!failed_) {
-      failed_ = part.error();
-    }
-    if (--waiting_ == 0) idle_.notify_all();
+    --under_way_;
+    part ? sent_.push_back(std::move(*part)) : note_failure(part.error());
+    changed_.notify_all();
   }
-  bool failed() {
+  // All parts, once they are sent. After a failure, or a stop, as soon as none is under way any more.
+  Result<std::vector<Part>> wait(const std::stop_token& stop) {
+    const std::stop_callback end(stop, [this] {
+      MutexLock lock(mutex_);
+      note_failure(Error{EINTR, "interrupted between two parts"});
+      changed_.notify_all();
+    });
     MutexLock lock(mutex_);
-    return failed_.has_value();
-  }
-  Result<std::vector<Part>> wait() {
-    MutexLock lock(mutex_);
-    while (waiting_ > 0) idle_.wait(mutex_);
+    while (under_way_ > 0 || !all_taken()) changed_.wait(mutex_);
     if (failed_) return *failed_;
     std::ranges::sort(sent_, {}, &Part::number);
     return std::move(sent_);
   }
 
  private:
+  bool all_taken() const PAIL_REQUIRES(mutex_) { return failed_ || next_.n >= size_.n; }
+  void note_failure(const Error& error) PAIL_REQUIRES(mutex_) {
+    if (!failed_) failed_ = error;
+  }
+
+  const ByteCount size_, part_size_;
   Mutex mutex_;
-  CondVar idle_;
-  unsigned waiting_ PAIL_GUARDED_BY(mutex_) = 0;
+  CondVar changed_;
+  std::map<unsigned, cache::UploadPartRecord> known_ PAIL_GUARDED_BY(mutex_);  // by a process before this one
+  unsigned number_ PAIL_GUARDED_BY(mutex_) = 0;                                // of the last part that was taken
+  ByteOffset next_ PAIL_GUARDED_BY(mutex_);
+  unsigned under_way_ PAIL_GUARDED_BY(mutex_) = 0;
   std::vector<Part> sent_ PAIL_GUARDED_BY(mutex_);
   std::optional<Error> failed_ PAIL_GUARDED_BY(mutex_);
 };
 
 Uploader::Uploader(cache::Index& index, cos::Client& store, std::string bucket, ByteCount part_size, unsigned parallel)
-    : index_(index), store_(store), bucket_(std::move(bucket)), part_size_(part_size), senders_(parallel) {}
+    : index_(index),
+      store_(store),
+      bucket_(std::move(bucket)),
+      part_size_(part_size),
+      parallel_(parallel),
+      senders_(parallel) {}
 
 Result<Uploaded> Uploader::upload(const UploadJob& job, const std::stop_token& stop) {
   if (job.size > cos::kMaxObjectSize)
@@ -293,43 +316,37 @@ Result<cache::UploadRecord> Uploader::begin_replacing(UploadJob& job, const std:
 
 Result<std::vector<Uploader::Part>> Uploader::send_parts(const UploadJob& job, const cache::UploadRecord& upload,
                                                          const std::stop_token& stop) {
-  Parts parts;
-  std::map<unsigned, cache::UploadPartRecord> known;
-  for (cache::UploadPartRecord& part : index_.read()->upload_parts(job.number)) known[part.number] = std::move(part);
-  unsigned number = 0;
-  for (ByteOffset begin{}; begin.n < job.size.n; begin = begin + upload.part_size) {
-    Part part{++number, {begin, {std::min(begin.n + upload.part_size.n, job.size.n)}}, {}, {}, {}};
-    parts.add();
-    senders_.run([&, part = std::move(part)]() mutable {
-      const auto sent = known.find(part.number);
-      if (sent != known.end()) part.sent = sent->second;
-      send_part(job, upload, std::move(part), parts, stop);
-    });
-  }
-  return parts.wait();
+  const auto parts = std::make_shared<Parts>(job.size, upload.part_size, index_.read()->upload_parts(job.number));
+  // Called for a part that was taken, so while this function waits.
+  const SendPart send = [&](Part part) { return send_part(job, {upload.upload_id}, std::move(part), stop); };
+  for (unsigned i = 0; i < parallel_; ++i) senders_.run([this, parts, send] { send_next(parts, send); });
+  return parts->wait(stop);
 }
 
-void Uploader::send_part(const UploadJob& job, const cache::UploadRecord& upload, Part part, Parts& parts,
-                         const std::stop_token& stop) {
-  if (parts.failed()) return parts.done(Error{ECANCELED, "another part failed"});
-  if (stop.stop_requested()) return parts.done(Error{EINTR, "interrupted between two parts"});
-  auto digests = digest(job.descriptor, part.extent);
-  if (!digests) return parts.done(digests.error());
-  part.digests = std::move(*digests);
+// One part, and then it is the turn of whoever stands in the queue: uploads share the senders part by part.
+void Uploader::send_next(const std::shared_ptr<Parts>& parts, const SendPart& send) {
+  auto part = parts->take();
+  if (!part) return;
+  parts->done(send(std::move(*part)));
+  senders_.run([this, parts, send] { send_next(parts, send); });
+}
+
+Result<Uploader::Part> Uploader::send_part(const UploadJob& job, const cos::UploadId& upload, Part part,
+                                           const std::stop_token& stop) {
+  PAIL_TRY(part.digests, digest(job.descriptor, part.extent));
   if (part.sent && part.sent->md5 == part.digests.md5) {
     part.etag = part.sent->etag;
-    return parts.done(std::move(part));
+    return part;
   }
-  auto sent = store_.upload_part(bucket_, job.key, {upload.upload_id}, part.number,
-                                 http::body_from_file(job.descriptor, part.extent),
-                                 to_base64(bytes_of(part.digests.md5)), in_full(stop));
-  if (!sent) return parts.done(sent.error());
-  part.etag = sent->etag.text;
+  PAIL_TRY(const cos::CompletedPart sent,
+           store_.upload_part(bucket_, job.key, upload, part.number, http::body_from_file(job.descriptor, part.extent),
+                              to_base64(bytes_of(part.digests.md5)), in_full(stop)));
+  part.etag = sent.etag.text;
   uploaded_ += part.extent.size().n;
   auto change = index_.write();
   change->put_upload_part(job.number, {part.number, part.etag, part.digests.md5});
-  if (auto committed = change->commit(); !committed) return parts.done(committed.error());
-  parts.done(std::move(part));
+  PAIL_CHECK(change->commit());
+  return part;
 }
 
 Result<Unit> Uploader::abandon(InodeNumber number, const std::stop_token& stop) {

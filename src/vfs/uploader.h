@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <stop_token>
 #include <string>
@@ -36,6 +37,7 @@ struct Uploaded {
 // Thread-safe; jobs of one inode one after the other.
 class Uploader {
  public:
+  // `parallel` parts are on their way at a time; uploads at the same time take turns, part by part.
   Uploader(cache::Index& index, cos::Client& store, std::string bucket, ByteCount part_size, unsigned parallel);
 
   // When it returns a value the object is in the bucket, with this content.
@@ -63,8 +65,9 @@ class Uploader {
   Result<cache::UploadRecord> begin_replacing(UploadJob& job, const std::stop_token& stop);
   Result<std::vector<Part>> send_parts(const UploadJob& job, const cache::UploadRecord& upload,
                                        const std::stop_token& stop);
-  void send_part(const UploadJob& job, const cache::UploadRecord& upload, Part part, Parts& parts,
-                 const std::stop_token& stop);
+  using SendPart = std::function<Result<Part>(Part)>;
+  void send_next(const std::shared_ptr<Parts>& parts, const SendPart& send);
+  Result<Part> send_part(const UploadJob& job, const cos::UploadId& upload, Part part, const std::stop_token& stop);
   Result<Unit> announce(const UploadJob& job, const std::string& etag);
   // A refused precondition may be our own earlier success. Done: the object is what was sent, as `etag` tells. Again:
   // it is what an earlier upload of ours sent, and may be replaced.
@@ -81,6 +84,7 @@ class Uploader {
   cos::Client& store_;
   const std::string bucket_;
   const ByteCount part_size_;
+  const unsigned parallel_;
   std::atomic<std::uint64_t> uploaded_{0};
   cos::ConditionalWrites puts_{"PUT"}, begins_{"the begin of an upload"}, completes_{"the end of an upload"};
   Executor senders_;

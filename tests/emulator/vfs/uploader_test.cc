@@ -1,0 +1,86 @@
+// Uploads beside one another.
+#include <chrono>
+#include <future>
+#include <thread>
+
+#include "vfs_fixture.h"
+
+namespace pail::vfs {
+namespace {
+
+using namespace std::chrono_literals;
+using emulator::FaultKind;
+
+class UploaderTest : public VfsTest {
+ protected:
+  struct Handle {
+    InodeNumber number = 0;
+    std::uint64_t handle = 0;
+  };
+
+  void SetUp() override {
+    options_.part_size = 5_MiB;
+    options_.parallel = 2;  // one part at a time
+    VfsTest::SetUp();
+  }
+
+  // An open file of zeros.
+  Handle zeros(std::string_view path, ByteCount size) {
+    const auto [number, handle] = create(path);
+    const auto written = fs_->write(request(), number, handle, {size.n - 1}, std::as_bytes(std::span("", 1)));
+    EXPECT_TRUE(written) << written.error().context;
+    return {number, handle};
+  }
+  std::future<int> flush_beside(Handle file, const std::stop_token& stop = {}) {
+    Request asked = request();
+    asked.stop = stop;
+    return std::async(std::launch::async,
+                      [this, asked, file] { return errnum_of(fs_->flush(asked, file.number, file.handle)); });
+  }
+  void close(Handle file) {
+    opens_->remove(file.number);
+    fs_->release(request(), file.number, file.handle);
+  }
+  void await_open_uploads(std::size_t wanted) {
+    for (int tries = 0; tries < 1000 && open_uploads() != wanted; ++tries) std::this_thread::sleep_for(10ms);
+    EXPECT_EQ(open_uploads(), wanted);
+  }
+};
+
+TEST_F(UploaderTest, AnUploadOfManyPartsDoesNotHoldUpOneOfFew) {
+  const Handle large = zeros("large", 60_MiB);
+  const Handle small = zeros("small", 10_MiB);
+  server_->add_fault(
+      {.operations = {"UploadPart"}, .key_prefix = "large", .kind = FaultKind::stall, .stall_time = 100ms});
+  auto closing = flush_beside(large);
+  while (requests("UploadPart") < 1) std::this_thread::sleep_for(1ms);
+  EXPECT_EQ(flush_beside(small).get(), 0);
+  EXPECT_EQ(closing.wait_for(0s), std::future_status::timeout);
+  EXPECT_EQ(closing.get(), 0);
+  EXPECT_EQ(requests("UploadPart"), 14u);
+  close(large);
+  close(small);
+}
+
+TEST_F(UploaderTest, AnInterruptedUploadDoesNotWaitForThePartOfAnotherOne) {
+  const Handle first = zeros("first", 10_MiB);
+  const Handle second = zeros("second", 10_MiB);
+  server_->add_fault({.operations = {"UploadPart"}, .kind = FaultKind::stall});
+  std::stop_source stop_first, stop_second;
+  auto closing_first = flush_beside(first, stop_first.get_token());
+  await_open_uploads(1);
+  auto closing_second = flush_beside(second, stop_second.get_token());
+  await_open_uploads(2);
+  stop_second.request_stop();
+  EXPECT_EQ(closing_second.wait_for(20s), std::future_status::ready);
+  EXPECT_EQ(closing_first.wait_for(0s), std::future_status::timeout);
+  stop_first.request_stop();
+  EXPECT_EQ(closing_second.get(), EINTR);
+  EXPECT_EQ(closing_first.get(), EINTR);
+  server_->clear_faults();
+  close(first);
+  close(second);
+}
+
+}  // namespace
+}  // namespace pail::vfs
