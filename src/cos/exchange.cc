@@ -189,7 +189,7 @@ class Exchange {
       answer_.failure = loss_error(call_.what, authorized.error());
       return std::nullopt;
     }
-    auto response = link_.http->send(request, stop_);
+    auto response = call_.late ? link_.http->send(request, stop_, *call_.late) : link_.http->send(request, stop_);
     if (!response) return lost(response.error());
     answer_.response = *std::move(response);
     return judge(request);

@@ -89,7 +89,8 @@ struct Call {
   auth::PayloadHash payload = auth::PayloadHash::empty();
   AnswerKind kind = AnswerKind::plain;
   Repetition repetition = Repetition::harmless;
-  std::chrono::milliseconds bound{0};  // and silence that is endured; 0: as ClientOptions says
+  std::chrono::milliseconds bound{0};    // and silence that is endured; 0: as ClientOptions says
+  std::optional<http::LateAnswer> late;  // a stop ends the wait for the answer, not the attempt
 };
 
 // How an operation ended. With `failure`, `refusal` tells the server's words when there were any.

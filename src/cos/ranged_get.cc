@@ -31,7 +31,7 @@ class RangedGet final : public http::ResponseHandler, public std::enable_shared_
         decider_(environment.link, context) {}
 
   void begin(const std::stop_token& stop) {
-    environment_.running.enter();
+    running_ = environment_.running.enter();
     const auto cancel = [this] { cancelled_.request_stop(); };
     on_user_stop_.emplace(stop, cancel);
     on_client_stop_.emplace(environment_.running.stop_token(), cancel);
@@ -253,9 +253,9 @@ class RangedGet final : public http::ResponseHandler, public std::enable_shared_
     on_client_stop_.reset();
     outcome ? decider_.succeeded() : decider_.failed(outcome.error());
     const std::shared_ptr<GetHandler> handler = std::move(handler_);
-    RunningGets& running = environment_.running;
+    // Once it is gone the client may go, and all that environment_ names.
+    const std::shared_ptr<void> running = std::move(running_);
     handler->on_done(std::move(outcome));
-    running.leave();  // from here on the client, and all that environment_ names, may go
   }
 
   const GetEnvironment environment_;
@@ -266,6 +266,7 @@ class RangedGet final : public http::ResponseHandler, public std::enable_shared_
   ByteOffset position_;        // the next byte to deliver
   ByteOffset end_;             // where this answer's part of the range ends
   std::shared_ptr<GetHandler> handler_;
+  std::shared_ptr<void> running_;
   RetryDecider decider_;
   std::stop_source cancelled_;
   std::optional<std::stop_callback<std::function<void()>>> on_user_stop_, on_client_stop_, waiting_;
@@ -290,18 +291,21 @@ class RangedGet final : public http::ResponseHandler, public std::enable_shared_
 
 }  // namespace
 
-void RunningGets::enter() {
-  MutexLock lock(mutex_);
-  ++running_;
+std::shared_ptr<void> RunningTransfers::enter() {
+  {
+    MutexLock lock(mutex_);
+    ++running_;
+  }
+  return {this, [](RunningTransfers* all) { all->leave(); }};
 }
 
-void RunningGets::leave() {
+void RunningTransfers::leave() {
   MutexLock lock(mutex_);
   --running_;
   changed_.notify_all();
 }
 
-void RunningGets::stop_all() {
+void RunningTransfers::stop_all() {
   stop_.request_stop();
   MutexLock lock(mutex_);
   while (running_ > 0) changed_.wait(mutex_);

@@ -12,28 +12,31 @@
 
 namespace pail::cos {
 
-// The reads of one client that are on their way. Thread-safe.
-class RunningGets {
+// What is on its way of one client without a thread that waits: reads, and requests whose callers may leave.
+// Thread-safe.
+class RunningTransfers {
  public:
-  void enter() PAIL_EXCLUDES(mutex_);
-  void leave() PAIL_EXCLUDES(mutex_);
-  // Ends them all and waits until their handlers have been told. Not from a handler.
+  // One more, until the value is gone.
+  std::shared_ptr<void> enter() PAIL_EXCLUDES(mutex_);
+  // Ends them all and waits until they are gone. Not from a handler.
   void stop_all() PAIL_EXCLUDES(mutex_);
   std::stop_token stop_token() const { return stop_.get_token(); }
 
  private:
+  void leave() PAIL_EXCLUDES(mutex_);
+
   std::stop_source stop_;
   Mutex mutex_;
   CondVar changed_;
   std::size_t running_ PAIL_GUARDED_BY(mutex_) = 0;
 };
 
-// What a read uses; all of it outlives the read (RunningGets::stop_all() sees to that).
+// What a read uses; all of it outlives the read (RunningTransfers::stop_all() sees to that).
 struct GetEnvironment {
   const Link& link;
   const Addresses& addresses;
   Timer& timer;
-  RunningGets& running;
+  RunningTransfers& running;
 };
 
 // Starts the read and returns. The handler is called on a network thread or the timer's thread, one call at a time.

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "base/executor.h"
 #include "cos/exchange.h"
 #include "cos/ranged_get.h"
 #include "cos/store_health.h"
@@ -89,12 +90,16 @@ class Store final : public Client {
   Result<PutResult> find_own_write(std::string_view bucket, std::string_view key, const ETag& expected,
                                    const ObjectHeaders& headers, Error failure, CallContext context);
 
+  // Aborts the upload whose begin was answered so, after its caller had left.
+  void end_late_upload(const std::string& bucket, const std::string& key, const http::Response& response);
+
   Link link_;
   Addresses addresses_;
   std::atomic<bool> knows_list_v2_{true};
   SeenBucket bucket_seen_;
-  RunningGets running_;
+  RunningTransfers running_;
   Timer timer_;
+  Executor cleaner_{1};  // ends what nobody waits for
 };
 
 // A body with the MD5 that the wire and the server are checked against.

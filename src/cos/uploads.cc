@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/encoding.h"
+#include "base/log.h"
 #include "cos/answers.h"
 #include "cos/store.h"
 
@@ -39,12 +40,26 @@ Result<UploadId> Store::create_upload(std::string_view bucket, std::string_view 
   PAIL_CHECK(check_key(key));
   Call call = object_call("POST", bucket, key, {{"uploads", ""}});
   call.what += " (begin upload)";
-  call.repetition = Repetition::matters;  // a second upload nobody knows of would be stored and billed
+  // An upload that nobody knows of would be stored and billed: there is no second one, and none whose caller has left.
+  call.repetition = Repetition::matters;
+  call.late = {.take = [this, running = running_.enter(), bucket = std::string(bucket), key = std::string(key)](
+                           const http::Response& response) { end_late_upload(bucket, key, response); },
+               .end = running_.stop_token()};
   const std::string what = call.what;
   PAIL_CHECK(in_call(what, add_object_headers(headers, call.request.headers)));
   add_preconditions(conditions, call.request.headers);
   PAIL_TRY(const http::Response response, response_of(send(std::move(call), std::move(context))));
   return in_call(what, parse_initiate(response.body));
+}
+
+// On a network thread, which must not wait for the answer.
+void Store::end_late_upload(const std::string& bucket, const std::string& key, const http::Response& response) {
+  const auto id = parse_initiate(response.body);
+  if (response.status != 200 || !id) return;
+  cleaner_.run([this, bucket, key, id = *id] {
+    const auto ended = abort_upload(bucket, key, id, {running_.stop_token(), Effort::full});
+    if (!ended) spdlog::warn("an unfinished upload stays in the bucket: {}", ended.error().context);
+  });
 }
 
 Result<CompletedPart> Store::upload_part(std::string_view bucket, std::string_view key, const UploadId& id,

@@ -1,4 +1,5 @@
 // Blocking operations through trouble: repeated where that is safe, settled where an answer was lost.
+#include <future>
 #include <thread>
 
 #include "emulator_fixture.h"
@@ -99,6 +100,20 @@ TEST_F(Uploads, ACompletionThatIsInDoubtAndOverwrittenIsAnError) {
   ASSERT_EQ(why(put("big", "theirs")), "");
   server_->add_fault({.operations = {"CompleteMultipartUpload"}, .times = 1, .status = 500});
   EXPECT_EQ(errnum_of(store().complete_upload("bucket", "big", id_, parts_, {})), EIO);
+}
+
+TEST_F(Uploads, AClientThatEndsDoesNotWaitForABeginThatNobodyWaitsFor) {
+  server_->add_fault({.operations = {"CreateMultipartUpload"}, .kind = FaultKind::stall, .time = FaultTime::after});
+  std::stop_source stop;
+  auto beginning = std::async(
+      std::launch::async, [&] { return errnum_of(store().create_upload("bucket", "big", {}, {}, stop.get_token())); });
+  const auto is_open = [&] { return store().list_uploads("bucket", "", "", "")->uploads.size() == 1; };
+  while (!is_open()) std::this_thread::yield();
+  stop.request_stop();
+  EXPECT_EQ(beginning.get(), EINTR);
+  EXPECT_EQ(server_.requests("CreateMultipartUpload"), 0u);  // counted when its connection has ended
+  connection_.store.reset();
+  EXPECT_EQ(server_.requests("CreateMultipartUpload", 1), 1u);
 }
 
 TEST_F(Uploads, AnErrorInsideAnAnswer200IsAnError) {

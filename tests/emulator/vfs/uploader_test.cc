@@ -1,4 +1,4 @@
-// Uploads beside one another.
+// Uploads beside one another, and uploads that nobody waits for any more.
 #include <chrono>
 #include <future>
 #include <thread>
@@ -10,6 +10,7 @@ namespace {
 
 using namespace std::chrono_literals;
 using emulator::FaultKind;
+using emulator::FaultTime;
 
 class UploaderTest : public VfsTest {
  protected:
@@ -80,6 +81,26 @@ TEST_F(UploaderTest, AnInterruptedUploadDoesNotWaitForThePartOfAnotherOne) {
   server_->clear_faults();
   close(first);
   close(second);
+}
+
+TEST_F(UploaderTest, AnUploadWhoseBeginWasInterruptedDoesNotStayInTheBucket) {
+  const Handle file = zeros("file", 10_MiB);
+  server_->add_fault({.operations = {"CreateMultipartUpload"},
+                      .kind = FaultKind::stall,
+                      .time = FaultTime::after,
+                      .times = 1,
+                      .stall_time = 3s});
+  std::stop_source stop;
+  auto closing = flush_beside(file, stop.get_token());
+  await_open_uploads(1);
+  stop.request_stop();
+  EXPECT_EQ(closing.get(), EINTR);
+  EXPECT_EQ(requests("CreateMultipartUpload"), 0u);  // counted when answered
+  await_open_uploads(0);
+  EXPECT_EQ(flush_beside(file).get(), 0);
+  EXPECT_EQ(attributes("file").size, 10_MiB);
+  EXPECT_EQ(open_uploads(), 0u);
+  close(file);
 }
 
 }  // namespace
