@@ -163,12 +163,6 @@ bool fill_from_xml(std::string_view body, ServerError& out) {
   return true;
 }
 
-std::string request_id_of(const http::Headers& headers) {
-  for (const auto* name : {"x-amz-request-id", "X-Clv-Request-Id", "Transaction-Id"})
-    if (const auto id = headers.find(name)) return std::string(*id);
-  return "";
-}
-
 // What the head of an answer tells.
 ServerError from_head(int status, const http::Headers& headers) {
   ServerError error{.status = status, .code = "", .message = "", .request_id = request_id_of(headers)};
@@ -180,6 +174,12 @@ ServerError from_head(int status, const http::Headers& headers) {
 }
 
 }  // namespace
+
+std::string request_id_of(const http::Headers& headers) {
+  for (const auto* name : {"x-amz-request-id", "X-Clv-Request-Id", "Transaction-Id"})
+    if (const auto id = headers.find(name)) return std::string(*id);
+  return "";
+}
 
 bool is_redirect(int status) {
   return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;

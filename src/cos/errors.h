@@ -34,6 +34,9 @@ ServerError parse_server_error(int status, const http::Headers& headers, std::st
 // False when `body` is no <Error> document.
 bool parse_embedded_error(const http::Headers& headers, std::string_view body, ServerError& out);
 
+// How the server names the request in its own log; empty when it does not say. Untrusted.
+std::string request_id_of(const http::Headers& headers);
+
 // What the refusal proves. A 404 without the store's own code proves nothing: not_a_store.
 Fault fault_of(const ServerError& error);
 

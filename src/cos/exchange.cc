@@ -8,6 +8,7 @@
 #include <mutex>
 
 #include "cos/redirect.h"
+#include "cos/request_log.h"
 
 namespace pail::cos {
 namespace {
@@ -159,12 +160,13 @@ bool leaves_doubt(const ServerError& refusal) {
 class Exchange {
  public:
   Exchange(const Link& link, Call call, const CallContext& context)
-      : link_(link), call_(std::move(call)), stop_(context.stop), decider_(link, context) {}
+      : link_(link), call_(std::move(call)), stop_(context.stop), decider_(link, context), log_(call_.what) {}
 
   Answer run() {
     for (;;) {
       const auto pause = attempt();
       if (!pause) break;
+      log_.repeated(*answer_.failure, *pause);
       if (!wait_for(*pause, stop_)) {
         answer_.failure = Error{EINTR, call_.what + ": interrupted"};
         break;
@@ -173,6 +175,7 @@ class Exchange {
     if (answer_.failure && decider_.attempts_made() > 1)
       answer_.failure->context += fmt::format(", after {} attempts", decider_.attempts_made());
     if (answer_.failure) answer_.failure->may_have_happened = uncertain_;
+    log_.ended(answer_.response.headers);
     answer_.failure ? decider_.failed(*answer_.failure) : decider_.succeeded();
     return std::move(answer_);
   }
@@ -180,8 +183,7 @@ class Exchange {
  private:
   // The pause before the next attempt, none when answer_ is final.
   std::optional<milliseconds> attempt() {
-    answer_.failure.reset();
-    answer_.refusal.reset();
+    answer_ = {};
     http::Request request = call_.request;
     decider_.limit(request, std::max(call_.bound, link_.options.first_byte));
     if (call_.repetition == Repetition::matters) request.dead_connection = http::DeadConnection::tell;
@@ -229,6 +231,7 @@ class Exchange {
   Call call_;
   std::stop_token stop_;
   RetryDecider decider_;
+  RequestLog log_;
   Answer answer_;
   bool uncertain_ = false;  // an attempt without a clear answer may have been carried out
 };

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <optional>
 
+#include "cos/request_log.h"
+
 namespace pail::cos {
 namespace {
 
@@ -28,7 +30,8 @@ class RangedGet final : public http::ResponseHandler, public std::enable_shared_
         pinned_(request_.if_match),
         position_(request_.range.begin),
         handler_(std::move(handler)),
-        decider_(environment.link, context) {}
+        decider_(environment.link, context),
+        log_(what_) {}
 
   void begin(const std::stop_token& stop) {
     running_ = environment_.running.enter();
@@ -96,6 +99,7 @@ class RangedGet final : public http::ResponseHandler, public std::enable_shared_
     drain_ = true;
     error_body_.clear();
     attempt_began_at_ = position_;
+    answer_headers_ = {};
     sent_ = make_request();
     auto authorized =
         environment_.link.authorizer->authorize(sent_, auth::PayloadHash::empty(), cancelled_.get_token());
@@ -203,7 +207,7 @@ class RangedGet final : public http::ResponseHandler, public std::enable_shared_
     const ServerError refusal = parse_server_error(status_, answer_headers_, error_body_);
     if (auto target = decider_.redirected(sent_, refusal)) {
       redirected_to_ = *std::move(target);
-      return attempt();
+      return again(to_error(what_, refusal), milliseconds(0));
     }
     if (decider_.may_be_credentials(refusal)) return try_other_credentials(refusal);
     again(to_error(what_, refusal), decider_.after_refusal(refusal, answer_headers_));
@@ -227,9 +231,11 @@ class RangedGet final : public http::ResponseHandler, public std::enable_shared_
   // Waits for a token, which a network thread must not do.
   void try_other_credentials(ServerError refusal) {
     environment_.timer.run_now([self = shared_from_this(), refusal = std::move(refusal)] {
-      if (self->decider_.credentials_changed(self->sent_, refusal, self->answer_headers_, self->cancelled_.get_token()))
-        return self->attempt();
-      self->again(to_error(self->what_, refusal), self->decider_.after_refusal(refusal, self->answer_headers_));
+      RetryDecider& decider = self->decider_;
+      const bool changed =
+          decider.credentials_changed(self->sent_, refusal, self->answer_headers_, self->cancelled_.get_token());
+      self->again(to_error(self->what_, refusal),
+                  changed ? milliseconds(0) : decider.after_refusal(refusal, self->answer_headers_));
     });
   }
 
@@ -239,6 +245,7 @@ class RangedGet final : public http::ResponseHandler, public std::enable_shared_
       if (decider_.attempts_made() > 1) failure.context += fmt::format(", after {} attempts", decider_.attempts_made());
       return finish(std::move(failure));
     }
+    log_.repeated(failure, *pause);
     // The callback must not outlive this wait, nor be made twice: the task itself removes it.
     Timer& timer = environment_.timer;
     const Timer::Id id = timer.announce();
@@ -251,6 +258,7 @@ class RangedGet final : public http::ResponseHandler, public std::enable_shared_
   void finish(Result<ObjectInfo> outcome) {
     on_user_stop_.reset();
     on_client_stop_.reset();
+    log_.ended(answer_headers_);
     outcome ? decider_.succeeded() : decider_.failed(outcome.error());
     const std::shared_ptr<GetHandler> handler = std::move(handler_);
     // Once it is gone the client may go, and all that environment_ names.
@@ -268,6 +276,7 @@ class RangedGet final : public http::ResponseHandler, public std::enable_shared_
   std::shared_ptr<GetHandler> handler_;
   std::shared_ptr<void> running_;
   RetryDecider decider_;
+  RequestLog log_;
   std::stop_source cancelled_;
   std::optional<std::stop_callback<std::function<void()>>> on_user_stop_, on_client_stop_, waiting_;
 
