@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/path_walk.h"
 #include "cli/kept_notice.h"
+#include "vfs/filesystem.h"
 
 namespace pail::cli {
 namespace {
@@ -50,11 +51,11 @@ std::optional<std::string> full_disk_warning(const std::filesystem::path& cache_
   std::error_code failed;
   while (there.has_relative_path() && !std::filesystem::exists(there, failed)) there = there.parent_path();
   const auto disk = std::filesystem::space(there, failed);
-  if (failed || disk.available >= kFreeFloor.n) return std::nullopt;
+  if (failed || disk.available >= vfs::kFreeFloor.n) return std::nullopt;
   return fmt::format(
       "{} are free on the disk of {}; writing fails with ENOSPC (no space left on device) where less than {} would "
       "stay free: make room there, or take another disk with -o cache_dir=DIR",
-      readable_size({disk.available}), cache_root.string(), readable_size(kFreeFloor));
+      readable_size({disk.available}), cache_root.string(), readable_size(vfs::kFreeFloor));
 }
 
 }  // namespace pail::cli

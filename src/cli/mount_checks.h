@@ -6,7 +6,6 @@
 #include <string>
 
 #include "cli/mount_options.h"
-#include "pailfs/base/bytes.h"
 #include "pailfs/base/result.h"
 
 namespace pail::cli {
@@ -17,9 +16,6 @@ namespace pail::cli {
 // Errors: EINVAL, naming the option.
 Result<Unit> check_outside_mount(const std::filesystem::path& mount_point, const MountOptions& options,
                                  const std::filesystem::path& cache_root, const std::filesystem::path& credentials);
-
-// Free space of the cache's disk that is left to others: a write that needs some of it is ENOSPC.
-inline constexpr ByteCount kFreeFloor = 256_MiB;
 
 // What to tell when so little is free on the disk of `cache_root`, which need not be there yet, that every write would
 // be refused; nothing when there is room.

@@ -474,7 +474,6 @@ Counters BucketFileSystem::counters() {
 
 Result<std::unique_ptr<FileSystem>> FileSystem::open(Options options, std::shared_ptr<cos::Client> store,
                                                      std::shared_ptr<OpenTable> opens, Start start) {
-  constexpr ByteCount kFreeFloor{256ull << 20};  // left to other users of the disk
   BucketFileSystem::Local local;
   PAIL_TRY(local.index, cache::Index::open(options.cache_directory / "index", options.bucket + "/" + options.prefix));
   PAIL_TRY(local.staging, cache::StagingArea::open(options.cache_directory / "staging", kFreeFloor));

@@ -25,6 +25,9 @@ class Client;
 
 namespace pail::vfs {
 
+// Free space of the cache's disk that is left to its other users: a write that needs some of it is ENOSPC.
+inline constexpr ByteCount kFreeFloor{256ull << 20};
+
 struct Options {
   std::string bucket;
   std::string prefix;  // "" or ends with '/': the part of the bucket that is shown

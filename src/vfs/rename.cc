@@ -193,8 +193,8 @@ Result<Unit> Names::rebind_file(const Renaming& renaming, const Moved& moved) {
   return change->commit();
 }
 
-// The old object could not be deleted. The kernel is told that nothing was renamed: the inode keeps its old name and its
-// old object, and the copy gets a number of its own. What it replaced is gone.
+// The old object could not be deleted. The kernel is told that nothing was renamed: the inode keeps its old name and
+// its old object, and the copy gets a number of its own. What it replaced is gone.
 Result<Unit> Names::leave_copy(const Renaming& renaming, const Error& why) {
   const auto& [source, target] = renaming.inodes;
   auto change = index_.write();

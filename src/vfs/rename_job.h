@@ -20,8 +20,8 @@ struct CopiedObject {
   ByteCount size;
   cos::ETag etag;
   WallTime modified{};  // epoch: there is no old object, a marker was made under the new name
-  cos::ETag copy;     // the ETag of the copy; that of the object when it is a marker made anew
-  WallTime copied{};  // the time of the copy as the store answered it; epoch: not known
+  cos::ETag copy;       // the ETag of the copy; that of the object when it is a marker made anew
+  WallTime copied{};    // the time of the copy as the store answered it; epoch: not known
 };
 
 // The keys of a directory without a trailing '/', before and after.
