@@ -195,9 +195,10 @@ Result<Uploader::Verdict> Uploader::judge(UploadJob& job, const std::string& eta
   const bool as_expected = absent ? job.replaces.empty() : info->etag == job.replaces;
   if (as_expected && refused.fault == Fault::precondition) return Error{EIO, refused.context, Fault::trouble};
   if (absent) return refused;
-  // An equal object that nobody here can have sent is somebody else's, as is one with other attributes than were sent.
+  // With the attributes that were sent, times to the nanosecond among them, it is what was sent; an attempt may have
+  // been carried out although its answer said that it was not. An equal object with others is somebody else's.
   const bool same = info->etag.text == etag && info->size == job.size && holds(info->headers, job.headers);
-  if (same && (refused.may_have_happened || attempted(etag))) return Verdict::done;
+  if (same) return Verdict::done;
   if (!attempted(info->etag.text)) return refused;
   job.replaces = info->etag;
   return Verdict::again;

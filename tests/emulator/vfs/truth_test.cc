@@ -394,6 +394,16 @@ TEST_F(TruthTest, ARefusalThatTheStoreDoesNotBearOutIsNoConflict) {
   EXPECT_THAT(kept(), IsEmpty());
 }
 
+TEST_F(TruthTest, AnUploadThatWasCarriedOutAlthoughTheStoreAskedToSlowDownIsNoConflict) {
+  const auto [number, handle] = create("f");
+  ASSERT_EQ(write_to({number, handle}, "ours"), 0);
+  server_->add_fault(
+      {.operations = {"PutObject"}, .time = FaultTime::after, .times = 1, .status = 403, .code = "SlowDown"});
+  EXPECT_EQ(flush({number, handle}), 0);
+  EXPECT_EQ(object("f"), "ours");
+  EXPECT_THAT(kept(), IsEmpty());
+}
+
 TEST_F(TruthTest, AnUploadThatOthersAbortedBeginsAnew) {
   options_.part_size = 5_MiB;
   start();
