@@ -344,14 +344,6 @@ Result<Unit> Files::uploaded(const InodeRecord& sent, const std::string& key, co
   return Unit{};
 }
 
-// Nothing is known of the name any more: nor does a listing that is still trusted say that it is absent.
-void Files::forget_name(cache::WriteTransaction& change, const InodeRecord& record) {
-  change.forget(record.parent, record.name);
-  // A parent that is gone as well needs no mark.
-  const auto marked = change.update(record.parent, [](InodeRecord& parent) { parent.listed = {}; });
-  if (!marked) spdlog::debug("{}", marked.error().context);
-}
-
 // Of a file whose record is gone.
 cache::KeptDescription Files::describe_nameless() const {
   cache::KeptDescription description;
@@ -425,7 +417,7 @@ void Files::leave_base(InodeNumber number) {
 void Files::forget_name_of_lost(cache::WriteTransaction& change, const InodeRecord& record) {
   if (record.unlinked()) return change.erase(record.number);
   if (!record.etag.empty() && !opens_.maybe_open(record.number)) return;
-  forget_name(change, record);
+  forget_name(change, record.parent, record.name);
   if (!vanish(change, opens_, record)) spdlog::warn("{}: cannot be forgotten", quote(record.name));
 }
 

@@ -109,7 +109,6 @@ class Files {
   void read_remote(cache::InodeRecord record, Extent want, const std::stop_token& stop, ReadReply reply);
   Result<Unit> uploaded(const cache::InodeRecord& sent, const std::string& key, const Uploaded& outcome,
                         const cache::StagedFile& file);
-  static void forget_name(cache::WriteTransaction& change, const cache::InodeRecord& record);
   cache::KeptDescription describe(const cache::InodeRecord& record, cache::KeptReason reason, std::string error = {});
   cache::KeptDescription describe_nameless() const;
   Result<Unit> keep_conflict(const cache::InodeRecord& record, Error why);

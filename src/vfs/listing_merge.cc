@@ -53,6 +53,13 @@ bool vanish(cache::WriteTransaction& change, OpenTable& opens, InodeRecord recor
   return true;
 }
 
+void forget_name(cache::WriteTransaction& change, InodeNumber parent, std::string_view name) {
+  change.forget(parent, name);
+  // A parent that is gone as well needs no mark.
+  const auto marked = change.update(parent, [](InodeRecord& record) { record.listed = {}; });
+  if (!marked) spdlog::debug("{}", marked.error().context);
+}
+
 bool leads_to(cache::ReadTransaction& view, const InodeRecord& record) {
   const auto dirent = view.dirent(record.parent, record.name);
   return dirent && dirent->number == record.number;

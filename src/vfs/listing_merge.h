@@ -65,6 +65,9 @@ inline constexpr std::uint64_t kAllChanges = std::numeric_limits<std::uint64_t>:
 [[nodiscard]] bool vanish(cache::WriteTransaction& change, OpenTable& opens, cache::InodeRecord record,
                           std::uint64_t since = kAllChanges);
 
+// Nothing is known of the name any more: nor does a listing that is still trusted say that it is absent.
+void forget_name(cache::WriteTransaction& change, cache::InodeNumber parent, std::string_view name);
+
 // Whether the name in the record leads to it.
 bool leads_to(cache::ReadTransaction& view, const cache::InodeRecord& record);
 

@@ -89,7 +89,6 @@ class Names {
   Result<Unit> displace(cache::WriteTransaction& change, Place place, InodeNumber replaced = 0);
   static Result<Unit> touch(cache::WriteTransaction& change, InodeNumber directory);
   void ask_anew(const TreeGate::Name& name);
-  static void forget_name(cache::WriteTransaction& change, const TreeGate::Name& name);
   Result<Progress> remove_file(const Request& request, const Intent& earlier, Place place, InodeNumber number);
   Result<Progress> remove_directory(const Request& request, const Intent& earlier, Place place,
                                     const cache::InodeRecord& found);

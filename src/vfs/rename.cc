@@ -157,12 +157,15 @@ Result<Names::Moved> Names::move_file(const Renaming& renaming, bool local) {
 // The copy may have been made although it failed: what lies under the new name is asked anew.
 Error Names::copy_in_doubt(const Renaming& renaming, const Error& why) {
   const auto& target = renaming.inodes.target;
-  if (!target) ask_anew(renaming.to.key());
-  if (target) files_.ask_anew(target->number);
+  if (target) {
+    files_.ask_anew(target->number);
+  } else {
+    ask_anew(renaming.to.key());
+  }
   return why;
 }
 
-// What a rename answers whose old objects could not be deleted. Its new name is right.
+// What a rename answers whose old objects could not be deleted.
 Error Names::old_object_stays(std::string_view from, const Error& why) {
   static constexpr int kSaysSomethingElse[] = {ENOENT, EEXIST, ENOTEMPTY, ESTALE, ENOTDIR, EISDIR, EINVAL};
   const bool misleading = std::ranges::find(kSaysSomethingElse, why.errnum) != std::end(kSaysSomethingElse);
@@ -199,7 +202,7 @@ Result<Unit> Names::leave_copy(const Renaming& renaming, const Error& why) {
   const auto& [source, target] = renaming.inodes;
   auto change = index_.write();
   if (target) PAIL_CHECK(detach(*change, target->number));
-  forget_name(*change, renaming.to.key());
+  forget_name(*change, renaming.to.parent, renaming.to.name);
   PAIL_CHECK(change->update(source.number, [](InodeRecord& record) {
     record.knowledge = cache::Knowledge::listed;
     record.checked = {};
@@ -228,15 +231,8 @@ Result<Unit> Names::rebind(cache::WriteTransaction& change, const Renaming& rena
 
 void Names::ask_anew(const TreeGate::Name& name) {
   auto change = index_.write();
-  forget_name(*change, name);
+  forget_name(*change, name.parent, name.name);
   if (const auto committed = change->commit(); !committed) spdlog::warn("{}", committed.error().context);
-}
-
-// Nothing is known of the name any more: nor does a listing that is still trusted say that it is absent.
-void Names::forget_name(cache::WriteTransaction& change, const TreeGate::Name& name) {
-  change.forget(name.parent, name.name);
-  const auto parent = change.update(name.parent, [](InodeRecord& record) { record.listed = {}; });
-  if (!parent) spdlog::debug("{}", parent.error().context);
 }
 
 }  // namespace pail::vfs

@@ -273,7 +273,7 @@ void Names::take_back_copies(const Renaming& renaming, const Deletes& deletes, c
   auto change = index_.write();
   const auto dirent = change->dirent(renaming.to.parent, renaming.to.name);
   if (!dirent || dirent->number == 0) {
-    forget_name(*change, renaming.to.key());
+    forget_name(*change, renaming.to.parent, renaming.to.name);
   } else if (!change->update(dirent->number, [](InodeRecord& shown) { shown.listed = {}; })) {
     return;
   }
@@ -365,7 +365,7 @@ Result<Unit> Names::delete_copied(const Deleting& deleting, InodeNumber subject,
   const TreeGate::Name& old_name = deletes.old_name;
   if (displace(*change, {old_name.parent, old_name.name})) {  // else a new file has the name by now
     change->unbind(old_name.parent, old_name.name, {0, tree_.moment(), change->next_sequence()});
-    if (left.any()) forget_name(*change, old_name);
+    if (left.any()) forget_name(*change, old_name.parent, old_name.name);
     if (told) PAIL_CHECK(give_back_name(*change, subject, old_name));
   }
   Request finished;
@@ -382,7 +382,7 @@ Result<Unit> Names::delete_copied(const Deleting& deleting, InodeNumber subject,
 Result<Unit> Names::give_back_name(cache::WriteTransaction& change, InodeNumber directory,
                                    const TreeGate::Name& old_name) {
   PAIL_TRY(const InodeRecord moved, require(change, directory));
-  forget_name(change, {moved.parent, moved.name});
+  forget_name(change, moved.parent, moved.name);
   const std::uint64_t sequence = change.next_sequence();
   change.bind(old_name.parent, old_name.name, {directory, tree_.moment(), sequence});
   tree_.moving(directory);
