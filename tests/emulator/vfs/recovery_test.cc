@@ -11,24 +11,12 @@ namespace {
 using testing::ElementsAre;
 using testing::IsEmpty;
 
-std::span<const std::byte> bytes(std::string_view text) {
-  return std::as_bytes(std::span(text));
-}
-
 class RecoveryTest : public VfsTest {
  protected:
   std::size_t kept() {
     std::error_code none;
     const std::filesystem::directory_iterator folder(options_.cache_directory / "kept", none), end;
     return none ? 0 : static_cast<std::size_t>(std::distance(folder, end));
-  }
-
-  std::pair<InodeNumber, std::uint64_t> open_to_write(std::string_view path) {
-    const InodeNumber number = look(path);
-    const auto opened = fs_->open_file(request(), number, O_RDWR);
-    EXPECT_TRUE(opened) << opened.error().context;
-    opens_->add(number);
-    return {number, opened ? opened->handle : 0};
   }
 };
 
@@ -53,7 +41,7 @@ TEST_F(RecoveryTest, OurOwnPutOnAStoreWithoutConditionsIsNoConflict) {
 
 TEST_F(RecoveryTest, APatchOfAReplacedObjectIsKept) {
   put("big", ramp(3'000'000));
-  const auto [number, handle] = open_to_write("big");
+  const auto [number, handle] = open("big", O_RDWR);
   ASSERT_TRUE(fs_->write(request(), number, handle, {1'000'000}, bytes("ours")));
   put("big", ramp(3'000'000, 9));
   EXPECT_EQ(errnum_of(fs_->flush(request(), number, handle)), ESTALE);
@@ -66,7 +54,7 @@ TEST_F(RecoveryTest, APatchOfAReplacedObjectIsKept) {
 
 TEST_F(RecoveryTest, APatchOfARemovedObjectIsKept) {
   put("big", ramp(3'000'000));
-  const auto [number, handle] = open_to_write("big");
+  const auto [number, handle] = open("big", O_RDWR);
   ASSERT_TRUE(fs_->write(request(), number, handle, {1'000'000}, bytes("ours")));
   ASSERT_TRUE(store_->delete_object(kBucket, "big"));
   EXPECT_NE(errnum_of(fs_->flush(request(), number, handle)), 0);
@@ -77,7 +65,7 @@ TEST_F(RecoveryTest, AKeptFileIsDescribed) {
   put("dir/big", ramp(3'000'000), {{{"Content-Type", "text/x-log"}}, {{"mode", "33188"}, {"uid", "7"}}});
   options_.endpoint = server_->url();
   start();
-  const auto [number, handle] = open_to_write("dir/big");
+  const auto [number, handle] = open("dir/big", O_RDWR);
   ASSERT_TRUE(fs_->write(request(), number, handle, {1'000'000}, bytes("ours")));
   put("dir/big", ramp(3'000'000, 9));
   EXPECT_EQ(errnum_of(fs_->flush(request(), number, handle)), ESTALE);
@@ -99,7 +87,7 @@ TEST_F(RecoveryTest, AKeptFileIsDescribed) {
 TEST_F(RecoveryTest, AnUnclosedChangeDoesNotHideTheObjectFromTheNextMount) {
   put("file", "old");
   EXPECT_THAT(names(""), ElementsAre("file"));
-  const auto [number, handle] = open_to_write("file");
+  const auto [number, handle] = open("file", O_RDWR);
   ASSERT_TRUE(fs_->write(request(), number, handle, {0}, bytes("new")));
   start();
   EXPECT_EQ(look("file"), number);

@@ -24,10 +24,6 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::UnorderedElementsAre;
 
-std::span<const std::byte> bytes(std::string_view text) {
-  return std::as_bytes(std::span(text));
-}
-
 class RenameTest : public VfsTest {
  protected:
   void TearDown() override {
@@ -45,14 +41,6 @@ class RenameTest : public VfsTest {
   void await_requests(const char* operation, std::uint64_t count) {
     for (int i = 0; i < 60'000 && requests(operation) < count; ++i) std::this_thread::sleep_for(1ms);
     ASSERT_GE(requests(operation), count) << operation;
-  }
-
-  std::pair<InodeNumber, std::uint64_t> open(std::string_view path, int flags) {
-    const InodeNumber number = look(path);
-    const auto opened = fs_->open_file(request(), number, flags);
-    EXPECT_TRUE(opened) << opened.error().context;
-    opens_->add(number);
-    return {number, opened ? opened->handle : 0};
   }
 
   std::size_t kept() { return entries("kept"); }
@@ -100,6 +88,16 @@ class RenameTest : public VfsTest {
     auto [parent, name] = parent_of(from);
     auto [new_parent, new_name] = parent_of(to);
     return {parent, name, new_parent, new_name};
+  }
+  // The second begins when the first has asked `operation`, which is held, `count` times; then both may go on.
+  std::pair<int, int> rename_both(const Ends& one, const char* operation, std::uint64_t count, const Ends& other) {
+    auto first = rename_meanwhile(one);
+    await_requests(operation, count);
+    auto second = rename_meanwhile(other);
+    second.wait_for(200ms);  // it would be through by then
+    server_->clear_faults();
+    const int answer = first.get();
+    return {answer, second.get()};
   }
   std::future<int> rename_meanwhile(const Ends& ends) {
     return std::async(std::launch::async, [this, ends, asked = request()] {
@@ -879,13 +877,7 @@ TEST_F(RenameTest, OfADirectoryAndOfOneInItBothSucceedAndTearNothing) {
   put("a/b/3", "three");
   const Ends outer = ends("a", "x"), inner = ends("a/b", "c");
   hold("CopyObject", "x/1");
-  auto first = rename_meanwhile(outer);
-  await_requests("CopyObject", 3);
-  auto second = rename_meanwhile(inner);
-  second.wait_for(200ms);  // it would be through by then
-  server_->clear_faults();
-  EXPECT_EQ(first.get(), 0);
-  EXPECT_EQ(second.get(), 0);
+  EXPECT_EQ(rename_both(outer, "CopyObject", 3, inner), std::pair(0, 0));
   expect_tree({{"x/1", "one"}, {"c/2", "two"}, {"c/3", "three"}});
 }
 
@@ -894,13 +886,7 @@ TEST_F(RenameTest, OfADirectoryIntoOneThatIsRenamedGoesWithIt) {
   put("b/2", "two");
   const Ends outer = ends("b", "y"), inner = ends("a", "b/a");
   hold("CopyObject", "y/2");
-  auto first = rename_meanwhile(outer);
-  await_requests("CopyObject", 1);
-  auto second = rename_meanwhile(inner);
-  second.wait_for(200ms);
-  server_->clear_faults();
-  EXPECT_EQ(first.get(), 0);
-  EXPECT_EQ(second.get(), 0);
+  EXPECT_EQ(rename_both(outer, "CopyObject", 1, inner), std::pair(0, 0));
   expect_tree({{"y/2", "two"}, {"y/a/1", "one"}});
 }
 
@@ -909,13 +895,7 @@ TEST_F(RenameTest, OfTwoDirectoriesIntoEachOtherOneFails) {
   put("b/2", "two");
   const Ends one = ends("a", "b/a"), other = ends("b", "a/b");
   hold("CopyObject");
-  auto first = rename_meanwhile(one);
-  await_requests("CopyObject", 1);
-  auto second = rename_meanwhile(other);
-  second.wait_for(200ms);
-  server_->clear_faults();
-  EXPECT_EQ(first.get(), 0);
-  EXPECT_EQ(second.get(), EINVAL);
+  EXPECT_EQ(rename_both(one, "CopyObject", 1, other), std::pair(0, EINVAL));
   expect_tree({{"b/2", "two"}, {"b/a/1", "one"}});
 }
 
@@ -931,13 +911,7 @@ TEST_F(RenameTest, OfAFileIntoADirectoryThatIsRenamedGoesWithIt) {
   look("file");
   const Ends outer = ends("a", "x"), inner = ends("file", "a/file");
   hold("CopyObject", "x/1");
-  auto first = rename_meanwhile(outer);
-  await_requests("CopyObject", 1);
-  auto second = rename_meanwhile(inner);
-  second.wait_for(200ms);
-  server_->clear_faults();
-  EXPECT_EQ(first.get(), 0);
-  EXPECT_EQ(second.get(), 0);
+  EXPECT_EQ(rename_both(outer, "CopyObject", 1, inner), std::pair(0, 0));
   expect_tree({{"x/1", "one"}, {"x/file", "content"}});
 }
 
@@ -947,13 +921,7 @@ TEST_F(RenameTest, OntoTheNameThatAnotherOneStillClearsWaits) {
   look("a/1"), look("b/1");
   const Ends away = ends("a", "x"), there = ends("b", "a");
   hold("DeleteObjects");
-  auto first = rename_meanwhile(away);
-  await_requests("DeleteObjects", 1);
-  auto second = rename_meanwhile(there);
-  second.wait_for(200ms);
-  server_->clear_faults();
-  EXPECT_EQ(first.get(), 0);
-  EXPECT_EQ(second.get(), 0);
+  EXPECT_EQ(rename_both(away, "DeleteObjects", 1, there), std::pair(0, 0));
   expect_tree({{"x/1", "one"}, {"a/1", "ONE"}});
 }
 

@@ -13,20 +13,8 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::UnorderedElementsAre;
 
-std::span<const std::byte> bytes(std::string_view text) {
-  return std::as_bytes(std::span(text));
-}
-
 class SemanticsTest : public VfsTest {
  protected:
-  std::pair<InodeNumber, std::uint64_t> open(std::string_view path, int flags) {
-    const InodeNumber number = look(path);
-    const auto opened = fs_->open_file(request(), number, flags);
-    EXPECT_TRUE(opened) << opened.error().context;
-    opens_->add(number);
-    return {number, opened ? opened->handle : 0};
-  }
-
   void close(InodeNumber number, std::uint64_t handle) {
     opens_->remove(number);
     fs_->release(request(), number, handle);

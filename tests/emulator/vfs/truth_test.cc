@@ -22,10 +22,6 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::UnorderedElementsAre;
 
-std::span<const std::byte> bytes(std::string_view text) {
-  return std::as_bytes(std::span(text));
-}
-
 class TruthTest : public VfsTest {
  protected:
   struct Handle {
@@ -34,11 +30,8 @@ class TruthTest : public VfsTest {
   };
 
   Handle open(std::string_view path, int flags = O_RDWR) {
-    const InodeNumber number = look(path);
-    const auto opened = fs_->open_file(request(), number, flags);
-    EXPECT_TRUE(opened) << opened.error().context;
-    opens_->add(number);
-    return {number, opened ? opened->handle : 0};
+    const auto [number, handle] = VfsTest::open(path, flags);
+    return {number, handle};
   }
   int write_to(Handle file, std::string_view text, std::uint64_t at = 0) {
     return errnum_of(fs_->write(request(), file.number, file.handle, {at}, bytes(text)));

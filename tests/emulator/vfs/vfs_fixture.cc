@@ -149,6 +149,14 @@ int VfsTest::write(std::string_view path, std::string_view content) {
   return errnum_of(flushed);
 }
 
+std::pair<InodeNumber, std::uint64_t> VfsTest::open(std::string_view path, int flags) {
+  const InodeNumber number = look(path);
+  const auto opened = fs_->open_file(request(), number, flags);
+  EXPECT_TRUE(opened) << opened.error().context;
+  opens_->add(number);
+  return {number, opened ? opened->handle : 0};
+}
+
 std::vector<std::string> VfsTest::names(std::string_view path) {
   std::vector<std::string> names;
   const InodeNumber number = look(path);

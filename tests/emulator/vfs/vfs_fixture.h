@@ -6,6 +6,7 @@
 #include <atomic>
 #include <filesystem>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,6 +22,10 @@ inline constexpr char kBucket[] = "demo";
 
 // Bytes that repeat every 251, a prime: a block or part in the wrong place shows.
 std::string ramp(std::size_t size, unsigned seed = 0);
+
+inline std::span<const std::byte> bytes(std::string_view text) {
+  return std::as_bytes(std::span(text));
+}
 
 class VfsTest : public testing::Test {
  protected:
@@ -41,6 +46,7 @@ class VfsTest : public testing::Test {
   // Creates or replaces a file as open(O_CREAT|O_TRUNC), write, close do; returns the errno of close.
   int write(std::string_view path, std::string_view content);
   std::pair<InodeNumber, std::uint64_t> create(std::string_view path);
+  std::pair<InodeNumber, std::uint64_t> open(std::string_view path, int flags);
   std::vector<std::string> names(std::string_view path);
   int rename(std::string_view from, std::string_view to, RenameMode mode = RenameMode::replace);
   int unlink(std::string_view path);
