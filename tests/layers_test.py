@@ -8,7 +8,7 @@ import re
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-ORDER = ["base", "http", "auth", "cos", "cache", "vfs", "fuse", "cli"]
+ORDER = ["base", "runtime", "http", "auth", "cos", "local", "cache", "vfs", "fuse", "cli"]
 ALLOWED = {layer: set(ORDER[: place + 1]) for place, layer in enumerate(ORDER)}
 ALLOWED["emulator"] = {"base", "emulator"}
 ALLOWED["cli"].add("emulator")
@@ -18,7 +18,7 @@ PUBLIC = {"base", "http", "auth", "cos"}
 WRAPPERS = {
     "fuse": {"fuse"},
     "curl/": {"http"},
-    "lmdb": {"cache", "emulator"},
+    "lmdb": {"local", "cache", "emulator"},
     "tinyxml2": {"cos", "emulator"},
     "boost/": {"emulator"},
     "CLI/": {"cli"},

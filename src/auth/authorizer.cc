@@ -1,4 +1,5 @@
 #include "pailfs/auth/authorizer.h"
+#include "pailfs/base/stop.h"
 
 #include <atomic>
 #include <cstdlib>
@@ -17,11 +18,11 @@ constexpr std::chrono::seconds kSkewNoise{30};
 
 class AnonymousAuthorizer : public Authorizer {
  public:
-  Result<Unit> authorize(http::Request& request, const PayloadHash&, std::stop_token) override {
+  Result<Unit> authorize(http::Request& request, const PayloadHash&, StopToken) override {
     request.headers.remove("Authorization");
     return Unit{};
   }
-  bool refresh_after_refusal(const http::Request&, std::stop_token) override { return false; }
+  bool refresh_after_refusal(const http::Request&, StopToken) override { return false; }
   bool note_server_date(WallTime) override { return false; }
   std::string describe() const override { return auth::describe(Credentials(Anonymous{})); }
   std::string service_instance_id() const override { return {}; }
@@ -32,11 +33,11 @@ class HmacAuthorizer : public Authorizer {
   HmacAuthorizer(HmacKeys keys, std::string region, const Clock& clock)
       : signer_(std::move(keys), std::move(region)), clock_(clock) {}
 
-  Result<Unit> authorize(http::Request& request, const PayloadHash& payload, std::stop_token) override {
+  Result<Unit> authorize(http::Request& request, const PayloadHash& payload, StopToken) override {
     return signer_.sign(request, payload, clock_.wall() + skew_.load());
   }
 
-  bool refresh_after_refusal(const http::Request&, std::stop_token) override { return false; }
+  bool refresh_after_refusal(const http::Request&, StopToken) override { return false; }
 
   bool note_server_date(WallTime server) override {
     const auto difference = std::chrono::duration_cast<std::chrono::nanoseconds>(server - clock_.wall());

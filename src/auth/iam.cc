@@ -5,6 +5,7 @@
 #include "auth/json.h"
 #include "base/encoding.h"
 #include "base/log.h"
+#include "pailfs/base/stop.h"
 #include "pailfs/http/url.h"
 
 namespace pail::auth {
@@ -105,7 +106,7 @@ void TokenKeeper::launch() {
       http::body_from_string("grant_type=urn:ibm:params:oauth:grant-type:apikey&response_type=cloud_iam&apikey=" +
                              percent_encode(key_.key.reveal()));
   client_.start(std::move(request), std::make_shared<TokenFlight>(shared_from_this(), clock_.steady()),
-                flight_stop_.get_token());
+                flight_stop_.token());
 }
 
 void TokenKeeper::finish_flight(Result<http::Response> reply, SteadyTime asked) {
@@ -155,22 +156,22 @@ Error TokenKeeper::refusal_of(const http::Response& reply) const {
   return Error{refused ? EACCES : EIO, std::move(text)};
 }
 
-bool TokenKeeper::join_flight(const std::stop_token& stop) {
+bool TokenKeeper::join_flight(const StopToken& stop) {
   while (in_flight_ && !stop.stop_requested()) changed_.wait(mutex_);
   return !stop.stop_requested();
 }
 
-bool TokenKeeper::sit_out_pause(const std::stop_token& stop) {
-  const auto until = std::chrono::steady_clock::now() + (not_before_ - clock_.steady());
-  while (!in_flight_ && failure_ && !stop.stop_requested() && std::chrono::steady_clock::now() < until)
+bool TokenKeeper::sit_out_pause(const StopToken& stop) {
+  const auto until = system_clock().steady() + (not_before_ - clock_.steady());
+  while (!in_flight_ && failure_ && !stop.stop_requested() && system_clock().steady() < until)
     (void)changed_.wait_until(mutex_, std::chrono::time_point_cast<std::chrono::steady_clock::duration>(until));
   return !stop.stop_requested();
 }
 
-Result<Secret> TokenKeeper::bearer(const std::stop_token& stop) {
+Result<Secret> TokenKeeper::bearer(const StopToken& stop) {
   PAIL_CHECK(check_protected(key_.token_endpoint));
-  const auto deadline = std::chrono::steady_clock::now() + kPatience;
-  const std::stop_callback wake(stop, [this]() PAIL_EXCLUDES(mutex_) {
+  const auto deadline = system_clock().steady() + kPatience;
+  const StopCallback wake(stop, [this]() PAIL_EXCLUDES(mutex_) {
     const MutexLock lock(mutex_);  // between a waiter's look at `stop` and its sleep nothing may be missed
     changed_.notify_all();
   });
@@ -185,15 +186,15 @@ Result<Secret> TokenKeeper::bearer(const std::stop_token& stop) {
       return token_->bearer;
     if (!may_wait) return Error{EDEADLK, "waiting for a token on the network thread that has to receive it"};
     if (state == Freshness::unusable && pausing && failure_) {
-      if (!failure_may_pass_ || std::chrono::steady_clock::now() >= deadline) return *failure_;
+      if (!failure_may_pass_ || system_clock().steady() >= deadline) return *failure_;
       if (!sit_out_pause(stop)) return cancelled(failure_);
     }
     if (!join_flight(stop)) return cancelled(failure_);
   }
 }
 
-bool TokenKeeper::renew_after_refusal(std::string_view refused_bearer, const std::stop_token& stop) {
-  const std::stop_callback wake(stop, [this]() PAIL_EXCLUDES(mutex_) {
+bool TokenKeeper::renew_after_refusal(std::string_view refused_bearer, const StopToken& stop) {
+  const StopCallback wake(stop, [this]() PAIL_EXCLUDES(mutex_) {
     const MutexLock lock(mutex_);
     changed_.notify_all();
   });
@@ -220,14 +221,14 @@ class IamAuthorizer : public Authorizer {
       : keeper_(std::make_shared<TokenKeeper>(std::move(key), client, clock)) {}
   ~IamAuthorizer() override { keeper_->stop(); }
 
-  Result<Unit> authorize(http::Request& request, const PayloadHash&, std::stop_token stop) override {
+  Result<Unit> authorize(http::Request& request, const PayloadHash&, StopToken stop) override {
     PAIL_CHECK(check_protected(request.url));
     PAIL_TRY(const Secret bearer, keeper_->bearer(stop));
     request.headers.set("Authorization", std::string(bearer.reveal()));
     return Unit{};
   }
 
-  bool refresh_after_refusal(const http::Request& refused, std::stop_token stop) override {
+  bool refresh_after_refusal(const http::Request& refused, StopToken stop) override {
     return keeper_->renew_after_refusal(refused.headers.find("Authorization").value_or(""), stop);
   }
 

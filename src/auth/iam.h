@@ -8,6 +8,7 @@
 #include "base/mutex.h"
 #include "pailfs/auth/authorizer.h"
 #include "pailfs/auth/credentials.h"
+#include "pailfs/base/stop.h"
 #include "pailfs/http/client.h"
 #include "pailfs/http/retry.h"
 
@@ -23,10 +24,10 @@ class TokenKeeper : public std::enable_shared_from_this<TokenKeeper> {
   TokenKeeper(IamApiKey key, http::Client& client, const Clock& clock);
 
   // "Bearer <token>", for the Authorization header. Errors: as Authorizer::authorize().
-  Result<Secret> bearer(const std::stop_token& stop) PAIL_EXCLUDES(mutex_);
+  Result<Secret> bearer(const StopToken& stop) PAIL_EXCLUDES(mutex_);
 
   // True when the current token is another than the refused one, after fetching it where that has not just been done.
-  bool renew_after_refusal(std::string_view refused_bearer, const std::stop_token& stop) PAIL_EXCLUDES(mutex_);
+  bool renew_after_refusal(std::string_view refused_bearer, const StopToken& stop) PAIL_EXCLUDES(mutex_);
 
   void stop() { flight_stop_.request_stop(); }
   const IamApiKey& key() const { return key_; }
@@ -46,14 +47,14 @@ class TokenKeeper : public std::enable_shared_from_this<TokenKeeper> {
   Freshness freshness(SteadyTime now) const PAIL_REQUIRES(mutex_);
   void launch() PAIL_REQUIRES(mutex_);
   // Waits for the end of the flight under way. False when `stop` was requested.
-  bool join_flight(const std::stop_token& stop) PAIL_REQUIRES(mutex_);
+  bool join_flight(const StopToken& stop) PAIL_REQUIRES(mutex_);
   // Waits until another attempt is allowed. False when `stop` was requested.
-  bool sit_out_pause(const std::stop_token& stop) PAIL_REQUIRES(mutex_);
+  bool sit_out_pause(const StopToken& stop) PAIL_REQUIRES(mutex_);
 
   const IamApiKey key_;
   http::Client& client_;
   const Clock& clock_;
-  std::stop_source flight_stop_;
+  StopSource flight_stop_;
 
   Mutex mutex_;
   CondVar changed_;

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/mutex.h"
 #include "pailfs/auth/authorizer.h"
+#include "pailfs/base/stop.h"
 
 namespace pail::auth {
 namespace {
@@ -36,12 +37,12 @@ class ReloadingAuthorizer : public Authorizer {
         looked_(clock.steady()),
         inner_(make_authorizer(std::move(resolved.credentials), region_, client, clock)) {}
 
-  Result<Unit> authorize(http::Request& request, const PayloadHash& payload, std::stop_token stop) override {
+  Result<Unit> authorize(http::Request& request, const PayloadHash& payload, StopToken stop) override {
     (void)reload_if_changed();
     return inner()->authorize(request, payload, std::move(stop));
   }
 
-  bool refresh_after_refusal(const http::Request& refused, std::stop_token stop) override {
+  bool refresh_after_refusal(const http::Request& refused, StopToken stop) override {
     return reload_if_changed() || inner()->refresh_after_refusal(refused, std::move(stop));
   }
 

@@ -11,16 +11,16 @@
 #include <cstring>
 #include <deque>
 #include <map>
-#include <thread>
 
 #include "base/checksum.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mutex.h"
+#include "base/thread.h"
 #include "cache/block_catalogue.h"
 #include "cache/block_files.h"
 #include "cache/chunk_uses.h"
-#include "cache/lmdb_index.h"
+#include "local/names/lmdb_index.h"
 
 namespace pail::cache {
 namespace {
@@ -106,7 +106,7 @@ class DiskBlockCache final : public BlockCache {
   bool stopping_ PAIL_GUARDED_BY(queue_mutex_) = false;
 
   std::atomic<std::uint64_t> hits_{0}, misses_{0}, inserted_{0}, skipped_{0}, evicted_{0}, damaged_{0};
-  std::thread writer_;
+  Thread writer_;
 };
 
 DiskBlockCache::DiskBlockCache(std::unique_ptr<BlockFiles> files, Environment& environment, BlockCacheOptions options)
@@ -115,7 +115,7 @@ DiskBlockCache::DiskBlockCache(std::unique_ptr<BlockFiles> files, Environment& e
     MutexLock lock(store_mutex_);
     if (catalogue_.take_clean()) swept_ = BlockFiles::kDirectories;
   }
-  writer_ = std::thread([this] { work(); });
+  writer_ = Thread("pailfs-cache", [this] { work(); });
 }
 
 DiskBlockCache::~DiskBlockCache() {
@@ -271,7 +271,7 @@ void DiskBlockCache::work() {
 DiskBlockCache::Batch DiskBlockCache::next_batch(bool& idle) {
   Batch batch;
   MutexLock lock(queue_mutex_);
-  const auto until = std::chrono::steady_clock::now() + kHousekeeping;
+  const auto until = system_clock().steady() + kHousekeeping;
   idle = false;
   while (queue_.empty() && !stopping_ && !idle) idle = !queue_changed_.wait_until(queue_mutex_, until);
   for (ByteCount bytes; !queue_.empty() && bytes < kBatch; queue_.pop_front()) {
@@ -480,9 +480,9 @@ BlockCacheCounters DiskBlockCache::counters() const {
 
 }  // namespace
 
-Result<std::unique_ptr<BlockCache>> BlockCache::open(const std::filesystem::path& directory, Index& index,
+Result<std::unique_ptr<BlockCache>> BlockCache::open(const std::filesystem::path& directory, local::Index& index,
                                                      BlockCacheOptions options) {
-  auto* lmdb_index = dynamic_cast<LmdbIndex*>(&index);
+  auto* lmdb_index = dynamic_cast<local::LmdbIndex*>(&index);
   if (lmdb_index == nullptr) return Error{EINVAL, "block cache: needs the index of Index::open()"};
   PAIL_TRY(auto files, BlockFiles::open(directory));
   return std::unique_ptr<BlockCache>(

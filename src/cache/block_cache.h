@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-#include "cache/index.h"
+#include "local/names/index.h"
 #include "pailfs/base/bytes.h"
 #include "pailfs/base/result.h"
 
@@ -46,7 +46,7 @@ struct BlockCacheCounters {
 class BlockCache {
  public:
   // `index` must outlive it.
-  static Result<std::unique_ptr<BlockCache>> open(const std::filesystem::path& directory, Index& index,
+  static Result<std::unique_ptr<BlockCache>> open(const std::filesystem::path& directory, local::Index& index,
                                                   BlockCacheOptions options);
   virtual ~BlockCache() = default;
 

@@ -3,10 +3,12 @@
 #include "base/checksum.h"
 #include "base/encoding.h"
 #include "base/log.h"
-#include "cache/codec.h"
-#include "cache/lmdb_index.h"
+#include "local/names/codec.h"
+#include "local/names/lmdb_index.h"
 
 namespace pail::cache {
+
+using namespace local;  // keys, records and seals
 namespace {
 
 constexpr std::uint8_t kObjectVersion = 1;

@@ -10,9 +10,13 @@
 #include <vector>
 
 #include "cache/block_cache.h"
-#include "cache/environment.h"
+#include "local/names/environment.h"
 
 namespace pail::cache {
+
+using local::Databases;
+using local::Environment;
+using local::OwnedWrite;
 
 inline constexpr std::uint64_t kBlocksInChunk = 64;
 

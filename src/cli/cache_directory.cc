@@ -11,12 +11,12 @@
 #include <optional>
 #include <span>
 #include <string>
-#include <thread>
 #include <utility>
 
 #include "base/checksum.h"
 #include "base/encoding.h"
 #include "base/file.h"
+#include "base/thread.h"
 #include "base/trusted_directory.h"
 #include "cli/connect.h"
 #include "cli/end_watch.h"
@@ -82,7 +82,7 @@ Result<std::optional<UniqueFd>> lock_or_wait(const std::filesystem::path& direct
     PAIL_TRY(auto lock, try_lock(file, O_RDWR | O_CREAT));
     if (lock || taker.patience.count() == 0 || i == kTries) return lock;
     if (!wait_for_holder(file, taker.patience)) return lock;
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    (void)sleep_for(std::chrono::milliseconds(20));
   }
 }
 

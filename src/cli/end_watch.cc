@@ -1,4 +1,5 @@
 #include "cli/end_watch.h"
+#include "base/thread.h"
 #include "cli/say.h"
 
 #include <fmt/format.h>
@@ -6,13 +7,11 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <thread>
 
 namespace pail::cli {
 namespace {
 
 using std::chrono::milliseconds;
-using std::chrono::steady_clock;
 
 constexpr milliseconds kLook(20);         // between two looks at the record
 constexpr milliseconds kQuiet(500);       // what ends so soon needs no words
@@ -34,30 +33,30 @@ std::string pending_text(const fuse::RecordedEnd& now) {
 }  // namespace
 
 Progress::Progress(std::string what)
-    : what_(std::move(what)), terminal_(::isatty(STDERR_FILENO) == 1), next_(steady_clock::now() + kQuiet) {}
+    : what_(std::move(what)), terminal_(::isatty(STDERR_FILENO) == 1), next_(system_clock().steady() + kQuiet) {}
 
 Progress::~Progress() {
   if (shown_ && terminal_) print_error("\r\033[K");
 }
 
 void Progress::show(const fuse::RecordedEnd& now) {
-  if (steady_clock::now() < next_ || (!terminal_ && !has_pending(now))) return;
-  next_ = steady_clock::now() + (terminal_ ? kOnTerminal : kInLog);
+  if (system_clock().steady() < next_ || (!terminal_ && !has_pending(now))) return;
+  next_ = system_clock().steady() + (terminal_ ? kOnTerminal : kInLog);
   shown_ = true;
   print_error(fmt::format("{}{}: {}{}", terminal_ ? "\r" : "", what_, pending_text(now), terminal_ ? "\033[K" : "\n"));
 }
 
 Waited wait_for_end(fuse::MountRecord& record, milliseconds most, Progress& progress) {
-  const auto begun = steady_clock::now();
+  const auto begun = system_clock().steady();
   for (;;) {
     const bool held = record.held();
     const fuse::RecordedEnd& now = record.refresh();  // after the look at the lock: the last line is in it
     if (!held) return Waited::ended;
-    const auto waited = steady_clock::now() - begun;
+    const auto waited = system_clock().steady() - begun;
     if (!now.ending && waited > std::min(kToNotice, most)) return Waited::in_use;
     if (waited > most) return Waited::timed_out;
     progress.show(now);
-    std::this_thread::sleep_for(kLook);
+    (void)sleep_for(kLook);
   }
 }
 

@@ -20,7 +20,7 @@ class Progress {
   const std::string what_;
   const bool terminal_;
   bool shown_ = false;
-  std::chrono::steady_clock::time_point next_;
+  SteadyTime next_;
 };
 
 enum class Waited {

@@ -6,8 +6,8 @@
 #include <array>
 #include <cctype>
 
-#include "cache/kept.h"
 #include "cli/cache_directory.h"
+#include "local/staging/kept.h"
 
 namespace pail::cli {
 namespace {
@@ -25,7 +25,7 @@ std::string shell_word(const std::string& text) {
 }  // namespace
 
 std::optional<std::string> kept_notice(const std::filesystem::path& cache_directory, std::string_view bucket) {
-  const cache::KeptSummary kept = cache::kept_summary(cache_directory);
+  const local::KeptSummary kept = local::kept_summary(cache_directory);
   if (kept.files == 0) return std::nullopt;
   const std::filesystem::path root = cache_directory.parent_path();
   const auto usual = default_cache_root();

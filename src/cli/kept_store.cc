@@ -19,8 +19,8 @@ namespace {
 constexpr ByteCount kLargestPut = 16_MiB;
 constexpr ByteCount kSmallestPart = 16_MiB;
 
-cos::ObjectHeaders headers_of(const cache::KeptDescription& description) {
-  cache::InodeRecord record;
+cos::ObjectHeaders headers_of(const local::KeptDescription& description) {
+  local::InodeRecord record;
   record.permissions = description.permissions;
   record.uid = description.uid;
   record.gid = description.gid;
@@ -33,7 +33,7 @@ cos::ObjectHeaders headers_of(const cache::KeptDescription& description) {
 // One file on its way to one key.
 class Transfer {
  public:
-  Transfer(cos::Client& store, const cache::KeptFile& file, const std::string& key, Overwrite overwrite)
+  Transfer(cos::Client& store, const local::KeptFile& file, const std::string& key, Overwrite overwrite)
       : store_(store),
         bucket_(file.description->bucket),
         key_(key),
@@ -112,7 +112,7 @@ class Transfer {
 
 }  // namespace
 
-Result<Unit> store_kept(cos::Client& store, const cache::KeptFile& file, const std::string& key, Overwrite overwrite) {
+Result<Unit> store_kept(cos::Client& store, const local::KeptFile& file, const std::string& key, Overwrite overwrite) {
   return Transfer(store, file, key, overwrite).run(file.path);
 }
 

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "cache/kept.h"
+#include "local/staging/kept.h"
 #include "pailfs/base/result.h"
 #include "pailfs/cos/client.h"
 
@@ -14,6 +14,6 @@ enum class Overwrite { no, yes };
 // Stores all bytes under `key` with the attributes of the description, which must be there.
 // Without overwriting, the key has to be free, by a condition on the request; stores that have no
 // conditions are asked just before. Errors: EEXIST the key is taken; as cos::Client.
-Result<Unit> store_kept(cos::Client& store, const cache::KeptFile& file, const std::string& key, Overwrite overwrite);
+Result<Unit> store_kept(cos::Client& store, const local::KeptFile& file, const std::string& key, Overwrite overwrite);
 
 }  // namespace pail::cli

@@ -9,9 +9,9 @@
 
 #include "base/file.h"
 #include "base/log.h"
-#include "cache/kept.h"
-#include "cache/staging.h"
 #include "cli/cache_directory.h"
+#include "local/staging/kept.h"
+#include "local/staging/staging.h"
 
 namespace pail::cli {
 namespace {
@@ -29,13 +29,13 @@ Result<fs::path> move_to_free_name(const fs::path& from, const fs::path& folder)
 }
 
 Result<Unit> move_kept(const fs::path& from, const fs::path& to) {
-  for (const cache::KeptFile& file : cache::kept_files(from)) {
-    const fs::path folder = cache::kept_folder(to);
+  for (const local::KeptFile& file : local::kept_files(from)) {
+    const fs::path folder = local::kept_folder(to);
     PAIL_CHECK(make_private_directory(folder));
     PAIL_TRY(const fs::path target, move_to_free_name(file.path, folder));
-    const fs::path description = cache::kept_description_path(target);
+    const fs::path description = local::kept_description_path(target);
     PAIL_CHECK(make_private_directory(description.parent_path()));
-    if (::rename(cache::kept_description_path(file.path).c_str(), description.c_str()) != 0 && errno != ENOENT)
+    if (::rename(local::kept_description_path(file.path).c_str(), description.c_str()) != 0 && errno != ENOENT)
       return errno_error(errno, description.string());
     spdlog::warn("bytes that an earlier mount could not store are kept in {}", target.string());
   }
@@ -45,7 +45,7 @@ Result<Unit> move_kept(const fs::path& from, const fs::path& to) {
 // What could not be put aside stays where it is, and the directory with it.
 Result<Unit> check_nothing_staged(const fs::path& folder) {
   if (!fs::exists(folder)) return Unit{};
-  PAIL_TRY(const auto staging, cache::StagingArea::open(folder, {}));
+  PAIL_TRY(const auto staging, local::StagingArea::open(folder, {}));
   const std::size_t left = staging->all().size();
   if (left == 0) return Unit{};
   return Error{ENOSPC, fmt::format("{}: {} files that are not stored cannot be put aside; make room on its disk",
@@ -59,7 +59,7 @@ Result<Unit> sweep(const fs::path& sibling, const fs::path& own, const OpenIn& o
   PAIL_CHECK(check_nothing_staged(sibling / "staging"));
   PAIL_CHECK(move_kept(sibling, own));
   std::error_code failed;
-  if (!cache::kept_files(sibling).empty()) return Unit{};
+  if (!local::kept_files(sibling).empty()) return Unit{};
   fs::remove_all(sibling, failed);
   if (failed) return errno_error(failed.value(), sibling.string());
   return Unit{};

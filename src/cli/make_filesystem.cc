@@ -5,10 +5,10 @@
 
 #include <cerrno>
 #include <chrono>
-#include <thread>
 #include <utility>
 
 #include "base/log.h"
+#include "base/thread.h"
 #include "cli/connect.h"
 #include "cli/left_siblings.h"
 
@@ -51,11 +51,11 @@ Result<std::unique_ptr<vfs::FileSystem>> open_patiently(const vfs::Options& opti
                                                         const std::shared_ptr<cos::Client>& store,
                                                         const std::shared_ptr<vfs::OpenTable>& opens,
                                                         vfs::Start start) {
-  const auto until = std::chrono::steady_clock::now() + kLockPatience;
+  const auto until = system_clock().steady() + kLockPatience;
   for (;;) {
     auto opened = vfs::FileSystem::open(options, store, opens, start);
-    if (opened || opened.error().errnum != EBUSY || std::chrono::steady_clock::now() > until) return opened;
-    std::this_thread::sleep_for(kLockPause);
+    if (opened || opened.error().errnum != EBUSY || system_clock().steady() > until) return opened;
+    (void)sleep_for(kLockPause);
   }
 }
 

@@ -10,11 +10,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
-#include <condition_variable>
 #include <cstdlib>
-#include <mutex>
 #include <optional>
-#include <thread>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -22,8 +19,10 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/nearest.h"
+#include "base/thread.h"
 #include "base/unique_fd.h"
 #include "cli/connect.h"
+#include "pailfs/base/stop.h"
 #include "pailfs/cos/endpoints.h"
 
 namespace pail::cli {
@@ -40,7 +39,7 @@ bool mentions(const Error& error, std::string_view code) {
 }
 
 // The bucket these credentials can see whose name is closest, none when no other is close.
-std::optional<std::string> similar_bucket(cos::Client& store, std::string_view bucket, std::stop_token stop) {
+std::optional<std::string> similar_bucket(cos::Client& store, std::string_view bucket, StopToken stop) {
   const auto page = store.list_buckets(stop);
   if (!page) return std::nullopt;
   std::vector<std::string_view> names;
@@ -52,7 +51,7 @@ std::optional<std::string> similar_bucket(cos::Client& store, std::string_view b
 
 // The region of a bucket that is not where `url` serves; none when the store does not tell.
 std::optional<std::string> other_region(cos::Client& store, std::string_view url, std::string_view bucket,
-                                        std::stop_token stop) {
+                                        StopToken stop) {
   const auto code = cos::find_bucket_location(store, bucket, stop);
   if (!code || !*code) return std::nullopt;
   const std::string region = cos::location_of(**code).value_or(**code);
@@ -60,7 +59,7 @@ std::optional<std::string> other_region(cos::Client& store, std::string_view url
 }
 
 Error explain_missing_bucket(cos::Client& store, std::string_view url, const Source& source, const Error& error,
-                             std::stop_token stop) {
+                             StopToken stop) {
   const std::string& bucket = source.bucket;
   if (const auto region = other_region(store, url, bucket, stop))
     return explained(error, fmt::format("wrong region: bucket {} is in {}, not at {}; mount it with -o region={}",
@@ -76,7 +75,7 @@ Error explain_missing_bucket(cos::Client& store, std::string_view url, const Sou
                                       bucket, url));
 }
 
-Error explain_refusal(cos::Client& store, const Source& source, const Error& error, std::stop_token stop) {
+Error explain_refusal(cos::Client& store, const Source& source, const Error& error, StopToken stop) {
   if (mentions(error, "InvalidAccessKeyId"))
     return explained(error, "wrong key: the store does not know this access key id");
   if (mentions(error, "SignatureDoesNotMatch"))
@@ -98,8 +97,7 @@ Error explain_refusal(cos::Client& store, const Source& source, const Error& err
                          source.bucket, place));
 }
 
-Error explain(cos::Client& store, std::string_view url, const Source& source, const Error& error,
-              std::stop_token stop) {
+Error explain(cos::Client& store, std::string_view url, const Source& source, const Error& error, StopToken stop) {
   if (error.fault == Fault::no_bucket || error.fault == Fault::redirect)
     return explain_missing_bucket(store, url, source, error, stop);
   switch (error.errnum) {
@@ -133,18 +131,14 @@ std::string explain_missing_token(const std::string& endpoint, int errnum) {
 class Alarm {
  public:
   explicit Alarm(std::chrono::seconds time)
-      : timer_([this, time](const std::stop_token& done) {
-          std::mutex mutex;
-          std::unique_lock lock(mutex);
-          std::condition_variable_any never;
-          never.wait_for(lock, done, time, [] { return false; });
-          source_.request_stop();
+      : timer_("pailfs-alarm", [this, time](const StopToken& done) {
+          if (sleep_for(time, done)) source_.request_stop();
         }) {}
-  std::stop_token token() const { return source_.get_token(); }
+  StopToken token() const { return source_.token(); }
 
  private:
-  std::stop_source source_;
-  std::jthread timer_;
+  StopSource source_;
+  Thread timer_;
 };
 
 // What the child sends: the errno, then the text. Nothing at all means success.
@@ -167,10 +161,10 @@ Result<Unit> probe_here(const MountOptions& options, const auth::Sources& source
 
 // Reads to the end of the pipe, or none when `seconds` pass first.
 std::optional<std::string> read_until_closed(int from, int seconds) {
-  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(seconds);
+  const auto until = system_clock().steady() + std::chrono::seconds(seconds);
   std::string text;
   for (;;) {
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - system_clock().steady());
     pollfd waiting{.fd = from, .events = POLLIN, .revents = 0};
     if (left.count() <= 0 || ::poll(&waiting, 1, static_cast<int>(left.count())) == 0) return std::nullopt;
     char bytes[4096];
@@ -191,7 +185,7 @@ Result<Unit> outcome_of(const std::string& text, int status) {
 
 }  // namespace
 
-Result<Unit> probe_token(auth::Authorizer& authorizer, const auth::IamApiKey& key, std::stop_token stop) {
+Result<Unit> probe_token(auth::Authorizer& authorizer, const auth::IamApiKey& key, StopToken stop) {
   http::Request request;
   request.url = key.token_endpoint;
   const auto authorized = authorizer.authorize(request, auth::PayloadHash::empty(), std::move(stop));
@@ -199,7 +193,7 @@ Result<Unit> probe_token(auth::Authorizer& authorizer, const auth::IamApiKey& ke
   return explained(authorized.error(), explain_missing_token(key.token_endpoint, authorized.error().errnum));
 }
 
-Result<Unit> probe_bucket(cos::Client& store, std::string_view url, const Source& source, std::stop_token stop) {
+Result<Unit> probe_bucket(cos::Client& store, std::string_view url, const Source& source, StopToken stop) {
   cos::ListRequest request;
   request.prefix = source.prefix;
   request.delimiter = "/";

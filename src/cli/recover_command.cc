@@ -20,7 +20,6 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/trusted_directory.h"
-#include "cache/kept.h"
 #include "cli/cache_directory.h"
 #include "cli/connect.h"
 #include "cli/kept_notice.h"
@@ -28,6 +27,7 @@
 #include "cli/left_staging.h"
 #include "cli/mount_command.h"
 #include "cli/say.h"
+#include "local/staging/kept.h"
 
 namespace pail::cli {
 namespace {
@@ -36,7 +36,7 @@ constexpr std::size_t kIdDigits = 8;
 
 struct Kept {
   std::string id;
-  cache::KeptFile file;
+  local::KeptFile file;
 };
 
 std::string id_of(const std::filesystem::path& cache_directory, const std::filesystem::path& file) {
@@ -68,7 +68,7 @@ std::vector<Kept> all_kept(const std::filesystem::path& cache_root) {
   std::error_code failed;
   for (const auto& view : std::filesystem::directory_iterator(cache_root, failed)) {
     if (!view.is_directory(failed) || !find_trusted_directory(view.path())) continue;
-    for (cache::KeptFile& file : cache::kept_files(view.path())) {
+    for (local::KeptFile& file : local::kept_files(view.path())) {
       std::string id = id_of(view.path(), file.path);
       all.push_back({std::move(id), std::move(file)});
     }
@@ -94,9 +94,9 @@ std::string readable_time(WallTime time) {
 }
 
 // Where it belongs, as far as that is known.
-std::string place_of(const cache::KeptFile& file) {
+std::string place_of(const local::KeptFile& file) {
   if (!file.description) return fmt::format("{} (no description)", quote(file.path.filename().string()));
-  const cache::KeptDescription& about = *file.description;
+  const local::KeptDescription& about = *file.description;
   const std::string name = about.key.empty() ? about.name + " (key not known)" : about.key;
   return fmt::format("{}: {}", about.bucket, quote(name));
 }
@@ -104,7 +104,7 @@ std::string place_of(const cache::KeptFile& file) {
 std::string list_line(const Kept& kept) {
   const auto& about = kept.file.description;
   return fmt::format("{:<10}{:<21}{:>12}  {:<18}{}{}\n", kept.id, about ? readable_time(about->kept) : "?",
-                     readable_size(kept.file.size), name_of(about ? about->reason : cache::KeptReason::unknown),
+                     readable_size(kept.file.size), name_of(about ? about->reason : local::KeptReason::unknown),
                      place_of(kept.file), about && !about->complete() ? " (incomplete)" : "");
 }
 
@@ -122,7 +122,7 @@ nlohmann::json json_of(const LeftFile& left) {
 
 nlohmann::json json_of(const Kept& kept) {
   auto object = nlohmann::json::object();
-  if (kept.file.description) object = nlohmann::json::parse(cache::render_kept_description(*kept.file.description));
+  if (kept.file.description) object = nlohmann::json::parse(local::render_kept_description(*kept.file.description));
   object["id"] = kept.id;
   object["file"] = kept.file.path.string();
   object["size"] = kept.file.size.n;
@@ -133,7 +133,7 @@ std::string text_of(const nlohmann::json& value) {
   return value.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }
 
-std::string missing_text(const cache::KeptDescription& about) {
+std::string missing_text(const local::KeptDescription& about) {
   if (!about.missing) return "it is not known which of its bytes are there";
   std::string text;
   constexpr std::size_t kShown = 10;
@@ -149,7 +149,7 @@ std::string description_text(const Kept& kept) {
   std::string out = fmt::format("id         {}\nfile       {}\nsize       {}\n", kept.id, kept.file.path.string(),
                                 readable_size(kept.file.size));
   if (!kept.file.description) return out + "There is no description of it: only its bytes are known.\n";
-  const cache::KeptDescription& about = *kept.file.description;
+  const local::KeptDescription& about = *kept.file.description;
   out += fmt::format("belongs    {}\nstore      {}\nkept       {}, {}\n", place_of(kept.file), about.endpoint,
                      readable_time(about.kept), name_of(about.reason));
   if (!about.error.empty()) out += fmt::format("error      {}\n", quote(about.error));
@@ -217,7 +217,7 @@ Result<UniqueFd> lock(const Kept& kept) {
   return Error{EBUSY, fmt::format("{}: another pailfs recover is working on it", kept.id)};
 }
 
-Result<std::string> key_for(const Task& task, const cache::KeptDescription& about) {
+Result<std::string> key_for(const Task& task, const local::KeptDescription& about) {
   const std::string key = task.line.as.empty() ? about.key : task.line.as;
   if (key.empty()) return Error{EINVAL, "the name of this file is not known; say which key it shall have: --as KEY"};
   if (key.starts_with('/') || key.ends_with('/') || key.size() > cos::kMaxKeyBytes)
@@ -238,7 +238,7 @@ Result<Unit> check_complete(const Kept& kept) {
   return Unit{};
 }
 
-Result<Connection> connect_to(const Task& task, const cache::KeptDescription& about) {
+Result<Connection> connect_to(const Task& task, const local::KeptDescription& about) {
   MountOptions options = task.options;
   if (options.url.empty() && options.region.empty()) options.url = about.endpoint;
   const auth::Sources sources = credential_sources(options, task.environment, about.bucket);
@@ -250,11 +250,11 @@ Result<Unit> store(const Task& task) {
   PAIL_TRY(const Kept kept, find_kept(task));
   PAIL_CHECK(check_complete(kept));
   PAIL_TRY(const UniqueFd locked, lock(kept));
-  const cache::KeptDescription& about = *kept.file.description;
+  const local::KeptDescription& about = *kept.file.description;
   PAIL_TRY(const std::string key, key_for(task, about));
   PAIL_TRY(const Connection connection, connect_to(task, about));
   PAIL_CHECK(store_kept(*connection.store, kept.file, key, task.line.overwrite ? Overwrite::yes : Overwrite::no));
-  PAIL_CHECK(cache::remove_kept(kept.file.path));
+  PAIL_CHECK(local::remove_kept(kept.file.path));
   return printed(fmt::format("{} is stored in {} as {}\n", kept.id, about.bucket, quote(key)));
 }
 
@@ -296,7 +296,7 @@ Result<Unit> export_to_file(const Task& task) {
 Result<Unit> drop(const Task& task) {
   PAIL_TRY(const Kept kept, find_kept(task));
   PAIL_TRY(const UniqueFd locked, lock(kept));
-  PAIL_CHECK(cache::remove_kept(kept.file.path));
+  PAIL_CHECK(local::remove_kept(kept.file.path));
   return printed(fmt::format("{} is removed: {}, {}\n", kept.id, place_of(kept.file), readable_size(kept.file.size)));
 }
 

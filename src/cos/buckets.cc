@@ -3,6 +3,7 @@
 
 #include "cos/answers.h"
 #include "cos/store.h"
+#include "pailfs/base/stop.h"
 
 namespace pail::cos {
 
@@ -131,7 +132,7 @@ Result<ListPage> Store::list_objects(std::string_view bucket, const ListRequest&
   return list_by(v2 ? ListVersion::v2 : ListVersion::v1, bucket, request, "", std::move(context));
 }
 
-Result<std::optional<std::string>> find_bucket_location(Client& client, std::string_view bucket, std::stop_token stop) {
+Result<std::optional<std::string>> find_bucket_location(Client& client, std::string_view bucket, StopToken stop) {
   // A prefix finds the bucket on the first page, unless a thousand others begin with its name.
   constexpr unsigned kPages = 10;
   std::string marker;

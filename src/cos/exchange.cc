@@ -4,11 +4,11 @@
 
 #include <algorithm>
 #include <array>
-#include <condition_variable>
-#include <mutex>
 
+#include "base/thread.h"
 #include "cos/redirect.h"
 #include "cos/request_log.h"
+#include "pailfs/base/stop.h"
 
 namespace pail::cos {
 namespace {
@@ -17,15 +17,6 @@ using std::chrono::milliseconds;
 
 bool is_success(int status) {
   return status >= 200 && status < 300;
-}
-
-// False when `stop` came first.
-bool wait_for(milliseconds pause, std::stop_token stop) {
-  std::mutex mutex;
-  std::condition_variable_any never;
-  std::unique_lock lock(mutex);
-  never.wait_for(lock, stop, pause, [] { return false; });
-  return !stop.stop_requested();
 }
 
 // A call that only finds out whether the store is back.
@@ -112,7 +103,7 @@ bool RetryDecider::may_be_credentials(const ServerError& refusal) const {
 }
 
 bool RetryDecider::credentials_changed(const http::Request& request, const ServerError& refusal,
-                                       const http::Headers& headers, std::stop_token stop) {
+                                       const http::Headers& headers, StopToken stop) {
   if (!may_be_credentials(refusal)) return false;
   credentials_tried_ = true;
   bool changed = false;
@@ -167,7 +158,7 @@ class Exchange {
       const auto pause = attempt();
       if (!pause) break;
       log_.repeated(*answer_.failure, *pause);
-      if (!wait_for(*pause, stop_)) {
+      if (!sleep_for(*pause, stop_)) {
         answer_.failure = Error{EINTR, call_.what + ": interrupted"};
         break;
       }
@@ -229,7 +220,7 @@ class Exchange {
 
   const Link& link_;
   Call call_;
-  std::stop_token stop_;
+  StopToken stop_;
   RetryDecider decider_;
   RequestLog log_;
   Answer answer_;

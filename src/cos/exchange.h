@@ -5,11 +5,11 @@
 #include <chrono>
 #include <memory>
 #include <optional>
-#include <stop_token>
 #include <string>
 
 #include "cos/errors.h"
 #include "cos/store_health.h"
+#include "pailfs/base/stop.h"
 #include "pailfs/cos/client.h"
 #include "pailfs/http/retry.h"
 
@@ -43,7 +43,7 @@ class RetryDecider {
   // After a refusal that other credentials or a corrected clock may lift: true, once, when one more attempt makes
   // sense. May wait for a token.
   bool credentials_changed(const http::Request& request, const ServerError& refusal, const http::Headers& headers,
-                           std::stop_token stop);
+                           StopToken stop);
   // True when this refusal could be about credentials at all and was not yet tried to lift.
   bool may_be_credentials(const ServerError& refusal) const;
 

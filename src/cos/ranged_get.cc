@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "cos/request_log.h"
+#include "pailfs/base/stop.h"
 
 namespace pail::cos {
 namespace {
@@ -33,7 +34,7 @@ class RangedGet final : public http::ResponseHandler, public std::enable_shared_
         decider_(environment.link, context),
         log_(what_) {}
 
-  void begin(const std::stop_token& stop) {
+  void begin(const StopToken& stop) {
     running_ = environment_.running.enter();
     const auto cancel = [this] { cancelled_.request_stop(); };
     on_user_stop_.emplace(stop, cancel);
@@ -101,8 +102,7 @@ class RangedGet final : public http::ResponseHandler, public std::enable_shared_
     attempt_began_at_ = position_;
     answer_headers_ = {};
     sent_ = make_request();
-    auto authorized =
-        environment_.link.authorizer->authorize(sent_, auth::PayloadHash::empty(), cancelled_.get_token());
+    auto authorized = environment_.link.authorizer->authorize(sent_, auth::PayloadHash::empty(), cancelled_.token());
     if (!authorized && authorized.error().errnum == EDEADLK && !off_network_thread_) {
       // A token must be waited for, and this thread serves other transfers.
       off_network_thread_ = true;
@@ -110,7 +110,7 @@ class RangedGet final : public http::ResponseHandler, public std::enable_shared_
       return;
     }
     if (!authorized) return finish(loss_error(what_, authorized.error()));
-    environment_.link.http->start(sent_, shared_from_this(), cancelled_.get_token());
+    environment_.link.http->start(sent_, shared_from_this(), cancelled_.token());
   }
 
   http::Request make_request() const {
@@ -233,7 +233,7 @@ class RangedGet final : public http::ResponseHandler, public std::enable_shared_
     environment_.timer.run_now([self = shared_from_this(), refusal = std::move(refusal)] {
       RetryDecider& decider = self->decider_;
       const bool changed =
-          decider.credentials_changed(self->sent_, refusal, self->answer_headers_, self->cancelled_.get_token());
+          decider.credentials_changed(self->sent_, refusal, self->answer_headers_, self->cancelled_.token());
       self->again(to_error(self->what_, refusal),
                   changed ? milliseconds(0) : decider.after_refusal(refusal, self->answer_headers_));
     });
@@ -247,9 +247,9 @@ class RangedGet final : public http::ResponseHandler, public std::enable_shared_
     }
     log_.repeated(failure, *pause);
     // The callback must not outlive this wait, nor be made twice: the task itself removes it.
-    Timer& timer = environment_.timer;
-    const Timer::Id id = timer.announce();
-    waiting_.emplace(cancelled_.get_token(), [&timer, id] { timer.hurry(id); });
+    runtime::Timer& timer = environment_.timer;
+    const runtime::Timer::Id id = timer.announce();
+    waiting_.emplace(cancelled_.token(), [&timer, id] { timer.hurry(id); });
     timer.run_after(*pause, id, [self = shared_from_this()] { self->attempt(); });
   }
 
@@ -277,8 +277,8 @@ class RangedGet final : public http::ResponseHandler, public std::enable_shared_
   std::shared_ptr<void> running_;
   RetryDecider decider_;
   RequestLog log_;
-  std::stop_source cancelled_;
-  std::optional<std::stop_callback<std::function<void()>>> on_user_stop_, on_client_stop_, waiting_;
+  StopSource cancelled_;
+  std::optional<StopCallback> on_user_stop_, on_client_stop_, waiting_;
 
   // Of the attempt under way:
   Phase phase_ = Phase::refused;

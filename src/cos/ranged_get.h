@@ -3,12 +3,12 @@
 #pragma once
 
 #include <memory>
-#include <stop_token>
 
 #include "base/mutex.h"
 #include "cos/exchange.h"
-#include "cos/timer.h"
 #include "cos/wire.h"
+#include "pailfs/base/stop.h"
+#include "runtime/timer.h"
 
 namespace pail::cos {
 
@@ -20,12 +20,12 @@ class RunningTransfers {
   std::shared_ptr<void> enter() PAIL_EXCLUDES(mutex_);
   // Ends them all and waits until they are gone. Not from a handler.
   void stop_all() PAIL_EXCLUDES(mutex_);
-  std::stop_token stop_token() const { return stop_.get_token(); }
+  StopToken stop_token() const { return stop_.token(); }
 
  private:
   void leave() PAIL_EXCLUDES(mutex_);
 
-  std::stop_source stop_;
+  StopSource stop_;
   Mutex mutex_;
   CondVar changed_;
   std::size_t running_ PAIL_GUARDED_BY(mutex_) = 0;
@@ -35,7 +35,7 @@ class RunningTransfers {
 struct GetEnvironment {
   const Link& link;
   const Addresses& addresses;
-  Timer& timer;
+  runtime::Timer& timer;
   RunningTransfers& running;
 };
 

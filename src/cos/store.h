@@ -5,12 +5,12 @@
 #include <memory>
 #include <string>
 
-#include "base/executor.h"
 #include "cos/exchange.h"
 #include "cos/ranged_get.h"
 #include "cos/store_health.h"
-#include "cos/timer.h"
 #include "cos/wire.h"
+#include "runtime/executor.h"
+#include "runtime/timer.h"
 
 namespace pail::cos {
 
@@ -98,8 +98,8 @@ class Store final : public Client {
   std::atomic<bool> knows_list_v2_{true};
   SeenBucket bucket_seen_;
   RunningTransfers running_;
-  Timer timer_;
-  Executor cleaner_{1};  // ends what nobody waits for
+  runtime::Timer timer_;
+  runtime::Executor cleaner_{1};  // ends what nobody waits for
 };
 
 // A body with the MD5 that the wire and the server are checked against.

@@ -1,6 +1,9 @@
 #include "fuse/caller_watch.h"
+#include "pailfs/base/stop.h"
 
 #include <chrono>
+
+#include "pailfs/base/clock.h"
 
 namespace pail::fuse {
 namespace {
@@ -9,7 +12,7 @@ constexpr std::chrono::milliseconds kBetweenRounds(50);
 
 }  // namespace
 
-CallerWatch::CallerWatch() : thread_([this] { run(); }) {}
+CallerWatch::CallerWatch() : thread_("pailfs-callers", [this] { run(); }) {}
 
 CallerWatch::~CallerWatch() {
   {
@@ -20,7 +23,7 @@ CallerWatch::~CallerWatch() {
   thread_.join();
 }
 
-void CallerWatch::add(std::uint64_t unique, Caller caller, std::stop_source stop) {
+void CallerWatch::add(std::uint64_t unique, Caller caller, StopSource stop) {
   auto watched = std::make_shared<Watched>(Watched{std::move(caller), std::move(stop)});
   const MutexLock lock(mutex_);
   watched_.insert_or_assign(unique, std::move(watched));
@@ -39,7 +42,7 @@ void CallerWatch::run() {
 }
 
 CallerWatch::Round CallerWatch::next_round() {
-  const auto earliest = std::chrono::steady_clock::now() + kBetweenRounds;
+  const auto earliest = system_clock().steady() + kBetweenRounds;
   const MutexLock lock(mutex_);
   while (!ending_ && changed_.wait_until(mutex_, earliest)) {
   }

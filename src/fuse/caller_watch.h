@@ -6,13 +6,13 @@
 
 #include <cstdint>
 #include <memory>
-#include <stop_token>
-#include <thread>
 #include <unordered_map>
 #include <vector>
 
 #include "base/mutex.h"
+#include "base/thread.h"
 #include "fuse/caller.h"
+#include "pailfs/base/stop.h"
 
 namespace pail::fuse {
 
@@ -22,14 +22,14 @@ class CallerWatch {
   ~CallerWatch();
 
   // Requests a stop of `stop` within about 50 ms after the caller was found dying.
-  void add(std::uint64_t unique, Caller caller, std::stop_source stop) PAIL_EXCLUDES(mutex_);
+  void add(std::uint64_t unique, Caller caller, StopSource stop) PAIL_EXCLUDES(mutex_);
   // The request was answered. What is not watched is ignored.
   void remove(std::uint64_t unique) PAIL_EXCLUDES(mutex_);
 
  private:
   struct Watched {
     Caller caller;
-    std::stop_source stop;
+    StopSource stop;
   };
   using Round = std::vector<std::shared_ptr<Watched>>;
 
@@ -41,7 +41,7 @@ class CallerWatch {
   CondVar changed_;
   std::unordered_map<std::uint64_t, std::shared_ptr<Watched>> watched_ PAIL_GUARDED_BY(mutex_);
   bool ending_ PAIL_GUARDED_BY(mutex_) = false;
-  std::thread thread_;  // sleeps while nobody is watched
+  Thread thread_;  // sleeps while nobody is watched
 };
 
 }  // namespace pail::fuse

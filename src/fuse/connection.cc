@@ -62,7 +62,7 @@ Connection::~Connection() {
 
 void Connection::start_suspects(Process process) {
   process_ = std::move(process);
-  suspects_thread_ = std::thread([this] { carry_out_suspects(); });
+  suspects_thread_ = Thread("pailfs-suspect", [this] { carry_out_suspects(); });
 }
 
 void Connection::stop_suspects() {

@@ -10,16 +10,16 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
-#include <stop_token>
-#include <thread>
 #include <vector>
 
 #include "base/mutex.h"
+#include "base/thread.h"
 #include "base/unique_fd.h"
 #include "fuse/attempts.h"
 #include "fuse/in_flight.h"
 #include "fuse/protocol.h"
 #include "fuse/shared_state.h"
+#include "pailfs/base/stop.h"
 
 namespace pail::fuse {
 
@@ -27,7 +27,7 @@ namespace pail::fuse {
 struct CurrentRequest {
   std::uint64_t unique = 0;  // without the mark of a resent one
   bool resent = false;
-  std::stop_token stop;
+  StopToken stop;
 };
 const CurrentRequest& current_request();
 
@@ -75,7 +75,7 @@ class Connection {
   std::deque<std::vector<char>> suspects_ PAIL_GUARDED_BY(mutex_);
   bool stopping_ PAIL_GUARDED_BY(mutex_) = false;
   Process process_;
-  std::thread suspects_thread_;
+  Thread suspects_thread_;
 };
 
 }  // namespace pail::fuse

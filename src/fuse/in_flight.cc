@@ -1,6 +1,9 @@
 #include "fuse/in_flight.h"
+#include "pailfs/base/stop.h"
 
 #include <algorithm>
+
+#include "pailfs/base/clock.h"
 
 namespace pail::fuse {
 namespace {
@@ -14,7 +17,7 @@ InFlight::InFlight() : early_(kEarlyInterruptsKept, 0) {
   requests_.reserve(1024);
 }
 
-std::stop_token InFlight::begin(std::uint64_t unique, pid_t caller) {
+StopToken InFlight::begin(std::uint64_t unique, pid_t caller) {
   Request request{.stop = {}, .caller = caller};
   {
     const MutexLock lock(mutex_);
@@ -23,7 +26,7 @@ std::stop_token InFlight::begin(std::uint64_t unique, pid_t caller) {
     requests_.insert_or_assign(unique, request);
   }
   if (request.interrupted) stop_or_watch(unique, request);
-  return request.stop.get_token();
+  return request.stop.token();
 }
 
 void InFlight::end(std::uint64_t unique) {
@@ -40,17 +43,17 @@ void InFlight::end(std::uint64_t unique) {
 }
 
 void InFlight::stop_all() {
-  std::vector<std::stop_source> stops;
+  std::vector<StopSource> stops;
   {
     const MutexLock lock(mutex_);
     stopped_ = true;
     for (const auto& [unique, request] : requests_) stops.push_back(request.stop);
   }
-  for (std::stop_source& stop : stops) stop.request_stop();
+  for (StopSource& stop : stops) stop.request_stop();
 }
 
 void InFlight::interrupt(std::uint64_t unique) {
-  Request request{.stop = std::stop_source(std::nostopstate)};
+  Request request;
   {
     const MutexLock lock(mutex_);
     const auto found = requests_.find(unique);
@@ -68,7 +71,7 @@ void InFlight::interrupt(std::uint64_t unique) {
 void InFlight::stop_or_watch(std::uint64_t unique, const Request& request) {
   auto caller = Caller::find(request.caller);
   if (!caller || caller->dying()) {
-    std::stop_source(request.stop).request_stop();
+    StopSource(request.stop).request_stop();
     return;
   }
   watch_.add(unique, *std::move(caller), request.stop);
@@ -93,7 +96,7 @@ void InFlight::wait_for_end(std::uint64_t unique) {
 }
 
 bool InFlight::wait_until_empty(std::chrono::milliseconds most) {
-  const auto until = std::chrono::steady_clock::now() + most;
+  const auto until = system_clock().steady() + most;
   const MutexLock lock(mutex_);
   while (!requests_.empty())
     if (!ended_.wait_until(mutex_, until)) return requests_.empty();

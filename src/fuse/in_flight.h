@@ -11,12 +11,12 @@
 
 #include <chrono>
 #include <cstdint>
-#include <stop_token>
 #include <unordered_map>
 #include <vector>
 
 #include "base/mutex.h"
 #include "fuse/caller_watch.h"
+#include "pailfs/base/stop.h"
 
 namespace pail::fuse {
 
@@ -25,7 +25,7 @@ class InFlight {
   InFlight();
 
   // A request of this thread was read. The token says when to give it up.
-  std::stop_token begin(std::uint64_t unique, pid_t caller) PAIL_EXCLUDES(mutex_);
+  StopToken begin(std::uint64_t unique, pid_t caller) PAIL_EXCLUDES(mutex_);
   // It is about to be answered. What is not in flight is ignored.
   void end(std::uint64_t unique) PAIL_EXCLUDES(mutex_);
   // The time is up: every request is stopped, and so is each that comes later.
@@ -43,7 +43,7 @@ class InFlight {
 
  private:
   struct Request {
-    std::stop_source stop;
+    StopSource stop;
     pid_t caller = 0;
     bool interrupted = false;
   };

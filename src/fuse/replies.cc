@@ -41,7 +41,7 @@ bool alarming(int errnum) {
 class RateLimit {
  public:
   bool pass() {
-    const std::int64_t now = std::chrono::steady_clock::now().time_since_epoch() / kPeriod;
+    const std::int64_t now = system_clock().steady().time_since_epoch() / kPeriod;
     if (period_.exchange(now) != now) passed_ = 0;
     return passed_++ < kWarningsAPeriod;
   }

@@ -1,15 +1,17 @@
 #include "fuse/stop_clock.h"
+#include "pailfs/base/stop.h"
 
 #include <algorithm>
+
+#include "pailfs/base/clock.h"
 
 namespace pail::fuse {
 namespace {
 
 using std::chrono::milliseconds;
-using std::chrono::steady_clock;
 
 milliseconds steady_now() {
-  return std::chrono::duration_cast<milliseconds>(steady_clock::now().time_since_epoch());
+  return std::chrono::duration_cast<milliseconds>(system_clock().steady().time_since_epoch());
 }
 
 }  // namespace
@@ -24,7 +26,8 @@ milliseconds time_left(const SharedState& state) {
   return end_by == 0 ? milliseconds::max() : milliseconds(end_by) - steady_now();
 }
 
-StopClock::StopClock(SharedState& state) : state_(state), thread_([this](const std::stop_token& stop) { run(stop); }) {}
+StopClock::StopClock(SharedState& state)
+    : state_(state), thread_("pailfs-stop", [this](const StopToken& stop) { run(stop); }) {}
 
 void StopClock::begin_end() {
   fuse::begin_end(state_);
@@ -32,8 +35,8 @@ void StopClock::begin_end() {
   changed_.notify_all();
 }
 
-void StopClock::run(const std::stop_token& stop) {
-  const std::stop_callback on_stop(stop, [this] {
+void StopClock::run(const StopToken& stop) {
+  const StopCallback on_stop(stop, [this] {
     const MutexLock lock(mutex_);
     changed_.notify_all();
   });
@@ -41,8 +44,8 @@ void StopClock::run(const std::stop_token& stop) {
     const MutexLock lock(mutex_);
     while (!stop.stop_requested() && state_.end_by == 0) changed_.wait(mutex_);
     if (stop.stop_requested()) return;
-    const auto until = steady_clock::now() + time_left(state_);
-    while (!stop.stop_requested() && steady_clock::now() < until) changed_.wait_until(mutex_, until);
+    const auto until = system_clock().steady() + time_left(state_);
+    while (!stop.stop_requested() && system_clock().steady() < until) changed_.wait_until(mutex_, until);
   }
   if (!stop.stop_requested()) source_.request_stop();
 }

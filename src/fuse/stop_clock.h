@@ -2,11 +2,11 @@
 #pragma once
 
 #include <chrono>
-#include <stop_token>
-#include <thread>
 
 #include "base/mutex.h"
+#include "base/thread.h"
 #include "fuse/shared_state.h"
+#include "pailfs/base/stop.h"
 
 namespace pail::fuse {
 
@@ -23,16 +23,16 @@ class StopClock {
 
   void begin_end() PAIL_EXCLUDES(mutex_);
   // Requested when the time is up; never before begin_end() here.
-  std::stop_token time_up() const { return source_.get_token(); }
+  StopToken time_up() const { return source_.token(); }
 
  private:
-  void run(const std::stop_token& stop) PAIL_EXCLUDES(mutex_);
+  void run(const StopToken& stop) PAIL_EXCLUDES(mutex_);
 
   SharedState& state_;
-  std::stop_source source_;
+  StopSource source_;
   Mutex mutex_;
   CondVar changed_;
-  std::jthread thread_;
+  Thread thread_;
 };
 
 }  // namespace pail::fuse

@@ -17,6 +17,7 @@
 #include "fuse/open_table.h"
 #include "fuse/operations.h"
 #include "fuse/replies.h"
+#include "pailfs/base/stop.h"
 
 namespace pail::fuse {
 namespace {
@@ -53,7 +54,7 @@ void block_signals() {
 }  // namespace
 
 Heartbeat::Heartbeat(SharedState& state, Connection& connection)
-    : state_(state), connection_(connection), thread_([this](const std::stop_token& stop) { run(stop); }) {}
+    : state_(state), connection_(connection), thread_("pailfs-beat", [this](const StopToken& stop) { run(stop); }) {}
 
 Heartbeat::~Heartbeat() = default;
 
@@ -62,10 +63,10 @@ void Heartbeat::watch(vfs::FileSystem* files) {
   files_ = files;
 }
 
-void Heartbeat::run(const std::stop_token& stop) {
+void Heartbeat::run(const StopToken& stop) {
   Mutex sleep;
   CondVar wake;
-  const std::stop_callback on_stop(stop, [&] {
+  const StopCallback on_stop(stop, [&] {
     const MutexLock lock(sleep);
     wake.notify_all();
   });
@@ -76,7 +77,7 @@ void Heartbeat::run(const std::stop_token& stop) {
       if (files_ != nullptr) static_cast<void>(files_->counters());
     }
     ++state_.beats;
-    const auto next = std::chrono::steady_clock::now() + kBeat;
+    const auto next = system_clock().steady() + kBeat;
     const MutexLock lock(sleep);
     while (!stop.stop_requested() && wake.wait_until(sleep, next)) {
     }
@@ -168,7 +169,7 @@ void Worker::serve() {
   fuse_loop_cfg_set_clone_fd(loop.get(), 0);  // requests in flight on a clone would die with this worker
   fuse_loop_cfg_set_max_threads(loop.get(), settings_.max_threads);
   fuse_loop_cfg_set_idle_threads(loop.get(), settings_.idle_threads);
-  const std::jthread obedience([this](const std::stop_token& stop) { obey(stop); });
+  const Thread obedience("pailfs-obey", [this](const StopToken& stop) { obey(stop); });
   if (const int error = fuse_session_loop_mt(session_.get(), loop.get()); error != 0)
     spdlog::warn("the request loop ended: {}", std::strerror(error < 0 ? -error : error));
 }
@@ -184,9 +185,9 @@ int Worker::end() {
   return synced ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-void Worker::obey(const std::stop_token& stop) {
+void Worker::obey(const StopToken& stop) {
   const sigset_t signals = end_signal();
-  const std::stop_callback wake(stop, [self = pthread_self()] { pthread_kill(self, SIGTERM); });
+  const StopCallback wake(stop, [self = pthread_self()] { pthread_kill(self, SIGTERM); });
   for (;;) {
     int signal;
     sigwait(&signals, &signal);

@@ -7,16 +7,16 @@
 #include <functional>
 #include <memory>
 #include <optional>
-#include <stop_token>
-#include <thread>
 
 #include "base/mutex.h"
+#include "base/thread.h"
 #include "fuse/connection.h"
 #include "fuse/inherited.h"
 #include "fuse/mount.h"
 #include "fuse/replies.h"
 #include "fuse/shared_state.h"
 #include "fuse/stop_clock.h"
+#include "pailfs/base/stop.h"
 
 namespace pail::fuse {
 
@@ -38,13 +38,13 @@ class Heartbeat {
   void watch(vfs::FileSystem* files) PAIL_EXCLUDES(mutex_);
 
  private:
-  void run(const std::stop_token& stop);
+  void run(const StopToken& stop);
 
   SharedState& state_;
   Connection& connection_;
   Mutex mutex_;
   vfs::FileSystem* files_ PAIL_GUARDED_BY(mutex_) = nullptr;
-  std::jthread thread_;
+  Thread thread_;
 };
 
 class Worker {
@@ -60,7 +60,7 @@ class Worker {
   void serve();
   int end();
   // Waits for the supervisor's SIGTERM: uploads what is pending, or ends at once.
-  void obey(const std::stop_token& stop);
+  void obey(const StopToken& stop);
   // Brings what is pending into the bucket, or says what stays where the step is the last one.
   enum class Step { first, last };
   bool sync(const char* when, Step step);
@@ -78,7 +78,7 @@ class Worker {
   std::unique_ptr<vfs::FileSystem> files_;
   StopClock stop_clock_;
   // Whoever still waits when the time is up gets an answer, not the end of the process.
-  std::stop_callback<std::function<void()>> stop_requests_;
+  StopCallback stop_requests_;
   std::atomic<bool> some_stay_{false};
   Heartbeat heartbeat_;
 };

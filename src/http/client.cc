@@ -1,4 +1,5 @@
 #include "pailfs/http/client.h"
+#include "pailfs/base/stop.h"
 
 #include <unistd.h>
 
@@ -55,8 +56,8 @@ class Collector : public ResponseHandler {
     late_(response_);
   }
 
-  Result<Response> wait(const std::stop_token& leave) PAIL_EXCLUDES(mutex_) {
-    const std::stop_callback wake(leave, [this] {
+  Result<Response> wait(const StopToken& leave) PAIL_EXCLUDES(mutex_) {
+    const StopCallback wake(leave, [this] {
       const MutexLock lock(mutex_);
       changed_.notify_all();
     });
@@ -107,7 +108,7 @@ class Client::Impl {
  public:
   explicit Impl(std::vector<std::unique_ptr<EventLoop>> loops) : loops_(std::move(loops)) {}
 
-  void start(Request request, std::shared_ptr<ResponseHandler> handler, const std::stop_token& stop) {
+  void start(Request request, std::shared_ptr<ResponseHandler> handler, const StopToken& stop) {
     const auto loop = std::min_element(loops_.begin(), loops_.end(),
                                        [](const auto& a, const auto& b) { return a->load() < b->load(); });
     (*loop)->add(std::make_shared<Transfer>(std::move(request), std::move(handler)), stop);
@@ -139,18 +140,18 @@ Result<std::unique_ptr<Client>> Client::create(ClientOptions options) {
 Client::Client(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Client::~Client() = default;
 
-void Client::start(Request request, std::shared_ptr<ResponseHandler> handler, std::stop_token stop) {
+void Client::start(Request request, std::shared_ptr<ResponseHandler> handler, StopToken stop) {
   impl_->start(std::move(request), std::move(handler), stop);
 }
 
-Result<Response> Client::send(Request request, std::stop_token stop) {
+Result<Response> Client::send(Request request, StopToken stop) {
   if (on_network_thread()) return waits_for_itself();
   const auto collector = std::make_shared<Collector>(request.max_response_body);
   start(std::move(request), collector, std::move(stop));
   return collector->wait({});
 }
 
-Result<Response> Client::send(Request request, const std::stop_token& leave, LateAnswer late) {
+Result<Response> Client::send(Request request, const StopToken& leave, LateAnswer late) {
   if (on_network_thread()) return waits_for_itself();
   if (leave.stop_requested()) return Error{ECANCELED, "cancelled"};
   const auto collector = std::make_shared<Collector>(request.max_response_body, std::move(late.take));

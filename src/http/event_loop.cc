@@ -7,6 +7,7 @@
 #include <cerrno>
 
 #include "base/log.h"
+#include "pailfs/base/stop.h"
 
 namespace pail::http {
 namespace {
@@ -21,7 +22,7 @@ constexpr milliseconds kIdlePoll{60'000};
 constexpr std::size_t kSpareHandles = 64;
 
 SteadyTime now() {
-  return std::chrono::steady_clock::now();
+  return system_clock().steady();
 }
 
 }  // namespace
@@ -41,9 +42,8 @@ EventLoop::EventLoop(CurlMulti multi, const ClientOptions& options, unsigned con
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  thread_ = std::thread([this] { run(); });
+  thread_ = Thread("pailfs-net", [this] { run(); });
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  pthread_setname_np(thread_.native_handle(), "pailfs-net");
 }
 
 EventLoop::~EventLoop() {
@@ -55,7 +55,7 @@ EventLoop::~EventLoop() {
   thread_.join();
 }
 
-void EventLoop::add(std::shared_ptr<Transfer> transfer, const std::stop_token& stop) {
+void EventLoop::add(std::shared_ptr<Transfer> transfer, const StopToken& stop) {
   load_.fetch_add(1, std::memory_order_relaxed);
   transfer->watch(stop, [this, weak = std::weak_ptr(transfer)] { cancel(weak); });
   {

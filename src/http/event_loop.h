@@ -5,12 +5,13 @@
 #include <deque>
 #include <memory>
 #include <string>
-#include <thread>
 #include <unordered_map>
 #include <vector>
 
 #include "base/mutex.h"
+#include "base/thread.h"
 #include "http/transfer.h"
+#include "pailfs/base/stop.h"
 
 namespace pail::http {
 
@@ -21,10 +22,10 @@ class EventLoop {
   static Result<std::unique_ptr<EventLoop>> create(const ClientOptions& options, unsigned connections_per_host);
   ~EventLoop();
 
-  void add(std::shared_ptr<Transfer> transfer, const std::stop_token& stop) PAIL_EXCLUDES(mutex_);
+  void add(std::shared_ptr<Transfer> transfer, const StopToken& stop) PAIL_EXCLUDES(mutex_);
 
   unsigned load() const { return load_.load(std::memory_order_relaxed); }  // transfers not yet done
-  bool is_current_thread() const { return thread_.get_id() == std::this_thread::get_id(); }
+  bool is_current_thread() const { return thread_.is_current(); }
 
  private:
   struct Host {
@@ -64,7 +65,7 @@ class EventLoop {
   std::vector<CurlEasy> spare_;
   SteadyTime next_sweep_ = SteadyTime::max();
 
-  std::thread thread_;
+  Thread thread_;
 };
 
 }  // namespace pail::http

@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "base/log.h"
+#include "pailfs/base/stop.h"
 
 namespace pail::http {
 namespace {
@@ -21,7 +22,7 @@ constexpr ByteCount kUploadBuffer = 256_KiB;
 constexpr long kIdleConnectionSeconds = 55;
 
 SteadyTime now() {
-  return std::chrono::steady_clock::now();
+  return system_clock().steady();
 }
 
 bool is_token(std::string_view text) {
@@ -79,7 +80,7 @@ long as_long(std::chrono::milliseconds duration) {
 Transfer::Transfer(Request request, std::shared_ptr<ResponseHandler> handler)
     : request_(std::move(request)), handler_(std::move(handler)), queued_(now()) {}
 
-void Transfer::watch(const std::stop_token& stop, std::function<void()> cancel) {
+void Transfer::watch(const StopToken& stop, std::function<void()> cancel) {
   if (stop.stop_possible()) on_stop_.emplace(stop, std::move(cancel));
 }
 

@@ -8,10 +8,10 @@
 #include <functional>
 #include <memory>
 #include <optional>
-#include <stop_token>
 #include <string>
 
 #include "pailfs/base/clock.h"
+#include "pailfs/base/stop.h"
 #include "pailfs/http/client.h"
 #include "pailfs/http/url.h"
 
@@ -33,7 +33,7 @@ class Transfer {
   Transfer(Request request, std::shared_ptr<ResponseHandler> handler);
 
   // Runs `cancel` when `stop` is requested, at once when it was. Called once, before the loop sees the transfer.
-  void watch(const std::stop_token& stop, std::function<void()> cancel);
+  void watch(const StopToken& stop, std::function<void()> cancel);
 
   // Checks the request. Errors: EINVAL. Afterwards origin() names the host.
   Result<Unit> parse();
@@ -89,7 +89,7 @@ class Transfer {
 
   Request request_;
   std::shared_ptr<ResponseHandler> handler_;
-  std::optional<std::stop_callback<std::function<void()>>> on_stop_;
+  std::optional<StopCallback> on_stop_;
   Url url_;
   std::string origin_;
   CurlEasy easy_;

@@ -12,9 +12,9 @@ WallTime modification_time(int descriptor) {
   return WallTime(std::chrono::seconds(st.st_mtim.tv_sec) + std::chrono::nanoseconds(st.st_mtim.tv_nsec));
 }
 
-Result<cache::InodeRecord> AttributeView::shown(cache::InodeRecord record) const {
+Result<local::InodeRecord> AttributeView::shown(local::InodeRecord record) const {
   constexpr int kTries = 100;  // it would have to be stored and changed again between two steps, each time
-  for (int i = 0; record.content == cache::Content::staged; ++i) {
+  for (int i = 0; record.content == local::Content::staged; ++i) {
     const auto file = staging_.open(record.number);
     if (file) {
       record.size = (*file)->size();
@@ -24,7 +24,7 @@ Result<cache::InodeRecord> AttributeView::shown(cache::InodeRecord record) const
     }
     auto now = index_.read()->inode(record.number);
     if (!now) return Error{ESTALE, "the file was removed"};
-    if (i == kTries || (now->content == cache::Content::staged && file.error().errnum != ENOENT)) return file.error();
+    if (i == kTries || (now->content == local::Content::staged && file.error().errnum != ENOENT)) return file.error();
     record = std::move(*now);
   }
   return record;

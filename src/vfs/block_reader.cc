@@ -1,9 +1,10 @@
 #include "vfs/block_reader.h"
+#include "base/promise.h"
+#include "pailfs/base/stop.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <future>
 #include <optional>
 
 namespace pail::vfs {
@@ -57,7 +58,7 @@ struct BlockReader::Pending {
   ReadReply reply;
   std::size_t remaining = 0;  // guarded by mutex_
   bool answered = false;      // guarded by mutex_
-  std::optional<std::stop_callback<std::function<void()>>> on_stop;
+  std::optional<StopCallback> on_stop;
 
   static void answer(const PendingPtr& self) {
     ReadData data;
@@ -118,8 +119,7 @@ BlockReader::~BlockReader() {
   while (fetches_ > 0) idle_.wait(mutex_);
 }
 
-void BlockReader::read(const ObjectVersion& object, InodeNumber stream, Extent want, std::stop_token stop,
-                       ReadReply reply) {
+void BlockReader::read(const ObjectVersion& object, InodeNumber stream, Extent want, StopToken stop, ReadReply reply) {
   want.end = std::min(want.end, ByteOffset{object.size.n});
   if (want.empty()) return reply(ReadData{});
   auto pending = std::make_shared<Pending>();
@@ -159,13 +159,10 @@ void BlockReader::read(const ObjectVersion& object, InodeNumber stream, Extent w
     });
 }
 
-Result<ReadData> BlockReader::read_now(const ObjectVersion& object, InodeNumber stream, Extent want,
-                                       std::stop_token stop) {
-  auto promise = std::make_shared<std::promise<Result<ReadData>>>();
-  auto answer = promise->get_future();
-  read(object, stream, want, std::move(stop),
-       [promise](Result<ReadData> data) { promise->set_value(std::move(data)); });
-  return answer.get();
+Result<ReadData> BlockReader::read_now(const ObjectVersion& object, InodeNumber stream, Extent want, StopToken stop) {
+  const Promise<Result<ReadData>> answer;
+  read(object, stream, want, std::move(stop), [answer](Result<ReadData> data) { answer.set(std::move(data)); });
+  return answer.wait();
 }
 
 // Fills in the pieces that are whole in memory or on disk; true when these are all.
@@ -272,7 +269,7 @@ void BlockReader::launch(const ObjectVersion& object, std::vector<BufferPtr> mis
       ++fetches_;
     }
     store_.get_object_async({bucket_, object.key, {from, to}, cos::ETag{object.etag}},
-                            std::make_shared<Fetch>(*this, object, std::move(run)), stop_.get_token());
+                            std::make_shared<Fetch>(*this, object, std::move(run)), stop_.token());
     begin = end;
   }
 }

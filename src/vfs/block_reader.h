@@ -9,12 +9,12 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <stop_token>
 #include <string>
 #include <unordered_map>
 
 #include "base/mutex.h"
 #include "cache/block_cache.h"
+#include "pailfs/base/stop.h"
 #include "pailfs/cos/client.h"
 #include "vfs/read_ahead.h"
 #include "vfs/types.h"
@@ -30,9 +30,9 @@ class BlockReader {
 
   // Answers with the bytes of `want`, cut at the object's end. `stream` tells files apart for read-ahead.
   // Errors: ESTALE the object is no longer this version; EINTR `stop`; what the store says.
-  void read(const cache::ObjectVersion& object, InodeNumber stream, Extent want, std::stop_token stop, ReadReply reply);
+  void read(const cache::ObjectVersion& object, InodeNumber stream, Extent want, StopToken stop, ReadReply reply);
   // The same, waiting.
-  Result<ReadData> read_now(const cache::ObjectVersion& object, InodeNumber stream, Extent want, std::stop_token stop);
+  Result<ReadData> read_now(const cache::ObjectVersion& object, InodeNumber stream, Extent want, StopToken stop);
 
   // Takes and releases its lock: returns for as long as nobody is stuck with it.
   void pass_lock() PAIL_EXCLUDES(mutex_) { MutexLock lock(mutex_); }
@@ -67,7 +67,7 @@ class BlockReader {
   cache::BlockCache& cache_;
   const ByteCount memory_;
   std::atomic<std::uint64_t> fetched_{0};
-  std::stop_source stop_;
+  StopSource stop_;
 
   Mutex mutex_;
   CondVar idle_;

@@ -6,13 +6,14 @@
 #include <sys/stat.h>
 
 #include "base/log.h"
+#include "pailfs/base/stop.h"
 #include "vfs/store_all.h"
 
 namespace pail::vfs {
 
-using cache::Content;
-using cache::InodeRecord;
-using cache::Knowledge;
+using local::Content;
+using local::InodeRecord;
+using local::Knowledge;
 
 namespace {
 
@@ -246,7 +247,7 @@ Result<OpenResult> BucketFileSystem::open_file(const Request& request, InodeNumb
   if (changes_content(flags)) PAIL_CHECK(check_writable());
   PAIL_TRY(auto found, directories_.current(number, request.stop));
   if (found.record.type == FileType::directory) return Error{EISDIR, "a directory"};
-  if (found.record.binding == cache::Binding::vanished)
+  if (found.record.binding == local::Binding::vanished)
     return Error{ESTALE, fmt::format("{}: was removed by another writer", quote(found.record.name))};
   if ((flags & O_TRUNC) != 0) PAIL_CHECK(files_.truncate(number, found.record.epoch, {}, request.stop));
   return opened(found.record, flags);
@@ -302,7 +303,7 @@ Result<Unit> BucketFileSystem::flush(const Request& request, InodeNumber number,
 void BucketFileSystem::store_soon(InodeNumber number, std::chrono::milliseconds pause) {
   timer_.run_after(pause, timer_.announce(), [this, number, pause] {
     background_.run([this, number, pause] {
-      const std::stop_token stop = background_stop_.get_token();
+      const StopToken stop = background_stop_.token();
       const auto unwritten = files_.is_unwritten(number, std::nullopt);
       if (!unwritten || !*unwritten || stop.stop_requested()) return;
       const auto stored = files_.store(number, std::nullopt, stop);
@@ -405,7 +406,7 @@ std::map<InodeNumber, BucketFileSystem::PendingFile> BucketFileSystem::pending_f
     const auto view = local_.index->read();
     for (const InodeNumber number : view->staged()) {
       auto record = view->inode(number);
-      if (!record || record->binding == cache::Binding::removed) continue;
+      if (!record || record->binding == local::Binding::removed) continue;
       const auto key = tree_.key_of(*view, number);
       std::string shown_key = key ? *key : record->name;
       staged.emplace_back(std::move(*record), std::move(shown_key));
@@ -421,7 +422,7 @@ std::map<InodeNumber, BucketFileSystem::PendingFile> BucketFileSystem::pending_f
 }
 
 Unstored BucketFileSystem::unstored(InodeNumber number, const PendingFile& file, const Error& why,
-                                    const std::stop_token& stop) {
+                                    const StopToken& stop) {
   Unstored out{.key = file.key, .why = why.context, .kept = options_.cache_directory / "kept", .given_up = true};
   const auto staged = local_.staging->open(number);
   if (files_.is_staged(number) && staged) {
@@ -433,7 +434,7 @@ Unstored BucketFileSystem::unstored(InodeNumber number, const PendingFile& file,
 }
 
 Result<Unit> BucketFileSystem::sync_all(const Sync& how) {
-  const std::stop_callback end_background(how.stop, [this] { background_stop_.request_stop(); });
+  const StopCallback end_background(how.stop, [this] { background_stop_.request_stop(); });
   auto left = pending_files();
   std::vector<InodeNumber> files;
   for (const auto& [number, file] : left) files.push_back(number);
@@ -475,8 +476,8 @@ Counters BucketFileSystem::counters() {
 Result<std::unique_ptr<FileSystem>> FileSystem::open(Options options, std::shared_ptr<cos::Client> store,
                                                      std::shared_ptr<OpenTable> opens, Start start) {
   BucketFileSystem::Local local;
-  PAIL_TRY(local.index, cache::Index::open(options.cache_directory / "index", options.bucket + "/" + options.prefix));
-  PAIL_TRY(local.staging, cache::StagingArea::open(options.cache_directory / "staging", kFreeFloor));
+  PAIL_TRY(local.index, local::Index::open(options.cache_directory / "index", options.bucket + "/" + options.prefix));
+  PAIL_TRY(local.staging, local::StagingArea::open(options.cache_directory / "staging", kFreeFloor));
   PAIL_TRY(local.blocks,
            cache::BlockCache::open(options.cache_directory / "blocks", *local.index, {.capacity = options.cache_size}));
   auto filesystem =

@@ -10,12 +10,13 @@
 #include <memory>
 #include <unordered_map>
 
-#include "base/executor.h"
 #include "base/mutex.h"
 #include "cache/block_cache.h"
-#include "cache/index.h"
-#include "cache/staging.h"
-#include "cos/timer.h"
+#include "local/names/index.h"
+#include "local/staging/staging.h"
+#include "pailfs/base/stop.h"
+#include "runtime/executor.h"
+#include "runtime/timer.h"
 #include "vfs/directories.h"
 #include "vfs/files.h"
 #include "vfs/filesystem.h"
@@ -26,8 +27,8 @@ namespace pail::vfs {
 class BucketFileSystem final : public FileSystem {
  public:
   struct Local {
-    std::unique_ptr<cache::Index> index;
-    std::unique_ptr<cache::StagingArea> staging;
+    std::unique_ptr<local::Index> index;
+    std::unique_ptr<local::StagingArea> staging;
     std::unique_ptr<cache::BlockCache> blocks;
   };
   BucketFileSystem(Options options, std::shared_ptr<cos::Client> store, std::shared_ptr<OpenTable> opens, Local local);
@@ -81,9 +82,9 @@ class BucketFileSystem final : public FileSystem {
   };
   // The staged files that still have a name.
   std::map<InodeNumber, PendingFile> pending_files();
-  Unstored unstored(InodeNumber number, const PendingFile& file, const Error& why, const std::stop_token& stop);
+  Unstored unstored(InodeNumber number, const PendingFile& file, const Error& why, const StopToken& stop);
   Result<Entry> shown(Directories::Found found);
-  OpenResult opened(const cache::InodeRecord& record, int flags) PAIL_EXCLUDES(mutex_);
+  OpenResult opened(const local::InodeRecord& record, int flags) PAIL_EXCLUDES(mutex_);
   // Applies `edit` to the record and stores the attributes, once more when the object was changed meanwhile.
   Result<Entry> change_attributes(const Request& request, InodeNumber number, const Files::Edit& edit);
   void store_soon(InodeNumber number, std::chrono::milliseconds pause);
@@ -95,9 +96,9 @@ class BucketFileSystem final : public FileSystem {
   const Tree tree_;
   Turns turns_;
   TreeGate gate_;
-  Executor helpers_, readers_;
-  std::stop_source background_stop_;
-  Executor background_{2};  // stores what nobody waits for
+  runtime::Executor helpers_, readers_;
+  StopSource background_stop_;
+  runtime::Executor background_{2};  // stores what nobody waits for
   const AttributeView view_;
   Directories directories_;
   Files files_;
@@ -107,7 +108,7 @@ class BucketFileSystem final : public FileSystem {
   Mutex mutex_;
   // The epoch at the last open of an inode: while it stays, the kernel's pages are good.
   std::unordered_map<InodeNumber, std::uint64_t> opened_epochs_ PAIL_GUARDED_BY(mutex_);
-  cos::Timer timer_;  // its tasks use all the others
+  runtime::Timer timer_;  // its tasks use all the others
 };
 
 }  // namespace pail::vfs

@@ -3,17 +3,18 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <future>
 
 #include "base/log.h"
+#include "base/promise.h"
+#include "pailfs/base/stop.h"
 
 namespace pail::vfs {
 
-using cache::Content;
-using cache::DirectoryForm;
-using cache::Dirent;
-using cache::InodeRecord;
-using cache::Knowledge;
+using local::Content;
+using local::DirectoryForm;
+using local::Dirent;
+using local::InodeRecord;
+using local::Knowledge;
 
 namespace {
 
@@ -26,8 +27,8 @@ Error no_such(std::string_view name) {
 
 }  // namespace
 
-Directories::Directories(cache::Index& index, const Tree& tree, const AttributeView& view, OpenTable& opens,
-                         Turns& turns, cos::Client& store, std::string bucket, Executor& helpers)
+Directories::Directories(local::Index& index, const Tree& tree, const AttributeView& view, OpenTable& opens,
+                         Turns& turns, cos::Client& store, std::string bucket, runtime::Executor& helpers)
     : index_(index),
       tree_(tree),
       view_(view),
@@ -39,8 +40,7 @@ Directories::Directories(cache::Index& index, const Tree& tree, const AttributeV
 
 // ---- names ----------------------------------------------------------------------------------------------------------
 
-Result<Directories::Found> Directories::resolve(InodeNumber parent, std::string_view name,
-                                                const std::stop_token& stop) {
+Result<Directories::Found> Directories::resolve(InodeNumber parent, std::string_view name, const StopToken& stop) {
   const WallTime asked = tree_.moment();
   PAIL_TRY(auto found, known(parent, name, asked));
   if (!found) {
@@ -62,7 +62,7 @@ Result<Directories::Found> Directories::resolve(InodeNumber parent, std::string_
 // One page tells all names of most directories, so that the next look-ups cost nothing. Where it does not, the
 // directory counts as large from then on.
 Result<Unit> Directories::list_if_small(InodeNumber parent, std::string_view name, WallTime asked,
-                                        const std::stop_token& stop) {
+                                        const StopToken& stop) {
   {
     MutexLock lock(mutex_);
     if (large_.contains(parent)) return Unit{};
@@ -140,7 +140,7 @@ bool Directories::heal(InodeNumber parent, InodeNumber child) {
 }
 
 // Asks for one name. A directory that was moved meanwhile is asked about at its new place.
-Result<Unit> Directories::probe(InodeNumber parent, std::string_view name, const std::stop_token& stop) {
+Result<Unit> Directories::probe(InodeNumber parent, std::string_view name, const StopToken& stop) {
   for (;;) {
     PAIL_TRY(const bool bound, probe_once(parent, name, stop));
     if (bound) return Unit{};
@@ -148,7 +148,7 @@ Result<Unit> Directories::probe(InodeNumber parent, std::string_view name, const
 }
 
 // The object and whether keys lie below it, both at once.
-Result<bool> Directories::probe_once(InodeNumber parent, std::string_view name, const std::stop_token& stop) {
+Result<bool> Directories::probe_once(InodeNumber parent, std::string_view name, const StopToken& stop) {
   std::string key;
   Asked asked;
   {
@@ -161,11 +161,10 @@ Result<bool> Directories::probe_once(InodeNumber parent, std::string_view name, 
     PAIL_CHECK(change->commit());
   }
   key += name;
-  auto promise = std::make_shared<std::promise<Result<cos::ObjectInfo>>>();
-  auto object = promise->get_future();
-  helpers_.run([this, key, stop, promise] { promise->set_value(store_.head_object(bucket_, key, stop)); });
+  const Promise<Result<cos::ObjectInfo>> object;
+  helpers_.run([this, key, stop, object] { object.set(store_.head_object(bucket_, key, stop)); });
   const auto below = store_.list_objects(bucket_, {.prefix = key + "/", .max_keys = 1}, stop);
-  const auto info = object.get();
+  const auto info = object.wait();
   if (!below) return below.error();
   if (!info && info.error().fault != Fault::no_key) return info.error();
   return bind_probed(asked, name, info, !below->objects.empty());
@@ -225,8 +224,7 @@ Result<bool> Directories::bind_probed(const Asked& asked, std::string_view name,
 
 // ---- attributes -----------------------------------------------------------------------------------------------------
 
-Result<Directories::Found> Directories::current(InodeNumber number, const std::stop_token& stop,
-                                                const Turns::Turn* turn) {
+Result<Directories::Found> Directories::current(InodeNumber number, const StopToken& stop, const Turns::Turn* turn) {
   InodeRecord record;
   WallTime confirmed;
   {
@@ -241,7 +239,7 @@ Result<Directories::Found> Directories::current(InodeNumber number, const std::s
   return Found{std::move(record), tree_.moment()};
 }
 
-Result<InodeRecord> Directories::confirm(InodeNumber number, const std::stop_token& stop, const Turns::Turn* turn) {
+Result<InodeRecord> Directories::confirm(InodeNumber number, const StopToken& stop, const Turns::Turn* turn) {
   PAIL_TRY(InodeRecord record, require(*index_.read(), number));
   return exact(std::move(record), stop, turn);
 }
@@ -253,7 +251,7 @@ Result<std::string> Directories::object_key(const InodeRecord& record) {
   return Tree::marker_key(prefix, record.form);
 }
 
-Result<InodeRecord> Directories::exact(InodeRecord record, const std::stop_token& stop, const Turns::Turn* turn) {
+Result<InodeRecord> Directories::exact(InodeRecord record, const StopToken& stop, const Turns::Turn* turn) {
   if (record.type != FileType::directory) head_siblings(record);
   for (;;) {
     PAIL_TRY(const Tree::Spot spot, tree_.spot(*index_.read(), record.number));
@@ -311,7 +309,7 @@ Result<std::optional<InodeRecord>> Directories::accept(const InodeRecord& asked,
 
 // Others put another content under the name of a file that is open. The kernel's pages belong to the number, so the
 // name gets a new one, and the old one is vanished.
-Result<std::optional<InodeRecord>> Directories::replaced(std::unique_ptr<cache::WriteTransaction> change,
+Result<std::optional<InodeRecord>> Directories::replaced(std::unique_ptr<local::WriteTransaction> change,
                                                          InodeRecord old, const cos::ObjectInfo& info) {
   const InodeNumber number = old.number;
   InodeRecord fresh;
@@ -373,7 +371,7 @@ void Directories::head_siblings(const InodeRecord& record) {
 // ---- listings -------------------------------------------------------------------------------------------------------
 
 // Fetches the next page of the directory's listing, beginning one where none is under way. In the directory's turn.
-Result<Directories::Progress> Directories::list_page(InodeNumber directory, const std::stop_token& stop) {
+Result<Directories::Progress> Directories::list_page(InodeNumber directory, const StopToken& stop) {
   std::shared_ptr<Listing> listing;
   {
     MutexLock lock(mutex_);
@@ -404,7 +402,7 @@ Result<Directories::Progress> Directories::list_page(InodeNumber directory, cons
   return Progress::complete;
 }
 
-Result<Unit> Directories::list_all(InodeNumber directory, const std::stop_token& stop) {
+Result<Unit> Directories::list_all(InodeNumber directory, const StopToken& stop) {
   for (;;) {
     PAIL_TRY(const Progress progress, list_page(directory, stop));
     if (progress == Progress::complete) return Unit{};
@@ -451,7 +449,7 @@ DirectoryEntry Directories::entry_of(Found child, WithAttributes with) const {
 }
 
 Result<std::vector<DirectoryEntry>> Directories::read(InodeNumber directory, std::uint64_t offset, std::size_t most,
-                                                      WithAttributes with, const std::stop_token& stop) {
+                                                      WithAttributes with, const StopToken& stop) {
   const InodeNumber after = offset > kFirstChildOffset ? offset - kFirstChildOffset : 0;
   const std::size_t dots = offset <= 1 ? 2 - offset : 0;
   for (bool listed_now = false;;) {
@@ -481,7 +479,7 @@ bool Directories::may_be_shown(const Glimpse& seen, std::uint64_t offset, bool l
 }
 
 // Goes on with the listing of a directory whose names are not known or old. True: it is complete now.
-Result<bool> Directories::list_on(InodeNumber directory, const std::stop_token& stop) {
+Result<bool> Directories::list_on(InodeNumber directory, const StopToken& stop) {
   PAIL_TRY(const auto turn, listing_turns_.take(directory, stop));
   PAIL_TRY(const InodeRecord self, require(*index_.read(), directory));
   if (self.unlinked() || tree_.fresh(self.listed)) return false;  // by somebody who was faster
@@ -493,7 +491,7 @@ Result<bool> Directories::list_on(InodeNumber directory, const std::stop_token& 
   return true;
 }
 
-Result<bool> Directories::empty(InodeNumber directory, const std::stop_token& stop) {
+Result<bool> Directories::empty(InodeNumber directory, const StopToken& stop) {
   std::string prefix;
   {
     const auto view = index_.read();

@@ -10,9 +10,10 @@
 #include <unordered_map>
 #include <unordered_set>
 
-#include "base/executor.h"
 #include "base/mutex.h"
+#include "pailfs/base/stop.h"
 #include "pailfs/cos/client.h"
+#include "runtime/executor.h"
 #include "vfs/attribute_view.h"
 #include "vfs/listing_merge.h"
 #include "vfs/tree.h"
@@ -23,43 +24,42 @@ namespace pail::vfs {
 // Thread-safe. Calls wait for the store; EINTR when `stop` is requested.
 class Directories {
  public:
-  Directories(cache::Index& index, const Tree& tree, const AttributeView& view, OpenTable& opens, Turns& turns,
-              cos::Client& store, std::string bucket, Executor& helpers);
+  Directories(local::Index& index, const Tree& tree, const AttributeView& view, OpenTable& opens, Turns& turns,
+              cos::Client& store, std::string bucket, runtime::Executor& helpers);
 
   struct Found {
-    cache::InodeRecord record;
+    local::InodeRecord record;
     WallTime confirmed;
   };
   // The inode a name leads to, with its attributes exact. Errors: ENOENT, ENOTDIR.
-  Result<Found> resolve(InodeNumber parent, std::string_view name, const std::stop_token& stop);
+  Result<Found> resolve(InodeNumber parent, std::string_view name, const StopToken& stop);
   // The inode as it is now: confirmed by the store when what is known is old. Errors: ENOENT the store has it no
   // more; ESTALE the index has it no more.
   // A caller that has the inode's turn says so with it: what the store says then cannot be our own work under way.
-  Result<Found> current(InodeNumber number, const std::stop_token& stop, const Turns::Turn* turn = nullptr);
+  Result<Found> current(InodeNumber number, const StopToken& stop, const Turns::Turn* turn = nullptr);
   // The same, asking the store however fresh what is known is. For files in the bucket.
-  Result<cache::InodeRecord> confirm(InodeNumber number, const std::stop_token& stop,
-                                     const Turns::Turn* turn = nullptr);
+  Result<local::InodeRecord> confirm(InodeNumber number, const StopToken& stop, const Turns::Turn* turn = nullptr);
 
   // Entries after `offset` as FileSystem::read_directory() gives them.
   Result<std::vector<DirectoryEntry>> read(InodeNumber directory, std::uint64_t offset, std::size_t most,
-                                           WithAttributes with, const std::stop_token& stop);
+                                           WithAttributes with, const StopToken& stop);
   // Takes and releases its lock: returns for as long as nobody is stuck with it.
   void pass_lock() PAIL_EXCLUDES(mutex_) {
     listing_turns_.pass_lock();
     MutexLock lock(mutex_);
   }
   // Whether nothing is in the directory, asked of the store now.
-  Result<bool> empty(InodeNumber directory, const std::stop_token& stop);
+  Result<bool> empty(InodeNumber directory, const StopToken& stop);
 
  private:
   // What was known of a name when the store was asked for it.
   struct Asked {
     Tree::Spot spot;
-    std::optional<cache::InodeRecord> known;
+    std::optional<local::InodeRecord> known;
     std::uint64_t sequence = 0;
   };
   struct Glimpse {
-    cache::InodeRecord self;
+    local::InodeRecord self;
     std::vector<Found> children;
   };
   // A listing under way, one page after the other as readers ask for them; used in the directory's turn.
@@ -70,30 +70,29 @@ class Directories {
   };
   enum class Progress { page, complete, moved };  // moved: the directory was, it begins anew
 
-  Result<Progress> list_page(InodeNumber directory, const std::stop_token& stop);
-  Result<Unit> list_all(InodeNumber directory, const std::stop_token& stop);
+  Result<Progress> list_page(InodeNumber directory, const StopToken& stop);
+  Result<Unit> list_all(InodeNumber directory, const StopToken& stop);
   Result<Glimpse> glimpse(InodeNumber directory, InodeNumber after, std::size_t most);
   DirectoryEntry entry_of(Found child, WithAttributes with) const;
   bool may_be_shown(const Glimpse& seen, std::uint64_t offset, bool listed_now, std::size_t wanted);
-  Result<bool> list_on(InodeNumber directory, const std::stop_token& stop);
+  Result<bool> list_on(InodeNumber directory, const StopToken& stop);
   Result<std::optional<Found>> known(InodeNumber parent, std::string_view name, WallTime since);
-  Result<Unit> list_if_small(InodeNumber parent, std::string_view name, WallTime asked, const std::stop_token& stop);
-  Result<Unit> probe(InodeNumber parent, std::string_view name, const std::stop_token& stop);
-  Result<bool> probe_once(InodeNumber parent, std::string_view name, const std::stop_token& stop);
+  Result<Unit> list_if_small(InodeNumber parent, std::string_view name, WallTime asked, const StopToken& stop);
+  Result<Unit> probe(InodeNumber parent, std::string_view name, const StopToken& stop);
+  Result<bool> probe_once(InodeNumber parent, std::string_view name, const StopToken& stop);
   Result<bool> bind_probed(const Asked& asked, std::string_view name, const Result<cos::ObjectInfo>& object,
                            bool directory);
-  Result<cache::InodeRecord> exact(cache::InodeRecord record, const std::stop_token& stop,
-                                   const Turns::Turn* turn = nullptr);
-  Result<std::optional<cache::InodeRecord>> accept(const cache::InodeRecord& asked, const Tree::Spot& spot,
+  Result<local::InodeRecord> exact(local::InodeRecord record, const StopToken& stop, const Turns::Turn* turn = nullptr);
+  Result<std::optional<local::InodeRecord>> accept(const local::InodeRecord& asked, const Tree::Spot& spot,
                                                    const Result<cos::ObjectInfo>& info, const Turns::Turn* turn);
-  Result<std::optional<cache::InodeRecord>> replaced(std::unique_ptr<cache::WriteTransaction> change,
-                                                     cache::InodeRecord old, const cos::ObjectInfo& info);
+  Result<std::optional<local::InodeRecord>> replaced(std::unique_ptr<local::WriteTransaction> change,
+                                                     local::InodeRecord old, const cos::ObjectInfo& info);
   bool heal(InodeNumber parent, InodeNumber child);
   WallTime latest(WallTime a, WallTime b) const;
-  void head_siblings(const cache::InodeRecord& record);
-  Result<std::string> object_key(const cache::InodeRecord& record);
+  void head_siblings(const local::InodeRecord& record);
+  Result<std::string> object_key(const local::InodeRecord& record);
 
-  cache::Index& index_;
+  local::Index& index_;
   const Tree& tree_;
   const AttributeView& view_;
   OpenTable& opens_;
@@ -101,7 +100,7 @@ class Directories {
   Turns listing_turns_;  // of directories: one page of a directory's listing at a time
   cos::Client& store_;
   const std::string bucket_;
-  Executor& helpers_;
+  runtime::Executor& helpers_;
 
   Mutex mutex_;
   std::unordered_map<InodeNumber, std::shared_ptr<Listing>> listings_ PAIL_GUARDED_BY(mutex_);

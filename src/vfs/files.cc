@@ -8,13 +8,14 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "pailfs/base/stop.h"
 #include "vfs/own_write.h"
 
 namespace pail::vfs {
 
-using cache::Content;
-using cache::InodeRecord;
-using cache::Knowledge;
+using local::Content;
+using local::InodeRecord;
+using local::Knowledge;
 
 namespace {
 
@@ -55,7 +56,7 @@ Error stale_if_gone(Error error) {
 
 // A handle of another content than the present one may neither read nor write.
 Result<Unit> check_epoch(const InodeRecord& record, Files::Epoch epoch) {
-  const bool gone = record.binding == cache::Binding::vanished;
+  const bool gone = record.binding == local::Binding::vanished;
   if (!gone && (!epoch || *epoch == record.epoch)) return Unit{};
   return Error{ESTALE,
                fmt::format("{}: was replaced or removed by another writer while it was open", quote(record.name))};
@@ -63,9 +64,9 @@ Result<Unit> check_epoch(const InodeRecord& record, Files::Epoch epoch) {
 
 }  // namespace
 
-Files::Files(cache::Index& index, const Tree& tree, const AttributeView& view, OpenTable& opens, Turns& turns,
-             TreeGate& gate, cos::Client& store, Directories& directories, cache::StagingArea& staging,
-             cache::BlockCache& blocks, const Options& options, Executor& readers)
+Files::Files(local::Index& index, const Tree& tree, const AttributeView& view, OpenTable& opens, Turns& turns,
+             TreeGate& gate, cos::Client& store, Directories& directories, local::StagingArea& staging,
+             cache::BlockCache& blocks, const Options& options, runtime::Executor& readers)
     : index_(index),
       tree_(tree),
       view_(view),
@@ -83,7 +84,7 @@ Files::Files(cache::Index& index, const Tree& tree, const AttributeView& view, O
 
 // ---- reading --------------------------------------------------------------------------------------------------------
 
-void Files::read(InodeNumber number, std::uint64_t epoch, Extent want, const std::stop_token& stop, ReadReply reply) {
+void Files::read(InodeNumber number, std::uint64_t epoch, Extent want, const StopToken& stop, ReadReply reply) {
   auto record = require(*index_.read(), number);
   if (!record) return reply(record.error());
   if (const auto current = check_epoch(*record, epoch); !current) return reply(current.error());
@@ -101,7 +102,7 @@ void Files::read(InodeNumber number, std::uint64_t epoch, Extent want, const std
   read_staged(*record, *file, want, stop, std::move(reply));
 }
 
-void Files::read_staged(const InodeRecord& record, const Staged& file, Extent want, const std::stop_token& stop,
+void Files::read_staged(const InodeRecord& record, const Staged& file, Extent want, const StopToken& stop,
                         ReadReply reply) {
   if (file->missing(want).empty()) return reply(compose(record, *file, want, stop));
   readers_.run([this, record, file, want, stop, reply] { reply(compose(record, *file, want, stop)); });
@@ -109,8 +110,8 @@ void Files::read_staged(const InodeRecord& record, const Staged& file, Extent wa
 
 // The bytes that are staged, with those of the base that were not fetched in between. Nothing is written: a read works
 // on a full disk, too.
-Result<ReadData> Files::compose(const InodeRecord& record, const cache::StagedFile& file, Extent want,
-                                const std::stop_token& stop) {
+Result<ReadData> Files::compose(const InodeRecord& record, const local::StagedFile& file, Extent want,
+                                const StopToken& stop) {
   const ByteOffset end{std::min(want.end.n, std::max(want.begin.n, file.size().n))};
   auto bytes = std::make_shared<std::vector<std::byte>>((end - want.begin).n);
   const auto out = [&](ByteOffset at) { return std::span(*bytes).subspan((at - want.begin).n); };
@@ -138,7 +139,7 @@ Result<ReadData> Files::compose(const InodeRecord& record, const cache::StagedFi
 
 // Bytes of the object that a staging file is based on. It moves when a directory above is renamed: what was not found
 // at its old place is asked for at its new one.
-Result<ReadData> Files::fetch_base(const InodeRecord& record, Extent want, const std::stop_token& stop) {
+Result<ReadData> Files::fetch_base(const InodeRecord& record, Extent want, const StopToken& stop) {
   PAIL_TRY(auto version, tree_.version_of(*index_.read(), record));
   for (;;) {
     auto fetched = reader_.read_now(version, record.number, want, stop);
@@ -150,7 +151,7 @@ Result<ReadData> Files::fetch_base(const InodeRecord& record, Extent want, const
   }
 }
 
-void Files::read_remote(InodeRecord record, Extent want, const std::stop_token& stop, ReadReply reply) {
+void Files::read_remote(InodeRecord record, Extent want, const StopToken& stop, ReadReply reply) {
   auto version = tree_.version_of(*index_.read(), record);
   if (!version) return reply(version.error());
   auto checked = [this, record, version = *version, want, stop, reply](Result<ReadData> data) {
@@ -211,8 +212,7 @@ Result<Files::Staged> Files::begin_staging(InodeNumber number, Epoch epoch, Byte
 }
 
 // The staging file to write to, with at most the first `most` bytes of what the file has now.
-Result<Files::Staged> Files::writable(const Turns::Turn& turn, Epoch epoch, ByteCount most,
-                                      const std::stop_token& stop) {
+Result<Files::Staged> Files::writable(const Turns::Turn& turn, Epoch epoch, ByteCount most, const StopToken& stop) {
   const InodeNumber number = turn.number();
   bool uploading = false;
   InodeRecord record;
@@ -229,14 +229,14 @@ Result<Files::Staged> Files::writable(const Turns::Turn& turn, Epoch epoch, Byte
 }
 
 Result<Unit> Files::write(InodeNumber number, Epoch epoch, ByteOffset at, std::span<const std::byte> data,
-                          const std::stop_token& stop) {
+                          const StopToken& stop) {
   if (at.n + data.size() > cos::kMaxObjectSize.n) return Error{EFBIG, "an object has at most 10 TB"};
   PAIL_TRY(const auto turn, turns_.take(number, stop));
   PAIL_TRY(const Staged file, writable(turn, epoch, cos::kMaxObjectSize, stop));
   return file->write(at, data);
 }
 
-Result<Unit> Files::truncate(InodeNumber number, Epoch epoch, ByteCount size, const std::stop_token& stop) {
+Result<Unit> Files::truncate(InodeNumber number, Epoch epoch, ByteCount size, const StopToken& stop) {
   if (size > cos::kMaxObjectSize) return Error{EFBIG, "an object has at most 10 TB"};
   PAIL_TRY(const auto turn, turns_.take(number, stop));
   PAIL_TRY(const InodeRecord record, require(*index_.read(), number));
@@ -246,7 +246,7 @@ Result<Unit> Files::truncate(InodeNumber number, Epoch epoch, ByteCount size, co
   return file->truncate(size);
 }
 
-Result<Unit> Files::reserve(InodeNumber number, Epoch epoch, Extent extent, const std::stop_token& stop) {
+Result<Unit> Files::reserve(InodeNumber number, Epoch epoch, Extent extent, const StopToken& stop) {
   PAIL_TRY(const auto turn, turns_.take(number, stop));
   PAIL_TRY(const Staged file, writable(turn, epoch, cos::kMaxObjectSize, stop));
   PAIL_CHECK(file->reserve(extent));
@@ -255,7 +255,7 @@ Result<Unit> Files::reserve(InodeNumber number, Epoch epoch, Extent extent, cons
 }
 
 // Fetches what is missing from the version the staging file is based on.
-Result<Unit> Files::hydrate(const InodeRecord& record, cache::StagedFile& file, const std::stop_token& stop) {
+Result<Unit> Files::hydrate(const InodeRecord& record, local::StagedFile& file, const StopToken& stop) {
   const auto missing = file.missing({{}, {file.size().n}});
   if (missing.empty()) return Unit{};
   PAIL_TRY(const auto version, tree_.version_of(*index_.read(), record));
@@ -275,7 +275,7 @@ Result<Unit> Files::hydrate(const InodeRecord& record, cache::StagedFile& file, 
 
 // ---- into the bucket ------------------------------------------------------------------------------------------------
 
-Result<Unit> Files::store(InodeNumber number, Epoch epoch, const std::stop_token& stop) {
+Result<Unit> Files::store(InodeNumber number, Epoch epoch, const StopToken& stop) {
   PAIL_TRY(const auto turn, turns_.take(number, stop));
   return store_in_turn(number, epoch, stop);
 }
@@ -288,7 +288,7 @@ Result<bool> Files::is_unwritten(InodeNumber number, Epoch epoch) {
   return file && (*file)->size().n == 0;
 }
 
-Result<Unit> Files::store_in_turn(InodeNumber number, Epoch epoch, const std::stop_token& stop) {
+Result<Unit> Files::store_in_turn(InodeNumber number, Epoch epoch, const StopToken& stop) {
   PAIL_TRY(const auto pass, gate_.enter({number}, stop));
   InodeRecord record;
   std::string key;
@@ -296,7 +296,7 @@ Result<Unit> Files::store_in_turn(InodeNumber number, Epoch epoch, const std::st
     const auto view = index_.read();
     PAIL_TRY(record, require(*view, number));
     PAIL_CHECK(check_epoch(record, epoch));
-    if (record.content == Content::remote || record.binding == cache::Binding::removed) return Unit{};
+    if (record.content == Content::remote || record.binding == local::Binding::removed) return Unit{};
     PAIL_TRY(key, tree_.key_of(*view, number));
   }
   PAIL_TRY(const Staged file, staged(number));
@@ -321,7 +321,7 @@ Result<Unit> Files::store_in_turn(InodeNumber number, Epoch epoch, const std::st
 }
 
 Result<Unit> Files::uploaded(const InodeRecord& sent, const std::string& key, const Uploaded& outcome,
-                             const cache::StagedFile& file) {
+                             const local::StagedFile& file) {
   auto change = index_.write();
   PAIL_CHECK(change->update(sent.number, [&](InodeRecord& record) {
     record.content = Content::remote;
@@ -345,9 +345,9 @@ Result<Unit> Files::uploaded(const InodeRecord& sent, const std::string& key, co
 }
 
 // Of a file whose record is gone.
-cache::KeptDescription Files::describe_nameless() const {
-  cache::KeptDescription description;
-  description.reason = cache::KeptReason::name_lost;
+local::KeptDescription Files::describe_nameless() const {
+  local::KeptDescription description;
+  description.reason = local::KeptReason::name_lost;
   description.endpoint = options_.endpoint;
   description.bucket = options_.bucket;
   description.name = "unknown";
@@ -359,10 +359,10 @@ cache::KeptDescription Files::describe_nameless() const {
 }
 
 // What people need to know of a file that is set aside, and `pailfs recover` to store it.
-cache::KeptDescription Files::describe(const InodeRecord& record, cache::KeptReason reason, std::string error) {
+local::KeptDescription Files::describe(const InodeRecord& record, local::KeptReason reason, std::string error) {
   const auto seen = view_.shown(record);
   InodeRecord shown = seen ? *seen : record;
-  cache::KeptDescription description;
+  local::KeptDescription description;
   description.reason = reason;
   description.error = std::move(error);
   description.endpoint = options_.endpoint;
@@ -381,11 +381,11 @@ cache::KeptDescription Files::describe(const InodeRecord& record, cache::KeptRea
 
 // Somebody else wrote the object first, or removed it. Their version stays; ours is kept for people to find.
 Result<Unit> Files::keep_conflict(const InodeRecord& record, Error why) {
-  const auto reason = why.fault == Fault::no_key ? cache::KeptReason::removed : cache::KeptReason::conflict;
+  const auto reason = why.fault == Fault::no_key ? local::KeptReason::removed : local::KeptReason::conflict;
   why.errnum = ESTALE;
   PAIL_TRY(const auto path, staging_.set_aside(record.number, describe(record, reason, why.context)));
   spdlog::error("{}: {} by another writer since it was read here; what was written here is kept in {}",
-                quote(record.name), reason == cache::KeptReason::removed ? "removed" : "changed", path.string());
+                quote(record.name), reason == local::KeptReason::removed ? "removed" : "changed", path.string());
   leave_base(record.number);
   return why;
 }
@@ -414,7 +414,7 @@ void Files::leave_base(InodeNumber number) {
 
 // A file that never was in the bucket has nothing to fall back to. One that is open keeps its number for what was lost:
 // the name gets another, since the kernel's pages belong to the number.
-void Files::forget_name_of_lost(cache::WriteTransaction& change, const InodeRecord& record) {
+void Files::forget_name_of_lost(local::WriteTransaction& change, const InodeRecord& record) {
   if (record.unlinked()) return change.erase(record.number);
   if (!record.etag.empty() && !opens_.maybe_open(record.number)) return;
   forget_name(change, record.parent, record.name);
@@ -428,7 +428,7 @@ Result<Unit> Files::set_staged_time(InodeNumber number, WallTime modified) {
   return set_modification_time(file->descriptor(), modified);
 }
 
-Result<Unit> Files::store_attributes(InodeNumber number, const Edit& edit, const std::stop_token& stop) {
+Result<Unit> Files::store_attributes(InodeNumber number, const Edit& edit, const StopToken& stop) {
   PAIL_TRY(const auto pass, gate_.enter({number}, stop));
   InodeRecord draft;
   std::string key;
@@ -445,7 +445,7 @@ Result<Unit> Files::store_attributes(InodeNumber number, const Edit& edit, const
   PAIL_CHECK(edit(draft));
   if (uploading) PAIL_CHECK(uploader_.abandon(number, stop));  // a recorded upload was begun with the headers of before
   const bool in_bucket =
-      draft.content == Content::remote && !draft.unlinked() && !key.empty() && number != cache::kRootInode;
+      draft.content == Content::remote && !draft.unlinked() && !key.empty() && number != local::kRootInode;
   if (in_bucket)
     if (const auto put = put_attributes(draft, key, stop); !put) {
       ask_anew(number);
@@ -479,11 +479,11 @@ void Files::ask_anew(InodeNumber number) {
 
 // Writes the attributes of a draft to its object: a marker anew, a file by a copy onto itself. What the store answers
 // is noted in the draft.
-Result<Unit> Files::put_attributes(InodeRecord& draft, const std::string& key, const std::stop_token& stop) {
+Result<Unit> Files::put_attributes(InodeRecord& draft, const std::string& key, const StopToken& stop) {
   const WallTime sent = now();
   draft.stored = {};
   if (draft.type == FileType::directory) {
-    if (draft.form != cache::DirectoryForm::plain_marker) draft.form = cache::DirectoryForm::slash_marker;
+    if (draft.form != local::DirectoryForm::plain_marker) draft.form = local::DirectoryForm::slash_marker;
     PAIL_TRY(const auto put,
              store_.put_object(options_.bucket,
                                {.key = Tree::marker_key(key, draft.form), .headers = to_headers(draft)}, stop));
@@ -495,13 +495,13 @@ Result<Unit> Files::put_attributes(InodeRecord& draft, const std::string& key, c
   draft.etag = copied.etag.text;
   draft.stored = copied.last_modified;
   draft.written.reset();
-  if (draft.stored == WallTime{}) draft.written = cache::WriteWindow{sent, now()};
+  if (draft.stored == WallTime{}) draft.written = local::WriteWindow{sent, now()};
   return Unit{};
 }
 
 Result<cos::CopyResult> Files::copy(const std::string& from, const std::string& to, const cos::ETag& etag,
                                     ByteCount size, cos::MetadataDirective directive, const cos::ObjectHeaders& headers,
-                                    const std::stop_token& stop) {
+                                    const StopToken& stop) {
   cos::CopyRequest request{.source_bucket = {},
                            .source_key = from,
                            .key = to,
@@ -544,8 +544,7 @@ Result<cos::CopyResult> Files::copy(const std::string& from, const std::string& 
 }
 
 // For stores such as versitygw that copy no directory markers. A marker is nothing but its headers.
-Result<cos::CopyResult> Files::copy_marker(const std::string& from, const std::string& to,
-                                           const std::stop_token& stop) {
+Result<cos::CopyResult> Files::copy_marker(const std::string& from, const std::string& to, const StopToken& stop) {
   PAIL_TRY(const cos::ObjectInfo info, store_.head_object(options_.bucket, from, stop));
   PAIL_TRY(const auto put, store_.put_object(options_.bucket, {.key = to, .headers = info.headers}, stop));
   return cos::CopyResult{put.etag, {}};
@@ -558,7 +557,7 @@ Result<Unit> Files::stage_empty(InodeNumber number) {
   return Unit{};
 }
 
-Result<Files::Preserved> Files::preserve(InodeNumber number, const std::stop_token& stop) {
+Result<Files::Preserved> Files::preserve(InodeNumber number, const StopToken& stop) {
   PAIL_TRY(const InodeRecord record, require(*index_.read(), number));
   if (record.type != FileType::regular || record.content == Content::staged || !opens_.maybe_open(record.number))
     return Preserved();
@@ -600,8 +599,8 @@ Result<Unit> Files::set_aside_leftovers() {
   for (const InodeNumber number : index_.read()->staged()) {
     auto record = index_.read()->inode(number);
     if (!record) continue;
-    if (record->binding != cache::Binding::removed) {
-      const auto path = staging_.set_aside(number, describe(*record, cache::KeptReason::never_closed));
+    if (record->binding != local::Binding::removed) {
+      const auto path = staging_.set_aside(number, describe(*record, local::KeptReason::never_closed));
       if (!path && path.error().errnum != ENOENT)
         return Error{
             path.error().errnum,

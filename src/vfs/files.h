@@ -9,10 +9,11 @@
 #include <string>
 #include <unordered_map>
 
-#include "base/executor.h"
 #include "base/mutex.h"
-#include "cache/staging.h"
+#include "local/staging/staging.h"
+#include "pailfs/base/stop.h"
 #include "pailfs/cos/client.h"
+#include "runtime/executor.h"
 #include "vfs/block_reader.h"
 #include "vfs/directories.h"
 #include "vfs/tree.h"
@@ -24,28 +25,28 @@ namespace pail::vfs {
 
 class Files {
  public:
-  Files(cache::Index& index, const Tree& tree, const AttributeView& view, OpenTable& opens, Turns& turns,
-        TreeGate& gate, cos::Client& store, Directories& directories, cache::StagingArea& staging,
-        cache::BlockCache& blocks, const Options& options, Executor& readers);
+  Files(local::Index& index, const Tree& tree, const AttributeView& view, OpenTable& opens, Turns& turns,
+        TreeGate& gate, cos::Client& store, Directories& directories, local::StagingArea& staging,
+        cache::BlockCache& blocks, const Options& options, runtime::Executor& readers);
 
   // ---- of an open file; `epoch` is that of the handle, none where there is no handle ----
   using Epoch = std::optional<std::uint64_t>;
-  void read(InodeNumber number, std::uint64_t epoch, Extent want, const std::stop_token& stop, ReadReply reply);
+  void read(InodeNumber number, std::uint64_t epoch, Extent want, const StopToken& stop, ReadReply reply);
   Result<Unit> write(InodeNumber number, Epoch epoch, ByteOffset at, std::span<const std::byte> data,
-                     const std::stop_token& stop);
-  Result<Unit> truncate(InodeNumber number, Epoch epoch, ByteCount size, const std::stop_token& stop);
-  Result<Unit> reserve(InodeNumber number, Epoch epoch, Extent extent, const std::stop_token& stop);
+                     const StopToken& stop);
+  Result<Unit> truncate(InodeNumber number, Epoch epoch, ByteCount size, const StopToken& stop);
+  Result<Unit> reserve(InodeNumber number, Epoch epoch, Extent extent, const StopToken& stop);
   // What was written is in the bucket when it returns without error; nothing to do for a file that was not.
-  Result<Unit> store(InodeNumber number, Epoch epoch, const std::stop_token& stop);
+  Result<Unit> store(InodeNumber number, Epoch epoch, const StopToken& stop);
   // A file that was made or emptied and has no bytes yet. Errors: ESTALE as the others.
   Result<bool> is_unwritten(InodeNumber number, Epoch epoch);
 
   // ---- for other parts; up to preserve() the caller has the inode's turn ----
-  Result<Unit> store_in_turn(InodeNumber number, Epoch epoch, const std::stop_token& stop);
+  Result<Unit> store_in_turn(InodeNumber number, Epoch epoch, const StopToken& stop);
   // Changes attributes and stores them: with the staged content later, or by copying the object onto itself now.
   // `edit` is given the inode as it is and may refuse.
-  using Edit = std::function<Result<Unit>(cache::InodeRecord&)>;
-  Result<Unit> store_attributes(InodeNumber number, const Edit& edit, const std::stop_token& stop);
+  using Edit = std::function<Result<Unit>(local::InodeRecord&)>;
+  Result<Unit> store_attributes(InodeNumber number, const Edit& edit, const StopToken& stop);
   // A copy of the content of an open file that is about to lose its object. Given up when it goes, unless keep() said
   // that the object is gone.
   class Preserved {
@@ -63,7 +64,7 @@ class Files {
     Files* files_ = nullptr;
     InodeNumber number_ = 0;
   };
-  Result<Preserved> preserve(InodeNumber number, const std::stop_token& stop);
+  Result<Preserved> preserve(InodeNumber number, const StopToken& stop);
   // What the object of the inode is now is asked of the store.
   void ask_anew(InodeNumber number);
   bool is_staged(InodeNumber number);
@@ -82,42 +83,42 @@ class Files {
 
   // Stores a small object under a key that must be free. Errors: EEXIST it is not.
   Result<Uploaded> create_object(const std::string& key, const std::string& body, const cos::ObjectHeaders& headers,
-                                 const std::stop_token& stop) {
+                                 const StopToken& stop) {
     return uploader_.create(key, body, headers, stop);
   }
   Result<cos::CopyResult> copy(const std::string& from, const std::string& to, const cos::ETag& etag, ByteCount size,
                                cos::MetadataDirective directive, const cos::ObjectHeaders& headers,
-                               const std::stop_token& stop);
+                               const StopToken& stop);
 
   std::uint64_t bytes_fetched() const { return reader_.bytes_fetched(); }
   std::uint64_t bytes_uploaded() const { return uploader_.bytes_uploaded(); }
 
  private:
   void release_preserved(InodeNumber number);
-  using Staged = std::shared_ptr<cache::StagedFile>;
+  using Staged = std::shared_ptr<local::StagedFile>;
 
-  Result<cos::CopyResult> copy_marker(const std::string& from, const std::string& to, const std::stop_token& stop);
+  Result<cos::CopyResult> copy_marker(const std::string& from, const std::string& to, const StopToken& stop);
   Result<Staged> staged(InodeNumber number);
   Result<Staged> begin_staging(InodeNumber number, Epoch epoch, ByteCount most);
-  Result<Staged> writable(const Turns::Turn& turn, Epoch epoch, ByteCount most, const std::stop_token& stop);
-  Result<Unit> hydrate(const cache::InodeRecord& record, cache::StagedFile& file, const std::stop_token& stop);
-  Result<ReadData> compose(const cache::InodeRecord& record, const cache::StagedFile& file, Extent want,
-                           const std::stop_token& stop);
-  Result<ReadData> fetch_base(const cache::InodeRecord& record, Extent want, const std::stop_token& stop);
-  void read_staged(const cache::InodeRecord& record, const Staged& file, Extent want, const std::stop_token& stop,
+  Result<Staged> writable(const Turns::Turn& turn, Epoch epoch, ByteCount most, const StopToken& stop);
+  Result<Unit> hydrate(const local::InodeRecord& record, local::StagedFile& file, const StopToken& stop);
+  Result<ReadData> compose(const local::InodeRecord& record, const local::StagedFile& file, Extent want,
+                           const StopToken& stop);
+  Result<ReadData> fetch_base(const local::InodeRecord& record, Extent want, const StopToken& stop);
+  void read_staged(const local::InodeRecord& record, const Staged& file, Extent want, const StopToken& stop,
                    ReadReply reply);
-  void read_remote(cache::InodeRecord record, Extent want, const std::stop_token& stop, ReadReply reply);
-  Result<Unit> uploaded(const cache::InodeRecord& sent, const std::string& key, const Uploaded& outcome,
-                        const cache::StagedFile& file);
-  cache::KeptDescription describe(const cache::InodeRecord& record, cache::KeptReason reason, std::string error = {});
-  cache::KeptDescription describe_nameless() const;
-  Result<Unit> keep_conflict(const cache::InodeRecord& record, Error why);
+  void read_remote(local::InodeRecord record, Extent want, const StopToken& stop, ReadReply reply);
+  Result<Unit> uploaded(const local::InodeRecord& sent, const std::string& key, const Uploaded& outcome,
+                        const local::StagedFile& file);
+  local::KeptDescription describe(const local::InodeRecord& record, local::KeptReason reason, std::string error = {});
+  local::KeptDescription describe_nameless() const;
+  Result<Unit> keep_conflict(const local::InodeRecord& record, Error why);
   void abandon_upload(InodeNumber number);
   void leave_base(InodeNumber number);
-  void forget_name_of_lost(cache::WriteTransaction& change, const cache::InodeRecord& record);
-  Result<Unit> put_attributes(cache::InodeRecord& draft, const std::string& key, const std::stop_token& stop);
+  void forget_name_of_lost(local::WriteTransaction& change, const local::InodeRecord& record);
+  Result<Unit> put_attributes(local::InodeRecord& draft, const std::string& key, const StopToken& stop);
 
-  cache::Index& index_;
+  local::Index& index_;
   const Tree& tree_;
   const AttributeView& view_;
   OpenTable& opens_;
@@ -125,10 +126,10 @@ class Files {
   TreeGate& gate_;
   cos::Client& store_;
   Directories& directories_;
-  cache::StagingArea& staging_;
+  local::StagingArea& staging_;
   cache::BlockCache& blocks_;
   const Options& options_;
-  Executor& readers_;  // wait for the store in the place of a reader
+  runtime::Executor& readers_;  // wait for the store in the place of a reader
   BlockReader reader_;
   Uploader uploader_;
 };

@@ -9,11 +9,11 @@
 
 namespace pail::vfs {
 
-using cache::Content;
-using cache::DirectoryForm;
-using cache::Dirent;
-using cache::InodeRecord;
-using cache::Knowledge;
+using local::Content;
+using local::DirectoryForm;
+using local::Dirent;
+using local::InodeRecord;
+using local::Knowledge;
 
 namespace {
 
@@ -31,7 +31,7 @@ struct ListingMerge::Seen {
   DirectoryForm form = DirectoryForm::implicit;
 };
 
-bool vanish(cache::WriteTransaction& change, OpenTable& opens, InodeRecord record, std::uint64_t since) {
+bool vanish(local::WriteTransaction& change, OpenTable& opens, InodeRecord record, std::uint64_t since) {
   if (record.content == Content::staged || record.changed_seq > since) return false;
   std::vector<InodeNumber> children;
   change.children(record.number, 0, [&](InodeNumber child) {
@@ -47,28 +47,28 @@ bool vanish(cache::WriteTransaction& change, OpenTable& opens, InodeRecord recor
     change.erase(record.number);
     return true;
   }
-  record.binding = cache::Binding::vanished;
+  record.binding = local::Binding::vanished;
   ++record.epoch;  // whoever has it open must not write to it any more
   change.put(record);
   return true;
 }
 
-void forget_name(cache::WriteTransaction& change, InodeNumber parent, std::string_view name) {
+void forget_name(local::WriteTransaction& change, InodeNumber parent, std::string_view name) {
   change.forget(parent, name);
   // A parent that is gone as well needs no mark.
   const auto marked = change.update(parent, [](InodeRecord& record) { record.listed = {}; });
   if (!marked) spdlog::debug("{}", marked.error().context);
 }
 
-bool leads_to(cache::ReadTransaction& view, const InodeRecord& record) {
+bool leads_to(local::ReadTransaction& view, const InodeRecord& record) {
   const auto dirent = view.dirent(record.parent, record.name);
   return dirent && dirent->number == record.number;
 }
 
-ListingMerge::ListingMerge(cache::Index& index, const Tree& tree, OpenTable& opens, Turns& turns, InodeNumber directory)
+ListingMerge::ListingMerge(local::Index& index, const Tree& tree, OpenTable& opens, Turns& turns, InodeNumber directory)
     : index_(&index), tree_(&tree), opens_(&opens), turns_(&turns), directory_(directory), begun_(tree.moment()) {}
 
-Result<ListingMerge> ListingMerge::begin(cache::Index& index, const Tree& tree, OpenTable& opens, Turns& turns,
+Result<ListingMerge> ListingMerge::begin(local::Index& index, const Tree& tree, OpenTable& opens, Turns& turns,
                                          InodeNumber directory) {
   ListingMerge merge(index, tree, opens, turns, directory);
   auto change = index.write();
@@ -124,7 +124,7 @@ Result<bool> ListingMerge::add(const cos::ListPage& page) {
 }
 
 // The directory's own marker: when somebody else wrote it, its attributes are read anew.
-Result<Unit> ListingMerge::note_marker(cache::WriteTransaction& change, const cos::ListedObject& marker) {
+Result<Unit> ListingMerge::note_marker(local::WriteTransaction& change, const cos::ListedObject& marker) {
   PAIL_TRY(InodeRecord record, require(change, directory_));
   if (directory_ == kRootInode || record.changed_seq > sequence_ || busy_.contains(directory_)) return Unit{};
   if (!note_time(record, marker.last_modified)) return Unit{};
@@ -141,12 +141,12 @@ bool ListingMerge::is_kept(const InodeRecord& record) const {
 
 // The content is the one we know. Its attributes may have been changed by another mount, which a copy onto itself shows
 // by the object's time alone.
-void ListingMerge::note_same_content(cache::WriteTransaction& change, InodeRecord record,
+void ListingMerge::note_same_content(local::WriteTransaction& change, InodeRecord record,
                                      const cos::ListedObject& object) {
   if (note_time(record, object.last_modified)) change.put(record);
 }
 
-void ListingMerge::merge(cache::WriteTransaction& change, const std::string& name, const Seen& seen) {
+void ListingMerge::merge(local::WriteTransaction& change, const std::string& name, const Seen& seen) {
   const auto dirent = change.dirent(directory_, name);
   if (dirent && dirent->changed_seq > sequence_) return;
   auto known = dirent && dirent->number != 0 ? change.inode(dirent->number) : std::nullopt;

@@ -9,7 +9,7 @@
 #include <string>
 #include <unordered_set>
 
-#include "cache/index.h"
+#include "local/names/index.h"
 #include "pailfs/cos/types.h"
 #include "vfs/tree.h"
 #include "vfs/turns.h"
@@ -21,7 +21,7 @@ class ListingMerge {
  public:
   // Begins: everything our side changes from now on wins over what the pages say.
   // Inodes in whose turn somebody works are left alone, too.
-  static Result<ListingMerge> begin(cache::Index& index, const Tree& tree, OpenTable& opens, Turns& turns,
+  static Result<ListingMerge> begin(local::Index& index, const Tree& tree, OpenTable& opens, Turns& turns,
                                     InodeNumber directory);
 
   const std::string& prefix() const { return prefix_; }
@@ -37,14 +37,14 @@ class ListingMerge {
 
  private:
   struct Seen;
-  ListingMerge(cache::Index& index, const Tree& tree, OpenTable& opens, Turns& turns, InodeNumber directory);
+  ListingMerge(local::Index& index, const Tree& tree, OpenTable& opens, Turns& turns, InodeNumber directory);
 
-  Result<Unit> note_marker(cache::WriteTransaction& change, const cos::ListedObject& marker);
-  bool is_kept(const cache::InodeRecord& record) const;
-  void note_same_content(cache::WriteTransaction& change, cache::InodeRecord record, const cos::ListedObject& object);
-  void merge(cache::WriteTransaction& change, const std::string& name, const Seen& seen);
+  Result<Unit> note_marker(local::WriteTransaction& change, const cos::ListedObject& marker);
+  bool is_kept(const local::InodeRecord& record) const;
+  void note_same_content(local::WriteTransaction& change, local::InodeRecord record, const cos::ListedObject& object);
+  void merge(local::WriteTransaction& change, const std::string& name, const Seen& seen);
 
-  cache::Index* index_;
+  local::Index* index_;
   const Tree* tree_;
   OpenTable* opens_;
   Turns* turns_;
@@ -62,13 +62,13 @@ class ListingMerge {
 // open lives on as vanished. What has staged bytes is never taken away, nor is what we changed after `since`, when the
 // store was asked, nor are the directories above it: false.
 inline constexpr std::uint64_t kAllChanges = std::numeric_limits<std::uint64_t>::max();
-[[nodiscard]] bool vanish(cache::WriteTransaction& change, OpenTable& opens, cache::InodeRecord record,
+[[nodiscard]] bool vanish(local::WriteTransaction& change, OpenTable& opens, local::InodeRecord record,
                           std::uint64_t since = kAllChanges);
 
 // Nothing is known of the name any more: nor does a listing that is still trusted say that it is absent.
-void forget_name(cache::WriteTransaction& change, cache::InodeNumber parent, std::string_view name);
+void forget_name(local::WriteTransaction& change, local::InodeNumber parent, std::string_view name);
 
 // Whether the name in the record leads to it.
-bool leads_to(cache::ReadTransaction& view, const cache::InodeRecord& record);
+bool leads_to(local::ReadTransaction& view, const local::InodeRecord& record);
 
 }  // namespace pail::vfs

@@ -7,16 +7,17 @@
 #include <cstdlib>
 
 #include "base/log.h"
+#include "pailfs/base/stop.h"
 
 namespace pail::vfs {
 
-using cache::Content;
-using cache::DirectoryForm;
-using cache::InodeRecord;
-using cache::IntentState;
-using cache::Knowledge;
+using local::Content;
+using local::DirectoryForm;
+using local::InodeRecord;
+using local::IntentState;
+using local::Knowledge;
 
-Names::Names(cache::Index& index, const Tree& tree, OpenTable& opens, Turns& turns, TreeGate& gate, cos::Client& store,
+Names::Names(local::Index& index, const Tree& tree, OpenTable& opens, Turns& turns, TreeGate& gate, cos::Client& store,
              Directories& directories, Files& files, const Options& options)
     : index_(index),
       tree_(tree),
@@ -64,7 +65,7 @@ Result<Unit> Names::begin(const Request& request, const Intent& earlier, InodeNu
   return change->commit();
 }
 
-void Names::done(cache::WriteTransaction& change, const Request& request, InodeNumber subject,
+void Names::done(local::WriteTransaction& change, const Request& request, InodeNumber subject,
                  const std::optional<Error>& failure) {
   if (request.unique == 0) return;
   std::string detail = failure ? fmt::format("{} {}", failure->errnum, failure->context) : std::string();
@@ -98,7 +99,7 @@ Result<std::string> Names::key_for(Place place) {
   return key;
 }
 
-Result<std::optional<InodeRecord>> Names::find(Place place, const std::stop_token& stop) {
+Result<std::optional<InodeRecord>> Names::find(Place place, const StopToken& stop) {
   auto found = directories_.resolve(place.parent, place.name, stop);
   if (found) return std::optional(std::move(found->record));
   if (found.error().fault == Fault::no_key) return std::optional<InodeRecord>{};
@@ -106,7 +107,7 @@ Result<std::optional<InodeRecord>> Names::find(Place place, const std::stop_toke
 }
 
 // A record for a new inode, bound to its name; the parent's times change. The caller puts it.
-Result<InodeRecord> Names::new_record(cache::WriteTransaction& change, const Request& request, Place place,
+Result<InodeRecord> Names::new_record(local::WriteTransaction& change, const Request& request, Place place,
                                       FileType type, std::uint32_t permissions) {
   PAIL_TRY(const InodeRecord parent, require(change, place.parent));
   if (parent.unlinked()) return Error{ENOENT, fmt::format("{}: was removed", quote(parent.name))};
@@ -134,7 +135,7 @@ Result<InodeRecord> Names::new_record(cache::WriteTransaction& change, const Req
 
 // A listing that ran beside an operation of ours may have found its result under the name already. `replaced` is the
 // inode that is known to have the name.
-Result<Unit> Names::displace(cache::WriteTransaction& change, Place place, InodeNumber replaced) {
+Result<Unit> Names::displace(local::WriteTransaction& change, Place place, InodeNumber replaced) {
   const auto dirent = change.dirent(place.parent, place.name);
   const bool taken = dirent && dirent->number != 0 && dirent->number != replaced;
   auto found = taken ? change.inode(dirent->number) : std::nullopt;
@@ -143,22 +144,22 @@ Result<Unit> Names::displace(cache::WriteTransaction& change, Place place, Inode
 }
 
 // The names in a directory changed.
-Result<Unit> Names::touch(cache::WriteTransaction& change, InodeNumber directory) {
+Result<Unit> Names::touch(local::WriteTransaction& change, InodeNumber directory) {
   PAIL_CHECK(change.update(directory, [](InodeRecord& record) { record.modified = record.changed = now(); }));
   return Unit{};
 }
 
 // The inode lost its name: it lives for as long as somebody holds it. What a directory had was gone before.
-Result<Unit> Names::detach(cache::WriteTransaction& change, InodeNumber number) {
+Result<Unit> Names::detach(local::WriteTransaction& change, InodeNumber number) {
   PAIL_TRY(const InodeRecord record, change.update(number, [](InodeRecord& removed) {
-    removed.binding = cache::Binding::removed;
+    removed.binding = local::Binding::removed;
     removed.changed = now();
   }));
   if (record.type == FileType::directory) forget_children(change, number);
   return Unit{};
 }
 
-void Names::forget_children(cache::WriteTransaction& change, InodeNumber directory) {
+void Names::forget_children(local::WriteTransaction& change, InodeNumber directory) {
   std::vector<InodeNumber> children;
   change.children(directory, 0, [&](InodeNumber child) {
     children.push_back(child);
@@ -179,7 +180,7 @@ void Names::clean_up(InodeNumber number) {
 }
 
 // A directory that existed only through what was in it does not vanish with its last entry.
-void Names::keep_directory(InodeNumber directory, const std::stop_token& stop) {
+void Names::keep_directory(InodeNumber directory, const StopToken& stop) {
   if (directory == kRootInode) return;
   {
     const auto view = index_.read();
@@ -357,14 +358,14 @@ Result<Names::Progress> Names::remove_directory(const Request& request, const In
   return Progress::done;
 }
 
-bool Names::lies_below(cache::ReadTransaction& view, InodeNumber number, InodeNumber directory) {
+bool Names::lies_below(local::ReadTransaction& view, InodeNumber number, InodeNumber directory) {
   auto record = view.inode(number);
   while (record && !record->unlinked() && record->number != kRootInode && record->number != directory)
     record = view.inode(record->parent);
   return record && record->number == directory;
 }
 
-bool Names::holds_staged(cache::ReadTransaction& view, InodeNumber directory) {
+bool Names::holds_staged(local::ReadTransaction& view, InodeNumber directory) {
   return std::ranges::any_of(view.staged(), [&](InodeNumber number) { return lies_below(view, number, directory); });
 }
 
@@ -378,7 +379,7 @@ Result<Unit> Names::check_nothing_staged(const InodeRecord& directory) {
   return Unit{};
 }
 
-Result<Unit> Names::check_empty(const InodeRecord& directory, const std::stop_token& stop) {
+Result<Unit> Names::check_empty(const InodeRecord& directory, const StopToken& stop) {
   PAIL_TRY(const bool empty, directories_.empty(directory.number, stop));
   if (!empty) return not_empty(directory);
   return Unit{};

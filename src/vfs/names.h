@@ -8,7 +8,8 @@
 #include <string>
 #include <string_view>
 
-#include "base/executor.h"
+#include "pailfs/base/stop.h"
+#include "runtime/executor.h"
 #include "vfs/directories.h"
 #include "vfs/files.h"
 #include "vfs/old_objects.h"
@@ -20,17 +21,17 @@ enum class Existing { refuse, accept };
 
 class Names {
  public:
-  Names(cache::Index& index, const Tree& tree, OpenTable& opens, Turns& turns, TreeGate& gate, cos::Client& store,
+  Names(local::Index& index, const Tree& tree, OpenTable& opens, Turns& turns, TreeGate& gate, cos::Client& store,
         Directories& directories, Files& files, const Options& options);
   // Old objects that are not deleted by now are left to the next mount.
   ~Names();
 
   // A new regular file, staged until it is closed; with `accept` the one that is there.
   // Errors: EEXIST.
-  Result<cache::InodeRecord> create(const Request& request, InodeNumber parent, std::string_view name, mode_t mode,
+  Result<local::InodeRecord> create(const Request& request, InodeNumber parent, std::string_view name, mode_t mode,
                                     Existing existing);
   // A directory, symlink, FIFO, socket or empty file, stored at once. `target` for symlinks.
-  Result<cache::InodeRecord> make(const Request& request, InodeNumber parent, std::string_view name, FileType type,
+  Result<local::InodeRecord> make(const Request& request, InodeNumber parent, std::string_view name, FileType type,
                                   mode_t permissions, std::string_view target);
   Result<Unit> unlink(const Request& request, InodeNumber parent, std::string_view name);
   Result<Unit> rmdir(const Request& request, InodeNumber parent, std::string_view name);
@@ -56,7 +57,7 @@ class Names {
   // Goes on with what the process before us began and whose answer nobody waits for any more.
   void finish_interrupted() PAIL_EXCLUDES(mutex_);
   // Waits until no old objects are being deleted, or until `stop`.
-  void wait_for_deletes(const std::stop_token& stop) PAIL_EXCLUDES(mutex_);
+  void wait_for_deletes(const StopToken& stop) PAIL_EXCLUDES(mutex_);
 
  private:
   struct Place {
@@ -64,7 +65,7 @@ class Names {
     std::string_view name;
     TreeGate::Name key() const { return {parent, std::string(name)}; }
   };
-  using Intent = std::optional<cache::Intent>;
+  using Intent = std::optional<local::Intent>;
   // look_again: the names lead elsewhere by now. source_replaced: others put another object under the old name.
   enum class Progress { done, look_again, source_replaced };
 
@@ -73,26 +74,26 @@ class Names {
   Result<Turns::Turn> turn_for(const Request& request, InodeNumber number);
   void note_failure(const Request& request, const Error& why);
   // The answer, for when it is asked for again: that it worked, or how it did not.
-  static void done(cache::WriteTransaction& change, const Request& request, InodeNumber subject,
+  static void done(local::WriteTransaction& change, const Request& request, InodeNumber subject,
                    const std::optional<Error>& failure = {});
-  Result<cache::InodeRecord> new_record(cache::WriteTransaction& change, const Request& request, Place place,
+  Result<local::InodeRecord> new_record(local::WriteTransaction& change, const Request& request, Place place,
                                         FileType type, std::uint32_t permissions);
   Result<std::string> key_for(Place place);
-  Result<std::optional<cache::InodeRecord>> find(Place place, const std::stop_token& stop);
-  Result<Unit> detach(cache::WriteTransaction& change, InodeNumber number);
-  void forget_children(cache::WriteTransaction& change, InodeNumber directory);
-  static bool lies_below(cache::ReadTransaction& view, InodeNumber number, InodeNumber directory);
-  static bool holds_staged(cache::ReadTransaction& view, InodeNumber directory);
-  static Error not_empty(const cache::InodeRecord& directory);
-  Result<Unit> check_nothing_staged(const cache::InodeRecord& directory);
-  Result<Unit> check_empty(const cache::InodeRecord& directory, const std::stop_token& stop);
-  Result<Unit> displace(cache::WriteTransaction& change, Place place, InodeNumber replaced = 0);
-  static Result<Unit> touch(cache::WriteTransaction& change, InodeNumber directory);
+  Result<std::optional<local::InodeRecord>> find(Place place, const StopToken& stop);
+  Result<Unit> detach(local::WriteTransaction& change, InodeNumber number);
+  void forget_children(local::WriteTransaction& change, InodeNumber directory);
+  static bool lies_below(local::ReadTransaction& view, InodeNumber number, InodeNumber directory);
+  static bool holds_staged(local::ReadTransaction& view, InodeNumber directory);
+  static Error not_empty(const local::InodeRecord& directory);
+  Result<Unit> check_nothing_staged(const local::InodeRecord& directory);
+  Result<Unit> check_empty(const local::InodeRecord& directory, const StopToken& stop);
+  Result<Unit> displace(local::WriteTransaction& change, Place place, InodeNumber replaced = 0);
+  static Result<Unit> touch(local::WriteTransaction& change, InodeNumber directory);
   void ask_anew(const TreeGate::Name& name);
   Result<Progress> remove_file(const Request& request, const Intent& earlier, Place place, InodeNumber number);
   Result<Progress> remove_directory(const Request& request, const Intent& earlier, Place place,
-                                    const cache::InodeRecord& found);
-  void keep_directory(InodeNumber directory, const std::stop_token& stop);
+                                    const local::InodeRecord& found);
+  void keep_directory(InodeNumber directory, const StopToken& stop);
 
   // ---- renames ----
   // What a rename is about, as it was looked up.
@@ -101,8 +102,8 @@ class Names {
     Intent earlier;
     Place from, to;
     struct Inodes {
-      cache::InodeRecord source;
-      std::optional<cache::InodeRecord> target;
+      local::InodeRecord source;
+      std::optional<local::InodeRecord> target;
     } inodes;
   };
   // What moving the object of a file came to.
@@ -116,7 +117,7 @@ class Names {
   enum class Caller { waits, is_gone };
 
   Result<Renaming> look_up(const Request& request, const Intent& earlier, Place from, Place to);
-  static Result<Unit> check_types(const cache::InodeRecord& source, const std::optional<cache::InodeRecord>& target,
+  static Result<Unit> check_types(const local::InodeRecord& source, const std::optional<local::InodeRecord>& target,
                                   RenameMode mode);
   bool leads_to(Place place, InodeNumber number);
   bool still_there(const Renaming& renaming);
@@ -125,7 +126,7 @@ class Names {
   Result<Moved> move_file(const Renaming& renaming, bool local);
   Result<Unit> rebind_file(const Renaming& renaming, const Moved& moved);
   Result<Unit> leave_copy(const Renaming& renaming, const Error& why);
-  Result<Unit> rebind(cache::WriteTransaction& change, const Renaming& renaming, std::uint64_t sequence);
+  Result<Unit> rebind(local::WriteTransaction& change, const Renaming& renaming, std::uint64_t sequence);
   Error copy_in_doubt(const Renaming& renaming, const Error& why);
   static Error old_object_stays(std::string_view from, const Error& why);
 
@@ -134,35 +135,35 @@ class Names {
   Result<Progress> check_free(const Renaming& renaming);
   Result<Unit> check_staged_keys(InodeNumber directory, const std::string& from, const std::string& to);
   Result<Deletes> copy_directory(const TreeGate::Closure& closed, const Renaming& renaming);
-  Result<Unit> copy_markers(const cache::InodeRecord& source, bool replaces, const RenamedKeys& keys, RenameJob& job,
-                            const std::stop_token& stop);
-  Result<Unit> make_marker(const cache::InodeRecord& source, const RenamedKeys& keys, RenameJob& job,
-                           const std::stop_token& stop);
+  Result<Unit> copy_markers(const local::InodeRecord& source, bool replaces, const RenamedKeys& keys, RenameJob& job,
+                            const StopToken& stop);
+  Result<Unit> make_marker(const local::InodeRecord& source, const RenamedKeys& keys, RenameJob& job,
+                           const StopToken& stop);
   Result<Unit> copy_tree(const TreeGate::Closure& closed, const RenamedKeys& keys, RenameJob& job,
-                         const std::stop_token& stop);
+                         const StopToken& stop);
   std::vector<CopiedObject> copy_page(const cos::ListPage& page, const RenamedKeys& keys, std::optional<Error>& failed,
-                                      const std::stop_token& stop);
+                                      const StopToken& stop);
   Result<Unit> rebind_directory(const Renaming& renaming, const Deletes& deletes, bool etags_changed);
-  Result<Unit> take_over_etags(cache::WriteTransaction& change, InodeNumber directory, std::uint64_t job,
+  Result<Unit> take_over_etags(local::WriteTransaction& change, InodeNumber directory, std::uint64_t job,
                                std::uint64_t sequence);
-  static std::optional<cache::InodeRecord> inode_below(cache::ReadTransaction& view, InodeNumber directory,
+  static std::optional<local::InodeRecord> inode_below(local::ReadTransaction& view, InodeNumber directory,
                                                        std::string_view path);
   void take_back_copies(const Renaming& renaming, const Deletes& deletes, const Error& why);
-  void restore_marker(const cache::InodeRecord& directory, const std::string& key, const std::stop_token& stop);
+  void restore_marker(const local::InodeRecord& directory, const std::string& key, const StopToken& stop);
   std::shared_ptr<Deleting> begin_deletes(const Request& request, InodeNumber subject, Deletes deletes,
                                           OtherSide copies, Caller caller, TreeGate::Closure closed)
       PAIL_EXCLUDES(mutex_);
   // Errors: EINTR; those of the deletes.
-  Result<Unit> wait_for(Deleting& deleting, const std::stop_token& stop) PAIL_EXCLUDES(mutex_);
+  Result<Unit> wait_for(Deleting& deleting, const StopToken& stop) PAIL_EXCLUDES(mutex_);
   bool is_waited_for(const Deleting& deleting) PAIL_EXCLUDES(mutex_);
   Result<Unit> delete_copied(const Deleting& deleting, InodeNumber subject, const Deletes& deletes, OtherSide copies);
-  Result<Unit> give_back_name(cache::WriteTransaction& change, InodeNumber directory, const TreeGate::Name& old_name);
-  Result<Unit> resume_deletes(const Request& request, const cache::Intent& intent);
+  Result<Unit> give_back_name(local::WriteTransaction& change, InodeNumber directory, const TreeGate::Name& old_name);
+  Result<Unit> resume_deletes(const Request& request, const local::Intent& intent);
   std::filesystem::path job_path(std::uint64_t job) const;
   void remove_job(std::uint64_t job);
   void remove_jobs_but(const std::vector<std::pair<InodeNumber, Deletes>>& left);
 
-  cache::Index& index_;
+  local::Index& index_;
   const Tree& tree_;
   OpenTable& opens_;
   Turns& turns_;
@@ -175,8 +176,8 @@ class Names {
   Mutex mutex_;
   CondVar deletes_ended_;
   unsigned deletes_under_way_ PAIL_GUARDED_BY(mutex_) = 0;
-  std::stop_source end_deletes_;
-  Executor copiers_;
+  StopSource end_deletes_;
+  runtime::Executor copiers_;
 };
 
 }  // namespace pail::vfs

@@ -12,8 +12,8 @@
 namespace pail::vfs {
 namespace {
 
-using cache::FileType;
-using cache::InodeRecord;
+using local::FileType;
+using local::InodeRecord;
 
 constexpr std::string_view kOurs[] = {"mode", "uid", "gid", "mtime", "atime", "ctime"};
 
@@ -168,7 +168,7 @@ void apply_object(InodeRecord& record, const cos::ObjectInfo& info, bool key_is_
   record.changed = record.stored = info.last_modified;
   record.size = record.type == FileType::directory ? ByteCount{} : info.size;
   record.etag = info.etag.text;
-  record.knowledge = cache::Knowledge::exact;
+  record.knowledge = local::Knowledge::exact;
   record.link_target.clear();
   record.headers = encode_other_headers(info.headers);
 }

@@ -9,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-#include "cache/records.h"
+#include "local/records.h"
 #include "pailfs/base/result.h"
 #include "pailfs/cos/types.h"
 
@@ -23,22 +23,22 @@ struct AttributeDefaults {
 
 // Fills type, permissions, owner, times and `headers` of `record` from an object's headers. Size and ETag as well.
 // `key_is_directory`: the key ends with '/'.
-void apply_object(cache::InodeRecord& record, const cos::ObjectInfo& info, bool key_is_directory,
+void apply_object(local::InodeRecord& record, const cos::ObjectInfo& info, bool key_is_directory,
                   const AttributeDefaults& defaults);
 
 // The attributes of a listing entry: size, ETag, time; the rest assumed from `defaults`.
-void apply_defaults(cache::InodeRecord& record, const AttributeDefaults& defaults);
+void apply_defaults(local::InodeRecord& record, const AttributeDefaults& defaults);
 
 // The headers an object of this inode is stored with.
-cos::ObjectHeaders to_headers(const cache::InodeRecord& record);
+cos::ObjectHeaders to_headers(const local::InodeRecord& record);
 
 using Xattrs = std::map<std::string, std::string, std::less<>>;
 // Errors: EIO the stored header is malformed.
-Result<Xattrs> xattrs_of(const cache::InodeRecord& record);
-void set_xattrs(cache::InodeRecord& record, const Xattrs& xattrs);
+Result<Xattrs> xattrs_of(const local::InodeRecord& record);
+void set_xattrs(local::InodeRecord& record, const Xattrs& xattrs);
 
 // st_mode's type bits of a file type, and back.
-std::uint32_t type_bits(cache::FileType type);
-std::optional<cache::FileType> type_of_mode(std::uint32_t mode);
+std::uint32_t type_bits(local::FileType type);
+std::optional<local::FileType> type_of_mode(std::uint32_t mode);
 
 }  // namespace pail::vfs

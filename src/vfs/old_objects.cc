@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/log.h"
+#include "pailfs/base/stop.h"
 #include "pailfs/cos/fault.h"
 #include "vfs/tree.h"
 
@@ -20,7 +21,7 @@ enum class What { objects, copies, copies_but_marker };
 class Pass {
  public:
   Pass(cos::Client& store, const std::string& bucket, RenameJobReader reader, What what, OtherSide other,
-       const std::stop_token& stop)
+       const StopToken& stop)
       : store_(store),
         bucket_(bucket),
         what_(what),
@@ -140,14 +141,14 @@ class Pass {
   const std::string directory_, other_directory_;
   std::string seen_;  // of the other side, up to here
   RenameJobCursor copied_;
-  const std::stop_token& stop_;
+  const StopToken& stop_;
   OldObjectsLeft left_;
 };
 
 }  // namespace
 
 OldObjectsLeft delete_old_objects(cos::Client& store, const std::string& bucket, const std::filesystem::path& job,
-                                  OtherSide copies, const std::stop_token& stop) {
+                                  OtherSide copies, const StopToken& stop) {
   OldObjectsLeft left;
   for (int pass = 0; pass < kPasses; ++pass) {
     auto reader = RenameJobReader::open(job);
@@ -161,7 +162,7 @@ OldObjectsLeft delete_old_objects(cos::Client& store, const std::string& bucket,
 }
 
 OldObjectsLeft delete_copies(cos::Client& store, const std::string& bucket, const std::filesystem::path& job,
-                             TargetMarker marker, const std::stop_token& stop) {
+                             TargetMarker marker, const StopToken& stop) {
   auto reader = RenameJobReader::open(job);
   if (!reader) return {.others = true, .ours = reader.error()};
   const What what = marker == TargetMarker::keep ? What::copies_but_marker : What::copies;
@@ -171,15 +172,15 @@ OldObjectsLeft delete_copies(cos::Client& store, const std::string& bucket, cons
 }
 
 Result<Unit> delete_folder_marker(cos::Client& store, const std::string& bucket, const std::string& directory,
-                                  const std::stop_token& stop) {
-  const std::string key = Tree::marker_key(directory + "/", cache::DirectoryForm::folder_marker);
+                                  const StopToken& stop) {
+  const std::string key = Tree::marker_key(directory + "/", local::DirectoryForm::folder_marker);
   PAIL_TRY(const auto there, listed_object(store, bucket, key, stop));
   if (!there || there->size.n > 0) return Unit{};  // none, or a file that only has such a name
   return store.delete_object(bucket, key, stop);
 }
 
 Result<std::optional<cos::ListedObject>> listed_object(cos::Client& store, const std::string& bucket,
-                                                       const std::string& key, const std::stop_token& stop) {
+                                                       const std::string& key, const StopToken& stop) {
   if (key.size() > cos::kMaxKeyBytes) return std::optional<cos::ListedObject>{};
   PAIL_TRY(cos::ListPage page, store.list_objects(bucket, {.prefix = key, .max_keys = 1}, stop));
   if (page.objects.empty() || page.objects.front().key != key) return std::optional<cos::ListedObject>{};

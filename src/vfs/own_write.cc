@@ -7,7 +7,7 @@ using std::chrono::seconds;
 
 namespace {
 
-bool is_known(const cache::InodeRecord& record, WallTime stored) {
+bool is_known(const local::InodeRecord& record, WallTime stored) {
   // The times of a listing may be exact, those of headers are whole seconds.
   const auto second = floor<seconds>(stored);
   if (record.stored != WallTime{}) return floor<seconds>(record.stored) == second;
@@ -17,17 +17,17 @@ bool is_known(const cache::InodeRecord& record, WallTime stored) {
 
 }  // namespace
 
-cache::WriteWindow write_window(WallTime sent, WallTime date) {
+local::WriteWindow write_window(WallTime sent, WallTime date) {
   const WallTime answered = system_clock().wall();
   if (date == WallTime{} || answered < sent) return {sent, answered};
   // Dates are cut to whole seconds.
   return {date - (answered - sent), date + seconds(1)};
 }
 
-bool note_time(cache::InodeRecord& record, WallTime stored) {
+bool note_time(local::InodeRecord& record, WallTime stored) {
   const bool known = is_known(record, stored);
   if (known && record.stored != WallTime{}) return false;
-  if (!known) record.knowledge = cache::Knowledge::listed;
+  if (!known) record.knowledge = local::Knowledge::listed;
   record.stored = stored;
   record.written.reset();
   return true;

@@ -5,15 +5,15 @@
 // its answer is taken as ours. A change that others make within that second is then seen with the next one only.
 #pragma once
 
-#include "cache/records.h"
+#include "local/records.h"
 
 namespace pail::vfs {
 
 // When the store wrote what we sent at `sent` (our clock), given the date of its answer. `date` epoch: not said.
-cache::WriteWindow write_window(WallTime sent, WallTime date);
+local::WriteWindow write_window(WallTime sent, WallTime date);
 
 // The object was seen with this time. When somebody else wrote it, its attributes are to be asked for. False: the time
 // is what it was, and nothing changed.
-bool note_time(cache::InodeRecord& record, WallTime stored);
+bool note_time(local::InodeRecord& record, WallTime stored);
 
 }  // namespace pail::vfs

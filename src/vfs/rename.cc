@@ -6,13 +6,14 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "pailfs/base/stop.h"
 #include "vfs/names.h"
 
 namespace pail::vfs {
 
-using cache::Content;
-using cache::InodeRecord;
-using cache::IntentState;
+using local::Content;
+using local::InodeRecord;
+using local::IntentState;
 
 namespace {
 
@@ -91,7 +92,7 @@ Result<TreeGate::Closure> Names::close_gate(const Renaming& renaming) {
 
 Result<Names::Progress> Names::rename_file(Renaming renaming) {
   auto& [source, target] = renaming.inodes;
-  const std::stop_token& stop = renaming.request.stop;
+  const StopToken& stop = renaming.request.stop;
   std::vector<InodeNumber> numbers{source.number};
   if (target) numbers.push_back(target->number);
   std::ranges::sort(numbers);
@@ -134,7 +135,7 @@ Result<Names::Moved> Names::move_file(const Renaming& renaming, bool local) {
   PAIL_TRY(const std::string to, key_for(renaming.to));
   // The upload of a file that has no object replaces what is there.
   if (local) return Moved{{target ? target->etag : std::string()}, {}, {}};
-  const std::stop_token& stop = renaming.request.stop;
+  const StopToken& stop = renaming.request.stop;
   auto copied = files_.copy(from, to, {source.etag}, source.size, cos::MetadataDirective::copy, {}, stop);
   if (!copied && copied.error().fault == Fault::no_key && renaming.earlier) {
     // Asked again: the copy was made and the old object deleted before the process ended.
@@ -204,7 +205,7 @@ Result<Unit> Names::leave_copy(const Renaming& renaming, const Error& why) {
   if (target) PAIL_CHECK(detach(*change, target->number));
   forget_name(*change, renaming.to.parent, renaming.to.name);
   PAIL_CHECK(change->update(source.number, [](InodeRecord& record) {
-    record.knowledge = cache::Knowledge::listed;
+    record.knowledge = local::Knowledge::listed;
     record.checked = {};
   }));
   done(*change, renaming.request, source.number, why);
@@ -212,7 +213,7 @@ Result<Unit> Names::leave_copy(const Renaming& renaming, const Error& why) {
 }
 
 // Binds the new name to the source.
-Result<Unit> Names::rebind(cache::WriteTransaction& change, const Renaming& renaming, std::uint64_t sequence) {
+Result<Unit> Names::rebind(local::WriteTransaction& change, const Renaming& renaming, std::uint64_t sequence) {
   const auto& [source, target] = renaming.inodes;
   const Place from = renaming.from, to = renaming.to;
   if (target) PAIL_CHECK(detach(change, target->number));

@@ -4,18 +4,19 @@
 
 #include <algorithm>
 #include <atomic>
-#include <future>
 
 #include "base/log.h"
-#include "cache/codec.h"
+#include "base/promise.h"
+#include "local/names/codec.h"
+#include "pailfs/base/stop.h"
 #include "pailfs/cos/fault.h"
 #include "vfs/names.h"
 
 namespace pail::vfs {
 
-using cache::DirectoryForm;
-using cache::InodeRecord;
-using cache::IntentState;
+using local::DirectoryForm;
+using local::InodeRecord;
+using local::IntentState;
 
 namespace {
 
@@ -31,7 +32,7 @@ struct Names::Deletes {
   RenamedKeys keys;
 
   std::string encode() const {
-    cache::RecordWriter fields;
+    local::RecordWriter fields;
     fields.number(job);
     fields.number(old_name.parent);
     fields.text(old_name.name);
@@ -40,7 +41,7 @@ struct Names::Deletes {
     return fields.take();
   }
   static std::optional<Deletes> decode(const std::string& bytes) {
-    cache::RecordReader fields(bytes);
+    local::RecordReader fields(bytes);
     Deletes deletes;
     deletes.job = fields.number();
     deletes.old_name.parent = fields.number();
@@ -75,7 +76,7 @@ Result<Names::Progress> Names::rename_directory(const Renaming& renaming) {
 
 // Nothing must lie where the copies go: a failed rename could not tell it from them.
 Result<Names::Progress> Names::check_free(const Renaming& renaming) {
-  const std::stop_token& stop = renaming.request.stop;
+  const StopToken& stop = renaming.request.stop;
   PAIL_TRY(const std::string from, key_for(renaming.from));
   PAIL_TRY(const std::string to, key_for(renaming.to));
   PAIL_CHECK(check_staged_keys(renaming.inodes.source.number, from, to));
@@ -128,7 +129,7 @@ Result<Names::Deletes> Names::copy_directory(const TreeGate::Closure& closed, co
 
 // Some tools keep a directory's attributes in an object beside it. The new directory gets the usual marker.
 Result<Unit> Names::copy_markers(const InodeRecord& source, bool replaces, const RenamedKeys& keys, RenameJob& job,
-                                 const std::stop_token& stop) {
+                                 const StopToken& stop) {
   std::vector<CopiedObject> markers;
   auto add = [&](DirectoryForm form) -> Result<Unit> {
     const std::string key = Tree::marker_key(keys.from + "/", form);
@@ -149,7 +150,7 @@ Result<Unit> Names::copy_markers(const InodeRecord& source, bool replaces, const
 
 // One without an old object. It is noted, so that it goes as the copies do when the rename fails.
 Result<Unit> Names::make_marker(const InodeRecord& source, const RenamedKeys& keys, RenameJob& job,
-                                const std::stop_token& stop) {
+                                const StopToken& stop) {
   PAIL_TRY(const auto old, listed_object(store_, options_.bucket, keys.from + "/", stop));
   if (old) return Unit{};  // it is copied with the others
   const std::string key = keys.to + "/";
@@ -161,7 +162,7 @@ Result<Unit> Names::make_marker(const InodeRecord& source, const RenamedKeys& ke
 
 // Copies every object in the directory, a page of keys at a time, and notes what it copied.
 Result<Unit> Names::copy_tree(const TreeGate::Closure&, const RenamedKeys& keys, RenameJob& job,
-                              const std::stop_token& stop) {
+                              const StopToken& stop) {
   cos::ListRequest list{.prefix = keys.from + "/"};
   do {
     PAIL_TRY(const cos::ListPage page, store_.list_objects(options_.bucket, list, stop));
@@ -175,25 +176,23 @@ Result<Unit> Names::copy_tree(const TreeGate::Closure&, const RenamedKeys& keys,
 
 // Those that were copied, also when one failed.
 std::vector<CopiedObject> Names::copy_page(const cos::ListPage& page, const RenamedKeys& keys,
-                                           std::optional<Error>& failed, const std::stop_token& stop) {
+                                           std::optional<Error>& failed, const StopToken& stop) {
   using Copy = std::optional<Result<cos::CopyResult>>;  // none: not tried, another one had failed
-  std::vector<std::future<Copy>> copies;
+  std::vector<Promise<Copy>> copies(page.objects.size());
   std::atomic<bool> give_up{false};
-  for (const cos::ListedObject& object : page.objects) {
-    auto promise = std::make_shared<std::promise<Copy>>();
-    copies.push_back(promise->get_future());
-    copiers_.run([this, &object, &keys, &stop, &give_up, promise] {
-      if (give_up) return promise->set_value({});
+  for (std::size_t i = 0; i < copies.size(); ++i) {
+    copiers_.run([this, &object = page.objects[i], &keys, &stop, &give_up, outcome = copies[i]] {
+      if (give_up) return outcome.set({});
       auto copy = files_.copy(object.key, keys.to + object.key.substr(keys.from.size()), object.etag, object.size,
                               cos::MetadataDirective::copy, {}, stop);
       if (!copy) give_up = true;
-      promise->set_value(std::move(copy));
+      outcome.set(std::move(copy));
     });
   }
   std::vector<CopiedObject> copied;
   for (std::size_t i = 0; i < copies.size(); ++i) {
     const cos::ListedObject& object = page.objects[i];
-    const Copy copy = copies[i].get();
+    const Copy copy = copies[i].wait();
     if (copy && *copy) {
       copied.push_back({object.key.substr(keys.from.size()), object.size, object.etag, object.last_modified,
                         (*copy)->etag, (*copy)->last_modified});
@@ -226,7 +225,7 @@ Result<Unit> Names::rebind_directory(const Renaming& renaming, const Deletes& de
 }
 
 // Objects that were stored in parts have another ETag when they are copied.
-Result<Unit> Names::take_over_etags(cache::WriteTransaction& change, InodeNumber directory, std::uint64_t job,
+Result<Unit> Names::take_over_etags(local::WriteTransaction& change, InodeNumber directory, std::uint64_t job,
                                     std::uint64_t sequence) {
   PAIL_TRY(RenameJobReader reader, RenameJobReader::open(job_path(job)));
   RenameJobCursor copied(std::move(reader));
@@ -247,7 +246,7 @@ Result<Unit> Names::take_over_etags(cache::WriteTransaction& change, InodeNumber
   }
 }
 
-std::optional<InodeRecord> Names::inode_below(cache::ReadTransaction& view, InodeNumber directory,
+std::optional<InodeRecord> Names::inode_below(local::ReadTransaction& view, InodeNumber directory,
                                               std::string_view path) {
   std::optional<InodeRecord> record = view.inode(directory);
   while (record && !path.empty()) {
@@ -281,13 +280,13 @@ void Names::take_back_copies(const Renaming& renaming, const Deletes& deletes, c
 }
 
 // The marker of the directory that was to be replaced may be a copy by now.
-void Names::restore_marker(const InodeRecord& directory, const std::string& key, const std::stop_token& stop) {
+void Names::restore_marker(const InodeRecord& directory, const std::string& key, const StopToken& stop) {
   const auto restored = store_.put_object(options_.bucket, {.key = key, .headers = to_headers(directory)}, stop);
   if (restored) return;
   spdlog::warn("a rename that failed changed the attributes of its target: {}", restored.error().context);
   auto change = index_.write();
   const auto asked_anew =
-      change->update(directory.number, [](InodeRecord& record) { record.knowledge = cache::Knowledge::listed; });
+      change->update(directory.number, [](InodeRecord& record) { record.knowledge = local::Knowledge::listed; });
   if (!asked_anew || !change->commit()) spdlog::debug("{}: not noted", quote(key));
 }
 
@@ -313,7 +312,7 @@ std::shared_ptr<Names::Deleting> Names::begin_deletes(const Request& request, In
   copiers_.run([this, subject, deletes = std::move(deletes), copies, deleting, held] {
     auto outcome = delete_copied(*deleting, subject, deletes, copies);
     held->open();
-    if (outcome) keep_directory(deletes.old_name.parent, end_deletes_.get_token());
+    if (outcome) keep_directory(deletes.old_name.parent, end_deletes_.token());
     MutexLock lock(mutex_);
     deleting->outcome = std::move(outcome);
     --deletes_under_way_;
@@ -327,8 +326,8 @@ bool Names::is_waited_for(const Deleting& deleting) {
   return deleting.waited_for;
 }
 
-Result<Unit> Names::wait_for(Deleting& deleting, const std::stop_token& stop) {
-  const std::stop_callback wake(stop, [this] {
+Result<Unit> Names::wait_for(Deleting& deleting, const StopToken& stop) {
+  const StopCallback wake(stop, [this] {
     MutexLock lock(mutex_);
     deletes_ended_.notify_all();
   });
@@ -343,8 +342,8 @@ Result<Unit> Names::wait_for(Deleting& deleting, const std::stop_token& stop) {
   return *deleting.outcome;
 }
 
-void Names::wait_for_deletes(const std::stop_token& stop) {
-  const std::stop_callback wake(stop, [this] {
+void Names::wait_for_deletes(const StopToken& stop) {
+  const StopCallback wake(stop, [this] {
     MutexLock lock(mutex_);
     deletes_ended_.notify_all();
   });
@@ -355,7 +354,7 @@ void Names::wait_for_deletes(const std::stop_token& stop) {
 // Ends a rename: whatever comes of the deletes, nothing is left that a later process would do, but when this one ends.
 Result<Unit> Names::delete_copied(const Deleting& deleting, InodeNumber subject, const Deletes& deletes,
                                   OtherSide copies) {
-  const std::stop_token ending = end_deletes_.get_token();
+  const StopToken ending = end_deletes_.token();
   const OldObjectsLeft left = delete_old_objects(store_, options_.bucket, job_path(deletes.job), copies, ending);
   if (left.ours && ending.stop_requested()) return Error{EINTR, "the next mount deletes what is left of a rename"};
   std::optional<Error> error;
@@ -379,7 +378,7 @@ Result<Unit> Names::delete_copied(const Deleting& deleting, InodeNumber subject,
 
 // The kernel is told that nothing was renamed: the directory gets its old name back, with what is left there, and the
 // new tree is looked up anew, with numbers of its own. Else what is written under the old name would reach the new one.
-Result<Unit> Names::give_back_name(cache::WriteTransaction& change, InodeNumber directory,
+Result<Unit> Names::give_back_name(local::WriteTransaction& change, InodeNumber directory,
                                    const TreeGate::Name& old_name) {
   PAIL_TRY(const InodeRecord moved, require(change, directory));
   forget_name(change, moved.parent, moved.name);
@@ -390,14 +389,14 @@ Result<Unit> Names::give_back_name(cache::WriteTransaction& change, InodeNumber 
     record.parent = old_name.parent;
     record.name = old_name.name;
     record.changed_seq = sequence;
-    record.knowledge = cache::Knowledge::listed;
+    record.knowledge = local::Knowledge::listed;
     record.checked = record.listed = {};
   }));
   return Unit{};
 }
 
 // Asked again, of a process that ended while it deleted.
-Result<Unit> Names::resume_deletes(const Request& request, const cache::Intent& intent) {
+Result<Unit> Names::resume_deletes(const Request& request, const local::Intent& intent) {
   const auto deletes = Deletes::decode(intent.detail);
   if (!deletes) return Error{EIO, "renamed, but it is not known which old objects are to be deleted"};
   PAIL_TRY(auto closed, gate_.close({deletes->old_name}, {}, request.stop));

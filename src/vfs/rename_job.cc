@@ -6,12 +6,12 @@
 #include "base/checksum.h"
 #include "base/encoding.h"
 #include "base/file.h"
-#include "cache/codec.h"
+#include "local/names/codec.h"
 
 namespace pail::vfs {
 
-using cache::RecordReader;
-using cache::RecordWriter;
+using local::RecordReader;
+using local::RecordWriter;
 
 namespace {
 

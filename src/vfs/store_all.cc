@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <chrono>
 
-#include "base/executor.h"
+#include "runtime/executor.h"
 
 namespace pail::vfs {
 namespace {
@@ -14,7 +14,7 @@ constexpr std::chrono::seconds kTick(1);
 
 void StoreAll::run(const std::vector<InodeNumber>& files, const Ended& ended, const std::function<void()>& tick) {
   if (files.empty()) return;
-  Executor threads(static_cast<unsigned>(std::min<std::size_t>(parallel_, files.size())));
+  runtime::Executor threads(static_cast<unsigned>(std::min<std::size_t>(parallel_, files.size())));
   for (const InodeNumber number : files) threads.run([this, number] { store_one(number); });
   for (std::size_t left = files.size(); left > 0;) {
     const auto outcomes = wait_for_outcomes();
@@ -32,7 +32,7 @@ void StoreAll::store_one(InodeNumber number) {
 }
 
 std::deque<StoreAll::Outcome> StoreAll::wait_for_outcomes() {
-  const auto until = std::chrono::steady_clock::now() + kTick;
+  const auto until = system_clock().steady() + kTick;
   const MutexLock lock(mutex_);
   while (outcomes_.empty() && changed_.wait_until(mutex_, until)) {
   }

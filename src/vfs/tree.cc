@@ -8,8 +8,8 @@
 
 namespace pail::vfs {
 
-using cache::DirectoryForm;
-using cache::InodeRecord;
+using local::DirectoryForm;
+using local::InodeRecord;
 
 WallTime now() {
   return system_clock().wall();
@@ -23,7 +23,7 @@ Result<Unit> check_name(std::string_view name) {
   return Unit{};
 }
 
-Result<InodeRecord> require(cache::ReadTransaction& view, InodeNumber number) {
+Result<InodeRecord> require(local::ReadTransaction& view, InodeNumber number) {
   auto record = view.inode(number);
   if (!record) return Error{ESTALE, fmt::format("inode {}: no longer exists", number)};
   return std::move(*record);
@@ -36,7 +36,7 @@ WallTime Tree::moment() const {
   return opened_ + (options_.clock->boot() - opened_boot_);
 }
 
-Result<std::string> Tree::key_of(cache::ReadTransaction& view, InodeNumber number) const {
+Result<std::string> Tree::key_of(local::ReadTransaction& view, InodeNumber number) const {
   std::string key;
   constexpr int kDeepest = 1024;  // a key has no room for more names
   for (int depth = 0; number != kRootInode; ++depth) {
@@ -51,13 +51,13 @@ Result<std::string> Tree::key_of(cache::ReadTransaction& view, InodeNumber numbe
   return options_.prefix.empty() ? std::string() : options_.prefix.substr(0, options_.prefix.size() - 1);
 }
 
-Result<std::string> Tree::prefix_of(cache::ReadTransaction& view, InodeNumber directory) const {
+Result<std::string> Tree::prefix_of(local::ReadTransaction& view, InodeNumber directory) const {
   PAIL_TRY(std::string key, key_of(view, directory));
   if (!key.empty()) key += '/';
   return key;
 }
 
-Result<Tree::Spot> Tree::spot(cache::ReadTransaction& view, InodeNumber number) const {
+Result<Tree::Spot> Tree::spot(local::ReadTransaction& view, InodeNumber number) const {
   Spot spot{number, {}, 0};
   PAIL_TRY(spot.key, key_of(view, number));
   MutexLock lock(mutex_);
@@ -66,7 +66,7 @@ Result<Tree::Spot> Tree::spot(cache::ReadTransaction& view, InodeNumber number) 
 }
 
 // A directory that went away and came back has the key of before, but not all the time.
-bool Tree::still_lies(cache::ReadTransaction& view, const Spot& spot) const {
+bool Tree::still_lies(local::ReadTransaction& view, const Spot& spot) const {
   const auto key = key_of(view, spot.number);
   if (!key || *key != spot.key) return false;
   std::vector<InodeNumber> above;
@@ -106,7 +106,7 @@ std::string Tree::marker_key(const std::string& prefix, DirectoryForm form) {
   return prefix;
 }
 
-Result<cache::ObjectVersion> Tree::version_of(cache::ReadTransaction& view, const InodeRecord& record) const {
+Result<cache::ObjectVersion> Tree::version_of(local::ReadTransaction& view, const InodeRecord& record) const {
   PAIL_TRY(std::string key, key_of(view, record.number));
   return cache::ObjectVersion{std::move(key), record.etag, record.size};
 }
@@ -156,11 +156,11 @@ WallTime Tree::attributes_confirmed(const InodeRecord& record, WallTime confirme
 }
 
 bool Tree::attributes_fresh(const InodeRecord& record, WallTime confirmed) const {
-  return record.knowledge == cache::Knowledge::exact && fresh(attributes_confirmed(record, confirmed));
+  return record.knowledge == local::Knowledge::exact && fresh(attributes_confirmed(record, confirmed));
 }
 
-WallTime Tree::confirmed(cache::ReadTransaction& view, const InodeRecord& record) const {
-  if (record.content == cache::Content::staged || record.unlinked() || record.number == kRootInode) return moment();
+WallTime Tree::confirmed(local::ReadTransaction& view, const InodeRecord& record) const {
+  if (record.content == local::Content::staged || record.unlinked() || record.number == kRootInode) return moment();
   const auto parent = view.inode(record.parent);
   return parent ? std::max(record.checked, parent->listed) : record.checked;
 }

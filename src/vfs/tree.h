@@ -8,7 +8,7 @@
 
 #include "base/mutex.h"
 #include "cache/block_cache.h"
-#include "cache/index.h"
+#include "local/names/index.h"
 #include "vfs/filesystem.h"
 #include "vfs/object_metadata.h"
 
@@ -21,12 +21,12 @@ class Tree {
 
   // The key of an inode without a trailing '/', by way of its parents. The root's is its prefix without the '/'.
   // Errors: ESTALE a parent is gone; ENAMETOOLONG over 1024 bytes.
-  Result<std::string> key_of(cache::ReadTransaction& view, InodeNumber number) const;
+  Result<std::string> key_of(local::ReadTransaction& view, InodeNumber number) const;
   // The prefix of the keys in a directory: "" or ends with '/'.
-  Result<std::string> prefix_of(cache::ReadTransaction& view, InodeNumber directory) const;
+  Result<std::string> prefix_of(local::ReadTransaction& view, InodeNumber directory) const;
   // The object that stores the attributes of a directory of this form; empty for the root of a whole bucket.
-  static std::string marker_key(const std::string& prefix, cache::DirectoryForm form);
-  Result<cache::ObjectVersion> version_of(cache::ReadTransaction& view, const cache::InodeRecord& record) const;
+  static std::string marker_key(const std::string& prefix, local::DirectoryForm form);
+  Result<cache::ObjectVersion> version_of(local::ReadTransaction& view, const local::InodeRecord& record) const;
 
   // Where an inode lies when the store is asked about it: an answer counts only while it has been there all the time.
   struct Spot {
@@ -34,8 +34,8 @@ class Tree {
     std::string key;
     std::uint64_t moves = 0;
   };
-  Result<Spot> spot(cache::ReadTransaction& view, InodeNumber number) const;
-  bool still_lies(cache::ReadTransaction& view, const Spot& spot) const PAIL_EXCLUDES(mutex_);
+  Result<Spot> spot(local::ReadTransaction& view, InodeNumber number) const;
+  bool still_lies(local::ReadTransaction& view, const Spot& spot) const PAIL_EXCLUDES(mutex_);
   // Said in the transaction that gives a directory another place.
   void moving(InodeNumber directory) const PAIL_EXCLUDES(mutex_);
 
@@ -43,20 +43,20 @@ class Tree {
   // passed since. It goes on evenly when the wall clock is set.
   WallTime moment() const;
   AttributeDefaults defaults() const;
-  Attributes attributes(const cache::InodeRecord& record) const;
+  Attributes attributes(const local::InodeRecord& record) const;
   // With what is left of the time for which `confirmed` is good.
-  Entry entry(const cache::InodeRecord& record, WallTime confirmed) const;
+  Entry entry(const local::InodeRecord& record, WallTime confirmed) const;
   // A time to come is not fresh: the clock was set back since.
   bool fresh(WallTime confirmed) const;
   // Nothing that was confirmed up to now is fresh any more.
   void distrust() const;
   // Whether the attributes of the record may be shown without asking, when its name was confirmed then.
-  bool attributes_fresh(const cache::InodeRecord& record, WallTime confirmed) const;
+  bool attributes_fresh(const local::InodeRecord& record, WallTime confirmed) const;
   // When the record was last confirmed: by itself or by a complete listing of its parent.
-  WallTime confirmed(cache::ReadTransaction& view, const cache::InodeRecord& record) const;
+  WallTime confirmed(local::ReadTransaction& view, const local::InodeRecord& record) const;
 
  private:
-  WallTime attributes_confirmed(const cache::InodeRecord& record, WallTime confirmed) const;
+  WallTime attributes_confirmed(const local::InodeRecord& record, WallTime confirmed) const;
 
   const Options& options_;
   std::uint64_t generation_;
@@ -73,7 +73,7 @@ class Tree {
 Result<Unit> check_name(std::string_view name);
 
 // The record, or ESTALE: the kernel asks for a number that no longer exists.
-Result<cache::InodeRecord> require(cache::ReadTransaction& view, InodeNumber number);
+Result<local::InodeRecord> require(local::ReadTransaction& view, InodeNumber number);
 
 WallTime now();
 

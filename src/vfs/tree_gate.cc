@@ -1,10 +1,11 @@
 #include "vfs/tree_gate.h"
+#include "pailfs/base/stop.h"
 
 #include <algorithm>
 
 namespace pail::vfs {
 
-using cache::InodeNumber;
+using local::InodeNumber;
 
 bool TreeGate::Places::meets(const Places& other) const {
   auto in = [](const auto& all, const auto& some) {
@@ -18,10 +19,10 @@ bool TreeGate::Ticket::conflicts(const Ticket& other) const {
 }
 
 // The inode, those above it, and the names that lead to them.
-void TreeGate::add_chain(cache::ReadTransaction& view, InodeNumber number, Places& chain) const {
+void TreeGate::add_chain(local::ReadTransaction& view, InodeNumber number, Places& chain) const {
   for (auto record = view.inode(number); record; record = view.inode(record->parent)) {
     chain.inodes.push_back(record->number);
-    if (record->number == cache::kRootInode) break;
+    if (record->number == local::kRootInode) break;
     chain.names.push_back({record->parent, std::move(record->name)});
   }
 }
@@ -34,11 +35,11 @@ TreeGate::Places TreeGate::chain_of(std::initializer_list<InodeNumber> numbers, 
   return chain;
 }
 
-Result<TreeGate::Pass> TreeGate::enter(std::initializer_list<InodeNumber> numbers, const std::stop_token& stop) {
+Result<TreeGate::Pass> TreeGate::enter(std::initializer_list<InodeNumber> numbers, const StopToken& stop) {
   return admit([&] { return Ticket{chain_of(numbers, {}), {}}; }, stop);
 }
 
-Result<TreeGate::Pass> TreeGate::enter_name(const Name& name, const std::stop_token& stop) {
+Result<TreeGate::Pass> TreeGate::enter_name(const Name& name, const StopToken& stop) {
   auto wanted = [&] {
     Ticket ticket{chain_of({}, {name}), {}};
     ticket.entered.names.push_back(name);
@@ -48,7 +49,7 @@ Result<TreeGate::Pass> TreeGate::enter_name(const Name& name, const std::stop_to
 }
 
 Result<TreeGate::Closure> TreeGate::close(std::vector<Name> names, std::vector<InodeNumber> inodes,
-                                          const std::stop_token& stop) {
+                                          const StopToken& stop) {
   auto wanted = [&] { return Ticket{chain_of({}, names), {inodes, names}}; };
   PAIL_TRY(Pass pass, admit(wanted, stop));
   const Places above = chain_of({}, names);
@@ -57,7 +58,7 @@ Result<TreeGate::Closure> TreeGate::close(std::vector<Name> names, std::vector<I
 }
 
 // A ticket says which directories are above; whoever went before may have moved them.
-Result<TreeGate::Pass> TreeGate::admit(const std::function<Ticket()>& wanted, const std::stop_token& stop) {
+Result<TreeGate::Pass> TreeGate::admit(const std::function<Ticket()>& wanted, const StopToken& stop) {
   for (;;) {
     const Ticket ticket = wanted();
     PAIL_TRY(Pass pass, wait(ticket, stop));
@@ -69,8 +70,8 @@ bool TreeGate::may_go(Tickets::const_iterator ticket) const {
   return std::none_of(tickets_.begin(), ticket, [&](const Ticket& earlier) { return ticket->conflicts(earlier); });
 }
 
-Result<TreeGate::Pass> TreeGate::wait(Ticket ticket, const std::stop_token& stop) {
-  const std::stop_callback wake(stop, [this] {
+Result<TreeGate::Pass> TreeGate::wait(Ticket ticket, const StopToken& stop) {
+  const StopCallback wake(stop, [this] {
     MutexLock lock(mutex_);
     changed_.notify_all();
   });

@@ -11,24 +11,24 @@
 #include <functional>
 #include <initializer_list>
 #include <list>
-#include <stop_token>
 #include <string>
 #include <vector>
 
 #include "base/mutex.h"
-#include "cache/index.h"
+#include "local/names/index.h"
 #include "pailfs/base/result.h"
+#include "pailfs/base/stop.h"
 
 namespace pail::vfs {
 
 // Thread-safe.
 class TreeGate {
  public:
-  explicit TreeGate(cache::Index& index) : index_(index) {}
+  explicit TreeGate(local::Index& index) : index_(index) {}
 
   // A name in a directory, whether it leads to an inode or not.
   struct Name {
-    cache::InodeNumber parent = 0;
+    local::InodeNumber parent = 0;
     std::string name;
     bool operator==(const Name&) const = default;
   };
@@ -61,14 +61,13 @@ class TreeGate {
 
   // Waits until none of `numbers`, of the names in `names` and of the directories above them is being renamed or
   // removed. Errors: EINTR.
-  Result<Pass> enter(std::initializer_list<cache::InodeNumber> numbers, const std::stop_token& stop)
-      PAIL_EXCLUDES(mutex_);
-  Result<Pass> enter_name(const Name& name, const std::stop_token& stop) PAIL_EXCLUDES(mutex_);
+  Result<Pass> enter(std::initializer_list<local::InodeNumber> numbers, const StopToken& stop) PAIL_EXCLUDES(mutex_);
+  Result<Pass> enter_name(const Name& name, const StopToken& stop) PAIL_EXCLUDES(mutex_);
 
   // Waits until nobody is at work on `names`, on `inodes` or below them, and keeps everybody out; the directories above
   // the names are entered, so they keep their place. What was read before is to be read again.
   // Errors: EINTR; EINVAL one of the names lies below one of the inodes, which would go into itself.
-  Result<Closure> close(std::vector<Name> names, std::vector<cache::InodeNumber> inodes, const std::stop_token& stop)
+  Result<Closure> close(std::vector<Name> names, std::vector<local::InodeNumber> inodes, const StopToken& stop)
       PAIL_EXCLUDES(mutex_);
 
   // Takes and releases its lock: returns for as long as nobody is stuck with it.
@@ -77,7 +76,7 @@ class TreeGate {
  private:
   // Inodes and names that one at the gate touches.
   struct Places {
-    std::vector<cache::InodeNumber> inodes;
+    std::vector<local::InodeNumber> inodes;
     std::vector<Name> names;
     bool operator==(const Places&) const = default;
     bool meets(const Places& other) const;
@@ -89,14 +88,14 @@ class TreeGate {
   };
   using Tickets = std::list<Ticket>;
 
-  void add_chain(cache::ReadTransaction& view, cache::InodeNumber number, Places& chain) const;
-  Places chain_of(std::initializer_list<cache::InodeNumber> numbers, const std::vector<Name>& names) const;
-  Result<Pass> admit(const std::function<Ticket()>& wanted, const std::stop_token& stop) PAIL_EXCLUDES(mutex_);
+  void add_chain(local::ReadTransaction& view, local::InodeNumber number, Places& chain) const;
+  Places chain_of(std::initializer_list<local::InodeNumber> numbers, const std::vector<Name>& names) const;
+  Result<Pass> admit(const std::function<Ticket()>& wanted, const StopToken& stop) PAIL_EXCLUDES(mutex_);
   bool may_go(Tickets::const_iterator ticket) const PAIL_REQUIRES(mutex_);
-  Result<Pass> wait(Ticket ticket, const std::stop_token& stop) PAIL_EXCLUDES(mutex_);
+  Result<Pass> wait(Ticket ticket, const StopToken& stop) PAIL_EXCLUDES(mutex_);
   void leave(Tickets::iterator ticket) PAIL_EXCLUDES(mutex_);
 
-  cache::Index& index_;
+  local::Index& index_;
   Mutex mutex_;
   CondVar changed_;
   Tickets tickets_ PAIL_GUARDED_BY(mutex_);  // at work and waiting, in the order in which they came

@@ -1,9 +1,10 @@
 #include "vfs/turns.h"
+#include "pailfs/base/stop.h"
 
 namespace pail::vfs {
 
-Result<Turns::Turn> Turns::take(cache::InodeNumber number, const std::stop_token& stop) {
-  const std::stop_callback wake(stop, [this] {
+Result<Turns::Turn> Turns::take(local::InodeNumber number, const StopToken& stop) {
+  const StopCallback wake(stop, [this] {
     MutexLock lock(mutex_);
     changed_.notify_all();
   });
@@ -21,14 +22,14 @@ Result<Turns::Turn> Turns::take(cache::InodeNumber number, const std::stop_token
   return Turn(this, number);
 }
 
-std::set<cache::InodeNumber> Turns::taken() {
+std::set<local::InodeNumber> Turns::taken() {
   MutexLock lock(mutex_);
-  std::set<cache::InodeNumber> numbers;
+  std::set<local::InodeNumber> numbers;
   for (const auto& [number, tickets] : queues_) numbers.insert(number);
   return numbers;
 }
 
-void Turns::end(cache::InodeNumber number) {
+void Turns::end(local::InodeNumber number) {
   MutexLock lock(mutex_);
   const auto queue = queues_.find(number);
   leave(queue, *queue->second.begin());
@@ -45,7 +46,7 @@ void KeptTurns::keep(std::uint64_t request, Turns::Turn turn) {
   turns_.insert_or_assign(request, std::move(turn));
 }
 
-std::optional<Turns::Turn> KeptTurns::claim(std::uint64_t request, cache::InodeNumber number) {
+std::optional<Turns::Turn> KeptTurns::claim(std::uint64_t request, local::InodeNumber number) {
   MutexLock lock(mutex_);
   const auto kept = turns_.find(request);
   if (kept == turns_.end() || kept->second.number() != number) return std::nullopt;

@@ -8,12 +8,12 @@
 #include <map>
 #include <optional>
 #include <set>
-#include <stop_token>
 #include <utility>
 
 #include "base/mutex.h"
-#include "cache/records.h"
+#include "local/records.h"
 #include "pailfs/base/result.h"
+#include "pailfs/base/stop.h"
 
 namespace pail::vfs {
 
@@ -24,7 +24,7 @@ class Turns {
   class Turn {
    public:
     Turn() = default;
-    Turn(Turns* turns, cache::InodeNumber number) : turns_(turns), number_(number) {}
+    Turn(Turns* turns, local::InodeNumber number) : turns_(turns), number_(number) {}
     Turn(Turn&& other) noexcept : turns_(std::exchange(other.turns_, nullptr)), number_(other.number_) {}
     Turn& operator=(Turn&& other) noexcept {
       end();
@@ -34,7 +34,7 @@ class Turns {
     }
     ~Turn() { end(); }
 
-    cache::InodeNumber number() const { return number_; }
+    local::InodeNumber number() const { return number_; }
 
    private:
     void end() {
@@ -42,22 +42,22 @@ class Turns {
       turns_ = nullptr;
     }
     Turns* turns_ = nullptr;
-    cache::InodeNumber number_ = 0;
+    local::InodeNumber number_ = 0;
   };
 
   // Takes and releases its lock: returns for as long as nobody is stuck with it.
   void pass_lock() PAIL_EXCLUDES(mutex_) { MutexLock lock(mutex_); }
   // Waits for the turn. Errors: EINTR `stop` was requested.
-  Result<Turn> take(cache::InodeNumber number, const std::stop_token& stop) PAIL_EXCLUDES(mutex_);
+  Result<Turn> take(local::InodeNumber number, const StopToken& stop) PAIL_EXCLUDES(mutex_);
   // The inodes in whose turn somebody works.
-  std::set<cache::InodeNumber> taken() PAIL_EXCLUDES(mutex_);
+  std::set<local::InodeNumber> taken() PAIL_EXCLUDES(mutex_);
 
  private:
   using Ticket = std::uint64_t;
   // The first ticket of an inode has the turn, the others wait in order.
-  using Queues = std::map<cache::InodeNumber, std::set<Ticket>>;
+  using Queues = std::map<local::InodeNumber, std::set<Ticket>>;
 
-  void end(cache::InodeNumber number) PAIL_EXCLUDES(mutex_);
+  void end(local::InodeNumber number) PAIL_EXCLUDES(mutex_);
   void leave(Queues::iterator queue, Ticket ticket) PAIL_REQUIRES(mutex_);
 
   Mutex mutex_;
@@ -71,7 +71,7 @@ class KeptTurns {
  public:
   void keep(std::uint64_t request, Turns::Turn turn) PAIL_EXCLUDES(mutex_);
   // The one that was kept for the request, if it is of this inode.
-  std::optional<Turns::Turn> claim(std::uint64_t request, cache::InodeNumber number) PAIL_EXCLUDES(mutex_);
+  std::optional<Turns::Turn> claim(std::uint64_t request, local::InodeNumber number) PAIL_EXCLUDES(mutex_);
   void drop(std::uint64_t request) PAIL_EXCLUDES(mutex_);
   void drop_all() PAIL_EXCLUDES(mutex_);
 

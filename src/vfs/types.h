@@ -10,20 +10,20 @@
 #include <memory>
 #include <optional>
 #include <span>
-#include <stop_token>
 #include <string>
 #include <vector>
 
-#include "cache/records.h"
+#include "local/records.h"
 #include "pailfs/base/bytes.h"
 #include "pailfs/base/clock.h"
 #include "pailfs/base/result.h"
+#include "pailfs/base/stop.h"
 
 namespace pail::vfs {
 
-using cache::FileType;
-using cache::InodeNumber;
-using cache::kRootInode;
+using local::FileType;
+using local::InodeNumber;
+using local::kRootInode;
 
 // Who asks, and how to tell the request from others. A front end that never repeats a request leaves `unique` 0.
 struct Request {
@@ -33,7 +33,7 @@ struct Request {
   mode_t umask = 0;
   std::uint64_t unique = 0;  // of the request, the same when it is asked again
   bool resent = false;       // asked before, of a process that ended before its answer was taken
-  std::stop_token stop;      // the caller was interrupted
+  StopToken stop;            // the caller was interrupted
   // At flush(): whether the caller has another descriptor of the inode; empty: that cannot be told.
   std::function<bool(InodeNumber)> has_another_descriptor;
 };
@@ -114,7 +114,7 @@ struct Unstored {
 
 // How sync_all() is carried out. The functions may be empty; they are called by the caller's thread.
 struct Sync {
-  std::stop_token stop;                         // what is not stored by then stays
+  StopToken stop;                               // what is not stored by then stays
   std::function<void(const Pending&)> pending;  // at the beginning, after each file and once a second
   std::function<void(const Unstored&)> stays;
 };

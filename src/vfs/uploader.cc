@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/mutex.h"
 #include "cache/block_cache.h"
+#include "pailfs/base/stop.h"
 #include "vfs/own_write.h"
 
 namespace pail::vfs {
@@ -48,7 +49,7 @@ Result<Digests> digest(int fd, Extent extent) {
 }
 
 // What is being stored lies here alone: it gets its whole time, also while the store counts as down.
-cos::CallContext in_full(const std::stop_token& stop) {
+cos::CallContext in_full(const StopToken& stop) {
   return {stop, cos::Effort::full};
 }
 
@@ -72,15 +73,15 @@ struct Uploader::Part {
   Extent extent;
   std::string etag;
   Digests digests;
-  std::optional<cache::UploadPartRecord> sent;  // by a process before this one
+  std::optional<local::UploadPartRecord> sent;  // by a process before this one
 };
 
 // The parts of one upload, in the order in which they are sent. Thread-safe.
 class Uploader::Parts {
  public:
-  Parts(ByteCount size, ByteCount part_size, std::vector<cache::UploadPartRecord> sent)
+  Parts(ByteCount size, ByteCount part_size, std::vector<local::UploadPartRecord> sent)
       : size_(size), part_size_(part_size) {
-    for (cache::UploadPartRecord& part : sent) known_[part.number] = std::move(part);
+    for (local::UploadPartRecord& part : sent) known_[part.number] = std::move(part);
   }
   // The next part; whoever takes it calls done(). None: all were taken, or one failed.
   std::optional<Part> take() {
@@ -99,8 +100,8 @@ class Uploader::Parts {
     changed_.notify_all();
   }
   // All parts, once they are sent. After a failure, or a stop, as soon as none is under way any more.
-  Result<std::vector<Part>> wait(const std::stop_token& stop) {
-    const std::stop_callback end(stop, [this] {
+  Result<std::vector<Part>> wait(const StopToken& stop) {
+    const StopCallback end(stop, [this] {
       MutexLock lock(mutex_);
       note_failure(Error{EINTR, "interrupted between two parts"});
       changed_.notify_all();
@@ -121,7 +122,7 @@ class Uploader::Parts {
   const ByteCount size_, part_size_;
   Mutex mutex_;
   CondVar changed_;
-  std::map<unsigned, cache::UploadPartRecord> known_ PAIL_GUARDED_BY(mutex_);  // by a process before this one
+  std::map<unsigned, local::UploadPartRecord> known_ PAIL_GUARDED_BY(mutex_);  // by a process before this one
   unsigned number_ PAIL_GUARDED_BY(mutex_) = 0;                                // of the last part that was taken
   ByteOffset next_ PAIL_GUARDED_BY(mutex_);
   unsigned under_way_ PAIL_GUARDED_BY(mutex_) = 0;
@@ -129,7 +130,7 @@ class Uploader::Parts {
   std::optional<Error> failed_ PAIL_GUARDED_BY(mutex_);
 };
 
-Uploader::Uploader(cache::Index& index, cos::Client& store, std::string bucket, ByteCount part_size, unsigned parallel)
+Uploader::Uploader(local::Index& index, cos::Client& store, std::string bucket, ByteCount part_size, unsigned parallel)
     : index_(index),
       store_(store),
       bucket_(std::move(bucket)),
@@ -137,7 +138,7 @@ Uploader::Uploader(cache::Index& index, cos::Client& store, std::string bucket, 
       parallel_(parallel),
       senders_(parallel) {}
 
-Result<Uploaded> Uploader::upload(const UploadJob& job, const std::stop_token& stop) {
+Result<Uploaded> Uploader::upload(const UploadJob& job, const StopToken& stop) {
   if (job.size > cos::kMaxObjectSize)
     return Error{EFBIG, fmt::format("{}: an object has at most {} bytes", quote(job.key), cos::kMaxObjectSize.n)};
   return job.size <= part_size_ ? put(job, stop) : multipart(job, stop);
@@ -175,7 +176,7 @@ auto Uploader::with_conditions(cos::ConditionalWrites& kind, const UploadJob& jo
 Result<Unit> Uploader::announce(const UploadJob& job, const std::string& etag) {
   if (job.attempted.find(etag) != std::string::npos) return Unit{};
   auto change = index_.write();
-  PAIL_CHECK(change->update(job.number, [&](cache::InodeRecord& record) {
+  PAIL_CHECK(change->update(job.number, [&](local::InodeRecord& record) {
     constexpr std::size_t kMost = 4096;  // bytes: the last few; quotes keep the tags apart
     if (record.attempted.size() > kMost) record.attempted.erase(0, record.attempted.size() - kMost / 2);
     record.attempted += etag;
@@ -204,7 +205,7 @@ Result<Uploader::Verdict> Uploader::judge(UploadJob& job, const std::string& eta
   return Verdict::again;
 }
 
-Result<Uploaded> Uploader::put(UploadJob job, const std::stop_token& stop) {
+Result<Uploaded> Uploader::put(UploadJob job, const StopToken& stop) {
   const Extent whole{{}, {job.size.n}};
   PAIL_TRY(Digests digests, digest(job.descriptor, whole));
   const std::string etag = quoted_hex(digests.md5);
@@ -232,7 +233,7 @@ Result<Uploaded> Uploader::put(UploadJob job, const std::stop_token& stop) {
 }
 
 Result<Uploaded> Uploader::create(const std::string& key, const std::string& body, const cos::ObjectHeaders& headers,
-                                  const std::stop_token& stop) {
+                                  const StopToken& stop) {
   const WallTime sent = system_clock().wall();
   const auto result = with_conditions(puts_, {.key = key}, stop, [&](cos::Preconditions preconditions) {
     const cos::PutRequest request{
@@ -245,7 +246,7 @@ Result<Uploaded> Uploader::create(const std::string& key, const std::string& bod
 }
 
 // The upload recorded for the same content, or a new one.
-Result<cache::UploadRecord> Uploader::begin(const UploadJob& job, const std::stop_token& stop) {
+Result<local::UploadRecord> Uploader::begin(const UploadJob& job, const StopToken& stop) {
   auto known = index_.read()->upload(job.number);
   if (known && known->key == job.key && known->size == job.size) return std::move(*known);
   if (known) PAIL_CHECK(abandon(job.number, stop));
@@ -254,17 +255,17 @@ Result<cache::UploadRecord> Uploader::begin(const UploadJob& job, const std::sto
     return store_.create_upload(bucket_, job.key, job.headers, preconditions, context);
   });
   if (!id) return id.error();
-  cache::UploadRecord record{job.key, id->text, part_size_for(job.size, part_size_), job.size};
+  local::UploadRecord record{job.key, id->text, part_size_for(job.size, part_size_), job.size};
   auto change = index_.write();
   change->put_upload(job.number, record);
   PAIL_CHECK(change->commit());
   return record;
 }
 
-Result<Uploaded> Uploader::multipart(UploadJob job, const std::stop_token& stop) {
+Result<Uploaded> Uploader::multipart(UploadJob job, const StopToken& stop) {
   const WallTime sent = system_clock().wall();
   const bool resumed = index_.read()->upload(job.number).has_value();
-  PAIL_TRY(const cache::UploadRecord upload, begin_replacing(job, stop));
+  PAIL_TRY(const local::UploadRecord upload, begin_replacing(job, stop));
   const cos::UploadId id{upload.upload_id};
   const auto sent_parts = send_parts(job, upload, stop);
   if (!sent_parts && sent_parts.error().fault == Fault::no_upload) {
@@ -308,15 +309,15 @@ Result<Uploaded> Uploader::multipart(UploadJob job, const std::stop_token& stop)
 }
 
 // Begins an upload; where an earlier one of ours was stored although its answer was lost, that is what it replaces.
-Result<cache::UploadRecord> Uploader::begin_replacing(UploadJob& job, const std::stop_token& stop) {
+Result<local::UploadRecord> Uploader::begin_replacing(UploadJob& job, const StopToken& stop) {
   auto begun = begin(job, stop);
   if (begun || begun.error().fault != Fault::precondition) return begun;
   PAIL_CHECK(judge(job, {}, begun.error(), in_full(stop)));
   return begin(job, stop);
 }
 
-Result<std::vector<Uploader::Part>> Uploader::send_parts(const UploadJob& job, const cache::UploadRecord& upload,
-                                                         const std::stop_token& stop) {
+Result<std::vector<Uploader::Part>> Uploader::send_parts(const UploadJob& job, const local::UploadRecord& upload,
+                                                         const StopToken& stop) {
   const auto parts = std::make_shared<Parts>(job.size, upload.part_size, index_.read()->upload_parts(job.number));
   // Called for a part that was taken, so while this function waits.
   const SendPart send = [&](Part part) { return send_part(job, {upload.upload_id}, std::move(part), stop); };
@@ -333,7 +334,7 @@ void Uploader::send_next(const std::shared_ptr<Parts>& parts, const SendPart& se
 }
 
 Result<Uploader::Part> Uploader::send_part(const UploadJob& job, const cos::UploadId& upload, Part part,
-                                           const std::stop_token& stop) {
+                                           const StopToken& stop) {
   PAIL_TRY(part.digests, digest(job.descriptor, part.extent));
   if (part.sent && part.sent->md5 == part.digests.md5) {
     part.etag = part.sent->etag;
@@ -350,7 +351,7 @@ Result<Uploader::Part> Uploader::send_part(const UploadJob& job, const cos::Uplo
   return part;
 }
 
-Result<Unit> Uploader::abandon(InodeNumber number, const std::stop_token& stop) {
+Result<Unit> Uploader::abandon(InodeNumber number, const StopToken& stop) {
   const auto record = index_.read()->upload(number);
   if (!record) return Unit{};
   const auto aborted = store_.abort_upload(bucket_, record->key, {record->upload_id}, stop);

@@ -4,14 +4,14 @@
 #include <atomic>
 #include <functional>
 #include <memory>
-#include <stop_token>
 #include <string>
 #include <vector>
 
-#include "base/executor.h"
-#include "cache/index.h"
 #include "cos/conditional_writes.h"
+#include "local/names/index.h"
+#include "pailfs/base/stop.h"
 #include "pailfs/cos/client.h"
+#include "runtime/executor.h"
 #include "vfs/types.h"
 
 namespace pail::vfs {
@@ -31,27 +31,27 @@ struct UploadJob {
 struct Uploaded {
   cos::ETag etag;
   std::vector<std::uint64_t> checksums;  // XXH3 of the file's blocks, for the block cache
-  cache::WriteWindow window;             // when the store wrote it
+  local::WriteWindow window;             // when the store wrote it
 };
 
 // Thread-safe; jobs of one inode one after the other.
 class Uploader {
  public:
   // `parallel` parts are on their way at a time; uploads at the same time take turns, part by part.
-  Uploader(cache::Index& index, cos::Client& store, std::string bucket, ByteCount part_size, unsigned parallel);
+  Uploader(local::Index& index, cos::Client& store, std::string bucket, ByteCount part_size, unsigned parallel);
 
   // When it returns a value the object is in the bucket, with this content.
   // Before an object may come into being its ETag is recorded as attempted with the inode, since an error does not say
   // that nothing was stored.
   // Errors: ESTALE somebody else wrote the key in the meantime; EFBIG; EINTR; what the store says. A multipart upload
   // that failed stays recorded, and a later call for the same content goes on with it.
-  Result<Uploaded> upload(const UploadJob& job, const std::stop_token& stop);
+  Result<Uploaded> upload(const UploadJob& job, const StopToken& stop);
   // Stores a small object under a key that must be free. Errors: EEXIST it is not.
   Result<Uploaded> create(const std::string& key, const std::string& body, const cos::ObjectHeaders& headers,
-                          const std::stop_token& stop);
+                          const StopToken& stop);
   // Aborts the recorded upload of the inode, if there is one. What cannot be aborted stays in the bucket, and the log
   // says so. Errors: EINTR, and it stays recorded.
-  Result<Unit> abandon(InodeNumber number, const std::stop_token& stop);
+  Result<Unit> abandon(InodeNumber number, const StopToken& stop);
 
   std::uint64_t bytes_uploaded() const { return uploaded_; }
 
@@ -59,15 +59,14 @@ class Uploader {
   struct Part;
   class Parts;
 
-  Result<Uploaded> put(UploadJob job, const std::stop_token& stop);
-  Result<Uploaded> multipart(UploadJob job, const std::stop_token& stop);
-  Result<cache::UploadRecord> begin(const UploadJob& job, const std::stop_token& stop);
-  Result<cache::UploadRecord> begin_replacing(UploadJob& job, const std::stop_token& stop);
-  Result<std::vector<Part>> send_parts(const UploadJob& job, const cache::UploadRecord& upload,
-                                       const std::stop_token& stop);
+  Result<Uploaded> put(UploadJob job, const StopToken& stop);
+  Result<Uploaded> multipart(UploadJob job, const StopToken& stop);
+  Result<local::UploadRecord> begin(const UploadJob& job, const StopToken& stop);
+  Result<local::UploadRecord> begin_replacing(UploadJob& job, const StopToken& stop);
+  Result<std::vector<Part>> send_parts(const UploadJob& job, const local::UploadRecord& upload, const StopToken& stop);
   using SendPart = std::function<Result<Part>(Part)>;
   void send_next(const std::shared_ptr<Parts>& parts, const SendPart& send);
-  Result<Part> send_part(const UploadJob& job, const cos::UploadId& upload, Part part, const std::stop_token& stop);
+  Result<Part> send_part(const UploadJob& job, const cos::UploadId& upload, Part part, const StopToken& stop);
   Result<Unit> announce(const UploadJob& job, const std::string& etag);
   // A refused precondition may be our own earlier success. Done: the object is what was sent, as `etag` tells. Again:
   // it is what an earlier upload of ours sent, and may be replaced.
@@ -80,14 +79,14 @@ class Uploader {
   auto with_conditions(cos::ConditionalWrites& kind, const UploadJob& job, const cos::CallContext& context,
                        const Write& write);
 
-  cache::Index& index_;
+  local::Index& index_;
   cos::Client& store_;
   const std::string bucket_;
   const ByteCount part_size_;
   const unsigned parallel_;
   std::atomic<std::uint64_t> uploaded_{0};
   cos::ConditionalWrites puts_{"PUT"}, begins_{"the begin of an upload"}, completes_{"the end of an upload"};
-  Executor senders_;
+  runtime::Executor senders_;
 };
 
 }  // namespace pail::vfs

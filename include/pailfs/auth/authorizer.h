@@ -3,13 +3,13 @@
 
 #include <chrono>
 #include <memory>
-#include <stop_token>
 #include <string>
 #include <string_view>
 
 #include "pailfs/auth/credentials.h"
 #include "pailfs/base/clock.h"
 #include "pailfs/base/result.h"
+#include "pailfs/base/stop.h"
 #include "pailfs/http/client.h"
 #include "pailfs/http/message.h"
 
@@ -38,11 +38,11 @@ class Authorizer {
   // x-amz-*, ibm-*, content-*, range and if-* headers are signed. May wait for a token, so not on a network thread.
   // Errors: EACCES the key is unknown or locked, with the text of the token service; ETIMEDOUT, ECONNREFUSED,
   // EHOSTUNREACH, ... no token could be had; ECANCELED `stop`; EDEADLK waiting is needed on a network thread.
-  virtual Result<Unit> authorize(http::Request& request, const PayloadHash& payload, std::stop_token stop = {}) = 0;
+  virtual Result<Unit> authorize(http::Request& request, const PayloadHash& payload, StopToken stop = {}) = 0;
 
   // After 401 or 403 to `refused`: true when other credentials are at hand now, so that one more attempt makes sense.
   // May wait for a token. At most one new token a minute is fetched for this reason.
-  virtual bool refresh_after_refusal(const http::Request& refused, std::stop_token stop = {}) = 0;
+  virtual bool refresh_after_refusal(const http::Request& refused, StopToken stop = {}) = 0;
 
   // Tells the server's time (its Date header), to correct signatures for a wrong local clock. Differences below
   // 30 seconds are noise. True when the correction changed, so that an attempt refused for skew is worth repeating.

@@ -20,12 +20,12 @@
 #include <chrono>
 #include <memory>
 #include <optional>
-#include <stop_token>
 #include <string>
 #include <string_view>
 #include <utility>
 
 #include "pailfs/auth/authorizer.h"
+#include "pailfs/base/stop.h"
 #include "pailfs/cos/fault.h"
 #include "pailfs/cos/types.h"
 #include "pailfs/http/budget.h"
@@ -58,9 +58,9 @@ inline constexpr std::chrono::milliseconds kProbeTime{5'000};
 // Who may end a call, and how much it tries. A stop token alone will do.
 struct CallContext {
   CallContext() = default;
-  CallContext(std::stop_token ends, Effort tries = Effort::probe) : stop(std::move(ends)), effort(tries) {}
+  CallContext(StopToken ends, Effort tries = Effort::probe) : stop(std::move(ends)), effort(tries) {}
 
-  std::stop_token stop;
+  StopToken stop;
   Effort effort = Effort::probe;
   std::shared_ptr<http::Budget> budget;  // of a larger operation that the call is part of; null: its own
 };
@@ -144,7 +144,6 @@ class Client {
 
 // Where a bucket is, as a provisioning code, looked up among all buckets of the service instance: explains no_bucket
 // from an endpoint of another location. None when the instance has no such bucket or the store does not tell locations.
-Result<std::optional<std::string>> find_bucket_location(Client& client, std::string_view bucket,
-                                                        std::stop_token stop = {});
+Result<std::optional<std::string>> find_bucket_location(Client& client, std::string_view bucket, StopToken stop = {});
 
 }  // namespace pail::cos

@@ -4,11 +4,11 @@
 #include <functional>
 #include <memory>
 #include <span>
-#include <stop_token>
 #include <string>
 
 #include "pailfs/base/bytes.h"
 #include "pailfs/base/result.h"
+#include "pailfs/base/stop.h"
 #include "pailfs/http/message.h"
 
 namespace pail::http {
@@ -29,7 +29,7 @@ class ResponseHandler {
 // What becomes of a request whose caller leaves before the answer.
 struct LateAnswer {
   std::function<void(const Response&)> take;  // gets a response that comes whole, of any status, on a network thread
-  std::stop_token end;                        // ends the request, whether or not its caller waits
+  StopToken end;                              // ends the request, whether or not its caller waits
 };
 
 enum class TlsVerification { full, none };
@@ -57,16 +57,16 @@ class Client {
 
   // Queues a request and returns at once; everything else reaches `handler`, also errors of the request itself.
   // `stop` ends the transfer with ECANCELED wherever it is.
-  void start(Request request, std::shared_ptr<ResponseHandler> handler, std::stop_token stop = {});
+  void start(Request request, std::shared_ptr<ResponseHandler> handler, StopToken stop = {});
 
   // Sends a request and waits for the whole response, of any status. Not from a network thread (EDEADLK).
   // Errors: ETIMEDOUT a deadline passed; EHOSTUNREACH the host's name is not known or no way leads there;
   // ECONNREFUSED; ECONNRESET the connection broke or the body ended early; EPROTO TLS failed, the certificate is not
   // trusted, or the answer is not HTTP; EMSGSIZE the answer is larger than the request allows; ECANCELED `stop`;
   // EINVAL the request cannot be sent; or what BodySource::read_at() returned.
-  Result<Response> send(Request request, std::stop_token stop = {});
+  Result<Response> send(Request request, StopToken stop = {});
   // As send(), but `leave` ends only the wait, with ECANCELED: what was sent goes on.
-  Result<Response> send(Request request, const std::stop_token& leave, LateAnswer late);
+  Result<Response> send(Request request, const StopToken& leave, LateAnswer late);
 
   // True on a thread of this client, where nothing may block.
   bool on_network_thread() const;

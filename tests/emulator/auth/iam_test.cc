@@ -7,6 +7,7 @@
 
 #include "fake_clock.h"
 #include "pailfs/auth/authorizer.h"
+#include "pailfs/base/stop.h"
 #include "tiny_server.h"
 
 namespace pail::auth {
@@ -171,11 +172,11 @@ TEST_F(TokenService, GivesANewTokenAfterARefusalOnceAMinute) {
 
 TEST_F(TokenService, WaitEndsWhenTheRequestIsCancelled) {
   hold_ = true;
-  std::stop_source stop;
+  StopSource stop;
   auto done = std::async(std::launch::async, [&] {
     http::Request request;
     request.url = "https://s3.example/";
-    return errnum_of(authorizer_->authorize(request, PayloadHash::unsigned_payload(), stop.get_token()));
+    return errnum_of(authorizer_->authorize(request, PayloadHash::unsigned_payload(), stop.token()));
   });
   ASSERT_TRUE(server_.wait_for("asked"));
   stop.request_stop();
@@ -185,11 +186,11 @@ TEST_F(TokenService, WaitEndsWhenTheRequestIsCancelled) {
 
 TEST_F(TokenService, MayOutliveItsAuthorizer) {
   hold_ = true;
-  std::stop_source stop;
+  StopSource stop;
   auto done = std::async(std::launch::async, [&] {
     http::Request request;
     request.url = "https://s3.example/";
-    return errnum_of(authorizer_->authorize(request, PayloadHash::unsigned_payload(), stop.get_token()));
+    return errnum_of(authorizer_->authorize(request, PayloadHash::unsigned_payload(), stop.token()));
   });
   ASSERT_TRUE(server_.wait_for("asked"));
   stop.request_stop();

@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "cli/connect.h"
 #include "emulator/emulator.h"
+#include "pailfs/base/stop.h"
 
 namespace pail::cli {
 namespace {
@@ -66,7 +67,7 @@ class Probe : public ::testing::Test {
     return probe_bucket(*connection.store, connection.endpoint.url, Source{bucket, prefix});
   }
 
-  Result<Unit> exchange_key(const std::string& endpoint, const Secret& secret, std::stop_token stop) {
+  Result<Unit> exchange_key(const std::string& endpoint, const Secret& secret, StopToken stop) {
     const auth::IamApiKey key{secret, "crn:v1:x", endpoint};
     PAIL_TRY(const Connection connection, connect(options_, {}, {.credentials = key}, Patience::probing));
     return probe_token(*connection.authorizer, key, std::move(stop));
@@ -117,9 +118,9 @@ TEST_F(Probe, ExchangesAnApiKeyForAToken) {
   EXPECT_TRUE(exchange_key(server_->iam_url(), server_->credentials().api_key, {}));
 }
 TEST_F(Probe, NamesTheIamEndpointThatGivesNoToken) {
-  std::stop_source late;
+  StopSource late;
   late.request_stop();
-  const auto outcome = exchange_key("http://127.0.0.1:1/identity/token", Secret("guess"), late.get_token());
+  const auto outcome = exchange_key("http://127.0.0.1:1/identity/token", Secret("guess"), late.token());
   expect_refusal(outcome, ECANCELED, "the IAM endpoint http://127.0.0.1:1/identity/token gave no token");
   EXPECT_THAT(outcome.error().context, HasSubstr("-o iam_endpoint=URL"));
 }

@@ -7,10 +7,10 @@
 
 #include "base/encoding.h"
 #include "base/file.h"
-#include "cache/staging.h"
 #include "cli/connect.h"
 #include "cli/recover_command.h"
 #include "emulator/emulator.h"
+#include "local/staging/staging.h"
 
 namespace pail::cli {
 namespace {
@@ -18,7 +18,7 @@ namespace {
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
-constexpr cache::InodeNumber kNumber = 12;
+constexpr local::InodeNumber kNumber = 12;
 
 // The command beside an emulator, on kept files that the cache layer made.
 class Recover : public ::testing::Test {
@@ -40,9 +40,9 @@ class Recover : public ::testing::Test {
     std::filesystem::remove_all(directory_);
   }
 
-  cache::KeptDescription about(const std::string& key) {
-    cache::KeptDescription about;
-    about.reason = cache::KeptReason::conflict;
+  local::KeptDescription about(const std::string& key) {
+    local::KeptDescription about;
+    about.reason = local::KeptReason::conflict;
     about.endpoint = server_->url();
     about.bucket = "demo";
     about.key = key;
@@ -54,8 +54,8 @@ class Recover : public ::testing::Test {
   }
 
   // Keeps `text`, written at the begin of a base of `base` bytes. Returns the ID.
-  std::string keep(std::string_view text, const cache::KeptDescription& about, std::uint64_t base = 0) {
-    auto area = cache::StagingArea::open(directory_ / "cache/view/staging", ByteCount{0});
+  std::string keep(std::string_view text, const local::KeptDescription& about, std::uint64_t base = 0) {
+    auto area = local::StagingArea::open(directory_ / "cache/view/staging", ByteCount{0});
     auto file = (*area)->create(kNumber, ByteCount{base});
     EXPECT_TRUE((*file)->write({}, bytes_of(text)));
     EXPECT_TRUE((*area)->set_aside(kNumber, about));
@@ -89,7 +89,7 @@ class Recover : public ::testing::Test {
     const auto content = store()->get_object("demo", key, 1_MiB);
     return content ? *content : "<none>";
   }
-  bool anything_kept() { return !cache::kept_files(directory_ / "cache/view").empty(); }
+  bool anything_kept() { return !local::kept_files(directory_ / "cache/view").empty(); }
 
   std::filesystem::path directory_;
   std::unique_ptr<emulator::Emulator> server_;

@@ -3,6 +3,7 @@
 #include <thread>
 
 #include "emulator_fixture.h"
+#include "pailfs/base/stop.h"
 
 namespace pail::cos {
 namespace {
@@ -38,14 +39,14 @@ TEST_F(Faults, TheBudgetEndsTheAttemptsAndTheErrorCountsThem) {
 
 TEST_F(Faults, AStopWhileWaitingForARetryIsEintr) {
   server_->add_fault({.operations = {"PutObject"}, .retry_after_seconds = 30});
-  std::stop_source stop;
+  StopSource stop;
   std::jthread stopper([&] {
     while (server_.requests("PutObject") == 0) std::this_thread::yield();
     stop.request_stop();
   });
   PutRequest request;
   request.key = "a";
-  EXPECT_EQ(errnum_of(store().put_object("bucket", request, stop.get_token())), EINTR);
+  EXPECT_EQ(errnum_of(store().put_object("bucket", request, stop.token())), EINTR);
 }
 
 TEST_F(Faults, BytesDamagedOnTheirWayAreSentAgain) {
@@ -104,9 +105,9 @@ TEST_F(Uploads, ACompletionThatIsInDoubtAndOverwrittenIsAnError) {
 
 TEST_F(Uploads, AClientThatEndsDoesNotWaitForABeginThatNobodyWaitsFor) {
   server_->add_fault({.operations = {"CreateMultipartUpload"}, .kind = FaultKind::stall, .time = FaultTime::after});
-  std::stop_source stop;
-  auto beginning = std::async(
-      std::launch::async, [&] { return errnum_of(store().create_upload("bucket", "big", {}, {}, stop.get_token())); });
+  StopSource stop;
+  auto beginning = std::async(std::launch::async,
+                              [&] { return errnum_of(store().create_upload("bucket", "big", {}, {}, stop.token())); });
   const auto is_open = [&] { return store().list_uploads("bucket", "", "", "")->uploads.size() == 1; };
   while (!is_open()) std::this_thread::yield();
   stop.request_stop();

@@ -2,6 +2,7 @@
 #include <thread>
 
 #include "emulator_fixture.h"
+#include "pailfs/base/stop.h"
 
 namespace pail::cos {
 namespace {
@@ -103,10 +104,10 @@ TEST_F(Reads, AServerThatIsBusyIsAskedAgain) {
 
 TEST_F(Reads, AStopWhileWaitingForARetryEndsTheRead) {
   server_->add_fault({.operations = {"GetObject"}, .kind = FaultKind::status, .retry_after_seconds = 30});
-  std::stop_source stop;
+  StopSource stop;
   const auto collector = std::make_shared<Collector>();
   store().get_object_async({.bucket = "bucket", .key = "big", .range = {ByteOffset{0}, ByteOffset{kSize}}}, collector,
-                           stop.get_token());
+                           stop.token());
   while (server_.requests("GetObject") == 0) std::this_thread::yield();
   stop.request_stop();
   EXPECT_EQ(errnum_of(collector->wait()), EINTR);

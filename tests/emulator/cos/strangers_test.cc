@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "emulator_fixture.h"
+#include "pailfs/base/stop.h"
 #include "tiny_server.h"
 
 namespace pail::cos {
@@ -315,7 +316,7 @@ TEST_F(DownTest, TheNextCallFailsAfterOneAttempt) {
 TEST_F(DownTest, ACallThatAsksForItGetsAllAttempts) {
   busy_ = true;
   const int before = server_.noted("asked");
-  const auto put = store().put_object("bucket", {.key = "a"}, {std::stop_token(), Effort::full});
+  const auto put = store().put_object("bucket", {.key = "a"}, {StopToken(), Effort::full});
   EXPECT_EQ(fault_of(put), Fault::busy);
   EXPECT_GT(server_.noted("asked"), before + 1);
 }

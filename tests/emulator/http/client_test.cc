@@ -1,4 +1,5 @@
 #include "pailfs/http/client.h"
+#include "pailfs/base/stop.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -420,14 +421,14 @@ TEST(HttpClient, CancelsAnActiveAWaitingAndANewTransfer) {
   ClientOptions options;
   options.connections_per_host = 1;
   const auto client = make_client(options);
-  std::stop_source stop;
+  StopSource stop;
   const auto active = std::make_shared<Recorder>(), waiting = std::make_shared<Recorder>(),
              late = std::make_shared<Recorder>();
-  client->start(get(server.url()), active, stop.get_token());
-  client->start(get(server.url()), waiting, stop.get_token());
+  client->start(get(server.url()), active, stop.token());
+  client->start(get(server.url()), waiting, stop.token());
   ASSERT_TRUE(server.wait_for("connected"));
   stop.request_stop();
-  client->start(get(server.url()), late, stop.get_token());
+  client->start(get(server.url()), late, stop.token());
   EXPECT_EQ(active->errnum(), ECANCELED);
   EXPECT_EQ(waiting->errnum(), ECANCELED);
   EXPECT_EQ(late->errnum(), ECANCELED);
@@ -440,8 +441,8 @@ TEST(HttpClient, SendReturnsSoonAfterCancellation) {
     connection.wait_until_closed();
   });
   const auto client = make_client();
-  std::stop_source stop;
-  auto reply = std::async(std::launch::async, [&] { return client->send(get(server.url()), stop.get_token()); });
+  StopSource stop;
+  auto reply = std::async(std::launch::async, [&] { return client->send(get(server.url()), stop.token()); });
   ASSERT_TRUE(server.wait_for("connected"));
   stop.request_stop();
   EXPECT_EQ(errnum_of(reply.get()), ECANCELED);

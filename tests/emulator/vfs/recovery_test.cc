@@ -2,7 +2,7 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 
-#include "cache/kept.h"
+#include "local/staging/kept.h"
 #include "vfs_fixture.h"
 
 namespace pail::vfs {
@@ -69,13 +69,13 @@ TEST_F(RecoveryTest, AKeptFileIsDescribed) {
   ASSERT_TRUE(fs_->write(request(), number, handle, {1'000'000}, bytes("ours")));
   put("dir/big", ramp(3'000'000, 9));
   EXPECT_EQ(errnum_of(fs_->flush(request(), number, handle)), ESTALE);
-  const auto files = cache::kept_files(options_.cache_directory);
+  const auto files = local::kept_files(options_.cache_directory);
   ASSERT_TRUE(files.size() == 1 && files[0].description);
-  const cache::KeptDescription& about = *files[0].description;
+  const local::KeptDescription& about = *files[0].description;
   EXPECT_EQ(about.endpoint, server_->url());
   EXPECT_EQ(about.bucket, kBucket);
   EXPECT_EQ(about.key, "dir/big");
-  EXPECT_EQ(about.reason, cache::KeptReason::conflict);
+  EXPECT_EQ(about.reason, local::KeptReason::conflict);
   EXPECT_NE(about.error, "");
   EXPECT_EQ(about.number, number);
   EXPECT_EQ(about.permissions, 0644u);

@@ -13,6 +13,7 @@
 #include <set>
 #include <thread>
 
+#include "pailfs/base/stop.h"
 #include "vfs_fixture.h"
 
 namespace pail::vfs {
@@ -145,7 +146,7 @@ class RenameOntoAWrittenFileTest : public RenameTest {
     });
     await_requests("PutObject", 3);
   }
-  int rename_while_it_is_written(const std::stop_token& stop = {}) {
+  int rename_while_it_is_written(const StopToken& stop = {}) {
     Request asked = request();
     asked.stop = stop;
     auto renaming = std::async(std::launch::async, [this, asked] {
@@ -546,9 +547,9 @@ TEST_F(RenameTest, OfADirectoryThatIsInterruptedWhileItDeletesGoesOnDeleting) {
   put("src/1", "one");
   look("src/1");
   hold("DeleteObjects");
-  std::stop_source stop;
+  StopSource stop;
   Request asked = request();
-  asked.stop = stop.get_token();
+  asked.stop = stop.token();
   auto renaming = std::async(std::launch::async, [&] {
     return errnum_of(fs_->rename(asked, kRootInode, "src", kRootInode, "dst", RenameMode::replace));
   });
@@ -931,9 +932,9 @@ TEST_F(RenameTest, ThatWaitsForAnotherCanBeInterrupted) {
   hold("CopyObject", "x/");
   auto first = rename_meanwhile(outer);
   await_requests("CopyObject", 1);
-  std::stop_source stop;
+  StopSource stop;
   Request asked = request();
-  asked.stop = stop.get_token();
+  asked.stop = stop.token();
   auto second = std::async(std::launch::async, [&] {
     return errnum_of(fs_->rename(asked, inner.parent, "b", inner.new_parent, "c", RenameMode::replace));
   });

@@ -8,8 +8,9 @@
 #include <future>
 #include <thread>
 
-#include "cache/index.h"
+#include "local/names/index.h"
 #include "manual_clock.h"
+#include "pailfs/base/stop.h"
 #include "vfs_fixture.h"
 
 namespace pail::vfs {
@@ -297,11 +298,11 @@ TEST_F(TruthTest, AnInodeThatDoesNotHaveTheNameThatLeadsToItIsListedAgain) {
   const InodeNumber one = look("a/one"), a = look("a");
   fs_.reset();
   {
-    auto index = cache::Index::open(options_.cache_directory / "index", std::string(kBucket) + "/");
+    auto index = local::Index::open(options_.cache_directory / "index", std::string(kBucket) + "/");
     ASSERT_TRUE(index) << index.error().context;
     auto change = (*index)->write();
-    ASSERT_TRUE(change->update(one, [](cache::InodeRecord& record) { record.name = "other"; }));
-    ASSERT_TRUE(change->update(a, [](cache::InodeRecord& record) { record.parent = 77; }));
+    ASSERT_TRUE(change->update(one, [](local::InodeRecord& record) { record.name = "other"; }));
+    ASSERT_TRUE(change->update(a, [](local::InodeRecord& record) { record.parent = 77; }));
     ASSERT_TRUE(change->commit());
   }
   resume();
@@ -428,9 +429,9 @@ TEST_F(TruthTest, AWriteThatWaitsForTheEndOfAHalfMadeUploadCanBeInterrupted) {
   EXPECT_EQ(flush(file), EACCES);
   server_->clear_faults();
   server_->add_fault({.operations = {"AbortMultipartUpload"}, .kind = FaultKind::stall});
-  std::stop_source stop;
+  StopSource stop;
   Request asked = request();
-  asked.stop = stop.get_token();
+  asked.stop = stop.token();
   auto writing = std::async(std::launch::async, [&, file] {
     return errnum_of(fs_->write(asked, file.number, file.handle, {0}, bytes("X")));
   });
@@ -452,9 +453,9 @@ TEST_F(TruthTest, AnInterruptedUploadOfAHugeFileHoldsNobodyUp) {
   const auto [number, handle] = create("huge");
   ASSERT_EQ(write_to({number, handle}, "end", 12'000'000'000), 0);  // almost all of it is a hole
   server_->add_fault({.operations = {"UploadPart"}});
-  std::stop_source stop;
+  StopSource stop;
   Request asked = request();
-  asked.stop = stop.get_token();
+  asked.stop = stop.token();
   auto closing = std::async(std::launch::async, [&, number = number, handle = handle] {
     return errnum_of(fs_->flush(asked, number, handle));
   });

@@ -3,6 +3,7 @@
 #include <future>
 #include <thread>
 
+#include "pailfs/base/stop.h"
 #include "vfs_fixture.h"
 
 namespace pail::vfs {
@@ -32,7 +33,7 @@ class UploaderTest : public VfsTest {
     EXPECT_TRUE(written) << written.error().context;
     return {number, handle};
   }
-  std::future<int> flush_beside(Handle file, const std::stop_token& stop = {}) {
+  std::future<int> flush_beside(Handle file, const StopToken& stop = {}) {
     Request asked = request();
     asked.stop = stop;
     return std::async(std::launch::async,
@@ -67,10 +68,10 @@ TEST_F(UploaderTest, AnInterruptedUploadDoesNotWaitForThePartOfAnotherOne) {
   const Handle first = zeros("first", 10_MiB);
   const Handle second = zeros("second", 10_MiB);
   server_->add_fault({.operations = {"UploadPart"}, .kind = FaultKind::stall});
-  std::stop_source stop_first, stop_second;
-  auto closing_first = flush_beside(first, stop_first.get_token());
+  StopSource stop_first, stop_second;
+  auto closing_first = flush_beside(first, stop_first.token());
   await_open_uploads(1);
-  auto closing_second = flush_beside(second, stop_second.get_token());
+  auto closing_second = flush_beside(second, stop_second.token());
   await_open_uploads(2);
   stop_second.request_stop();
   EXPECT_EQ(closing_second.wait_for(20s), std::future_status::ready);
@@ -90,8 +91,8 @@ TEST_F(UploaderTest, AnUploadWhoseBeginWasInterruptedDoesNotStayInTheBucket) {
                       .time = FaultTime::after,
                       .times = 1,
                       .stall_time = 3s});
-  std::stop_source stop;
-  auto closing = flush_beside(file, stop.get_token());
+  StopSource stop;
+  auto closing = flush_beside(file, stop.token());
   await_open_uploads(1);
   stop.request_stop();
   EXPECT_EQ(closing.get(), EINTR);

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <atomic>
 
+#include "pailfs/base/stop.h"
 #include "pailfs/cos/client.h"
 #include "store_suite.h"
 
@@ -369,11 +370,11 @@ TEST_F(Operations, AWrongSecretIsRefused) {
 
 TEST_F(Operations, AStopEndsARead) {
   ASSERT_EQ(why(put("big", ramp(4 << 20))), "");
-  std::stop_source stop;
+  StopSource stop;
   stop.request_stop();
   const auto collector = std::make_shared<Collector>();
   store().get_object_async({.bucket = bucket_, .key = "big", .range = {ByteOffset{0}, ByteOffset{4 << 20}}}, collector,
-                           stop.get_token());
+                           stop.token());
   EXPECT_EQ(errnum_of(collector->wait()), EINTR);
   const auto refusing = std::make_shared<Collector>();
   refusing->stop_after = 1;

@@ -14,6 +14,7 @@
 
 #include "base/file.h"
 #include "base/mutex.h"
+#include "pailfs/base/stop.h"
 
 namespace pail::fuse::test {
 namespace {
@@ -249,11 +250,11 @@ class DirectoryFileSystem : public vfs::FileSystem {
     return number;
   }
 
-  static void answer_when_interrupted(const std::stop_token& stop, vfs::ReadReply reply) {
+  static void answer_when_interrupted(const StopToken& stop, vfs::ReadReply reply) {
     std::thread([stop, reply = std::move(reply)] {
       Mutex mutex;
       CondVar changed;
-      const std::stop_callback wake(stop, [&] {
+      const StopCallback wake(stop, [&] {
         const MutexLock lock(mutex);
         changed.notify_all();
       });

@@ -11,13 +11,15 @@
 #include <random>
 #include <thread>
 
+#include "../temporary_directory.h"
 #include "base/checksum.h"
 #include "base/encoding.h"
 #include "base/file.h"
-#include "temporary_directory.h"
 
 namespace pail::cache {
 namespace {
+
+using local::Index;
 
 ObjectVersion object_of(std::string key, ByteCount size) {
   return {std::move(key), "\"etag\"", size};

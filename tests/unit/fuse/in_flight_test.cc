@@ -1,4 +1,5 @@
 #include "fuse/in_flight.h"
+#include "pailfs/base/stop.h"
 
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -60,7 +61,7 @@ TEST(InFlight, ACallerThatGoesAfterItsInterruptStopsItsRequest) {
   });
   const auto token = requests.begin(2, caller.get_future().get());
   std::promise<void> stopped;
-  const std::stop_callback note(token, [&] { stopped.set_value(); });
+  const StopCallback note(token, [&] { stopped.set_value(); });
   requests.interrupt(2);
   EXPECT_FALSE(token.stop_requested());
   go.set_value();
@@ -70,7 +71,7 @@ TEST(InFlight, ACallerThatGoesAfterItsInterruptStopsItsRequest) {
 TEST(InFlight, StoppingAllStopsWhatIsThereAndWhatComes) {
   InFlight requests;
   const auto token = requests.begin(2, gettid());
-  const std::stop_callback answer(token, [&] { requests.end(2); });
+  const StopCallback answer(token, [&] { requests.end(2); });
   requests.stop_all();
   EXPECT_TRUE(token.stop_requested());
   EXPECT_TRUE(requests.wait_until_empty(std::chrono::milliseconds(0)));
@@ -80,7 +81,7 @@ TEST(InFlight, StoppingAllStopsWhatIsThereAndWhatComes) {
 TEST(InFlight, AStopCallbackMayAnswerTheRequest) {
   InFlight requests;
   const auto token = requests.begin(2, kUnseen);
-  const std::stop_callback answer(token, [&] { requests.end(2); });
+  const StopCallback answer(token, [&] { requests.end(2); });
   requests.interrupt(2);
   EXPECT_TRUE(requests.wait_until_empty(std::chrono::milliseconds(0)));
 }

@@ -5,8 +5,8 @@
 namespace pail::vfs {
 namespace {
 
-using cache::FileType;
-using cache::InodeRecord;
+using local::FileType;
+using local::InodeRecord;
 using testing::Contains;
 using testing::Field;
 using testing::IsEmpty;

@@ -1,4 +1,5 @@
 #include "vfs/tree_gate.h"
+#include "pailfs/base/stop.h"
 
 #include <gtest/gtest.h>
 #include <stdlib.h>
@@ -10,12 +11,12 @@
 namespace pail::vfs {
 namespace {
 
-using cache::InodeNumber;
+using local::InodeNumber;
 
-std::stop_token stopped() {
-  std::stop_source source;
+StopToken stopped() {
+  StopSource source;
   source.request_stop();
-  return source.get_token();
+  return source.token();
 }
 
 // The tree  / -> a (2) -> b (3) -> file (4)  and  / -> c (5).
@@ -27,21 +28,21 @@ class TreeGateTest : public testing::Test {
     std::string pattern = (std::filesystem::temp_directory_path() / "pailfs-gate-XXXXXX").string();
     ASSERT_NE(mkdtemp(pattern.data()), nullptr);
     directory_ = pattern;
-    auto opened = cache::Index::open(directory_ / "index", "test");
+    auto opened = local::Index::open(directory_ / "index", "test");
     ASSERT_TRUE(opened) << opened.error().context;
     index_ = std::move(*opened);
     auto change = index_->write();
     const auto add = [&](InodeNumber number, InodeNumber parent) {
-      cache::InodeRecord record;
+      local::InodeRecord record;
       record.number = number;
       record.parent = parent;
       record.name = std::to_string(number);
       change->put(record);
     };
-    add(kA, cache::kRootInode);
+    add(kA, local::kRootInode);
     add(kB, kA);
     add(kFile, kB);
-    add(kC, cache::kRootInode);
+    add(kC, local::kRootInode);
     ASSERT_TRUE(change->commit());
     gate_.emplace(*index_);
   }
@@ -54,19 +55,19 @@ class TreeGateTest : public testing::Test {
 
   int enter(InodeNumber number) { return errnum_of(gate_->enter({number}, stopped())); }
   // Closes the gate for an inode with the name that leads to it.
-  Result<TreeGate::Closure> closed(InodeNumber number, const std::stop_token& stop = {}) {
+  Result<TreeGate::Closure> closed(InodeNumber number, const StopToken& stop = {}) {
     const auto record = index_->read()->inode(number);
     return gate_->close({{record->parent, record->name}}, {number}, stop);
   }
   int close(InodeNumber number) { return errnum_of(closed(number, stopped())); }
   void move(InodeNumber number, InodeNumber parent) {
     auto change = index_->write();
-    ASSERT_TRUE(change->update(number, [&](cache::InodeRecord& record) { record.parent = parent; }));
+    ASSERT_TRUE(change->update(number, [&](local::InodeRecord& record) { record.parent = parent; }));
     ASSERT_TRUE(change->commit());
   }
 
   std::filesystem::path directory_;
-  std::unique_ptr<cache::Index> index_;
+  std::unique_ptr<local::Index> index_;
   std::optional<TreeGate> gate_;
 };
 
@@ -89,7 +90,7 @@ TEST_F(TreeGateTest, AClosedDirectoryLeavesTheRestAlone) {
   const auto alone = closed(kA);
   ASSERT_TRUE(alone);
   EXPECT_EQ(enter(kC), 0);
-  EXPECT_EQ(enter(cache::kRootInode), 0);
+  EXPECT_EQ(enter(local::kRootInode), 0);
   EXPECT_EQ(close(kC), 0);
 }
 
@@ -122,7 +123,7 @@ TEST_F(TreeGateTest, ADirectoryKeepsItsPlaceWhileOneInItIsRenamed) {
 }
 
 TEST_F(TreeGateTest, TheTargetOfARenameKeepsItsPlaceToo) {
-  const auto alone = gate_->close({{cache::kRootInode, "5"}, {kB, "new"}}, {kC}, {});
+  const auto alone = gate_->close({{local::kRootInode, "5"}, {kB, "new"}}, {kC}, {});
   ASSERT_TRUE(alone);
   EXPECT_EQ(close(kA), EINTR);
   EXPECT_EQ(close(kB), EINTR);
@@ -137,15 +138,15 @@ TEST_F(TreeGateTest, ANameIsKeptWhetherItLeadsSomewhereOrNot) {
 }
 
 TEST_F(TreeGateTest, NothingGoesIntoItself) {
-  EXPECT_EQ(errnum_of(gate_->close({{cache::kRootInode, "2"}, {kB, "new"}}, {kA}, {})), EINVAL);
+  EXPECT_EQ(errnum_of(gate_->close({{local::kRootInode, "2"}, {kB, "new"}}, {kA}, {})), EINVAL);
   EXPECT_EQ(enter(kFile), 0);
 }
 
 TEST_F(TreeGateTest, WhoWouldMakeACycleIsToldAfterTheOtherOneIsThrough) {
-  auto alone = gate_->close({{cache::kRootInode, "2"}, {kC, "a"}}, {kA}, {});
+  auto alone = gate_->close({{local::kRootInode, "2"}, {kC, "a"}}, {kA}, {});
   ASSERT_TRUE(alone);
   auto other = std::async(std::launch::async, [&] {
-    return errnum_of(gate_->close({{cache::kRootInode, "5"}, {kA, "c"}}, {kC}, {}));
+    return errnum_of(gate_->close({{local::kRootInode, "5"}, {kA, "c"}}, {kC}, {}));
   });
   move(kA, kC);
   alone->open();

@@ -1,4 +1,5 @@
 #include "vfs/turns.h"
+#include "pailfs/base/stop.h"
 
 #include <gtest/gtest.h>
 
@@ -9,10 +10,10 @@
 namespace pail::vfs {
 namespace {
 
-std::stop_token stopped() {
-  std::stop_source source;
+StopToken stopped() {
+  StopSource source;
   source.request_stop();
-  return source.get_token();
+  return source.token();
 }
 
 TEST(Turns, OfDifferentInodesAreIndependent) {
@@ -66,8 +67,8 @@ TEST(Turns, AWaiterCanGiveUp) {
   Turns turns;
   const auto held = turns.take(7, {});
   ASSERT_TRUE(held);
-  std::stop_source source;
-  auto waiter = std::async(std::launch::async, [&] { return errnum_of(turns.take(7, source.get_token())); });
+  StopSource source;
+  auto waiter = std::async(std::launch::async, [&] { return errnum_of(turns.take(7, source.token())); });
   source.request_stop();
   EXPECT_EQ(waiter.get(), EINTR);
 }

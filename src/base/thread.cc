@@ -1,0 +1,55 @@
+#include "base/thread.h"
+
+#include <pthread.h>
+
+#include <string>
+
+#include "base/mutex.h"
+#include "pailfs/base/clock.h"
+
+namespace pail {
+namespace {
+
+void name_this_thread(const std::string& name) {
+  pthread_setname_np(pthread_self(), name.c_str());
+}
+
+}  // namespace
+
+Thread::Thread(std::string_view name, std::function<void()> run)
+    : Thread(name, [run = std::move(run)](const StopToken&) { run(); }) {}
+
+Thread::Thread(std::string_view name, std::function<void(const StopToken&)> run)
+    : thread_([name = std::string(name), run = std::move(run), stop = stop_.token()] {
+        name_this_thread(name);
+        run(stop);
+      }) {}
+
+Thread& Thread::operator=(Thread&& other) noexcept {
+  if (this == &other) return *this;
+  end();
+  stop_ = std::move(other.stop_);
+  thread_ = std::move(other.thread_);
+  return *this;
+}
+
+void Thread::end() {
+  if (!thread_.joinable()) return;
+  stop_.request_stop();
+  thread_.join();
+}
+
+bool sleep_for(std::chrono::nanoseconds time, const StopToken& stop) {
+  Mutex mutex;
+  CondVar woken;
+  const StopCallback wake(stop, [&] {
+    const MutexLock lock(mutex);
+    woken.notify_all();
+  });
+  const SteadyTime until = system_clock().steady() + time;
+  const MutexLock lock(mutex);
+  while (!stop.stop_requested() && system_clock().steady() < until) (void)woken.wait_until(mutex, until);
+  return !stop.stop_requested();
+}
+
+}  // namespace pail

@@ -1,0 +1,38 @@
+// Threads with names, and waits that end.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <string_view>
+#include <thread>
+
+#include "pailfs/base/stop.h"
+
+namespace pail {
+
+// Asks what runs to stop when it is destroyed or assigned to, and joins. The signal mask is that of its maker.
+class Thread {
+ public:
+  Thread() = default;
+  // `name`: at most 15 bytes, for ps and debuggers.
+  Thread(std::string_view name, std::function<void()> run);
+  Thread(std::string_view name, std::function<void(const StopToken& stop)> run);
+  Thread(Thread&&) = default;
+  Thread& operator=(Thread&& other) noexcept;
+  ~Thread() { end(); }
+
+  void join() { thread_.join(); }
+  bool joinable() const { return thread_.joinable(); }
+  bool is_current() const { return thread_.get_id() == std::this_thread::get_id(); }
+
+ private:
+  void end();
+
+  StopSource stop_;
+  std::thread thread_;
+};
+
+// False when `stop` came first.
+bool sleep_for(std::chrono::nanoseconds time, const StopToken& stop = {});
+
+}  // namespace pail

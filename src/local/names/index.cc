@@ -1,0 +1,320 @@
+#include "local/names/index.h"
+
+#include <fmt/format.h>
+#include <sys/random.h>
+
+#include <cerrno>
+#include <mutex>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "local/names/codec.h"
+#include "local/names/index_reads.h"
+#include "local/names/lmdb_index.h"
+#include "local/names/seal.h"
+
+namespace pail::local {
+namespace {
+
+constexpr std::uint64_t kFormat = 2;
+constexpr std::uint64_t kFormatBeforeSeals = 1;  // of 0.1.0; its records are sealed by the copy made of it at open
+constexpr std::size_t kDoneIntentsKept = 4096;
+constexpr std::size_t kPrunedAtOnce = 256;  // a page or two, instead of one in every transaction
+// After a power cut the limit in the index may be an old one: numbers go on far above what can have been handed out.
+constexpr std::uint64_t kLeapAfterMachineStop = std::uint64_t{1} << 32;
+
+std::uint64_t random_generation() {
+  std::uint32_t random = 0;
+  while (random == 0) {
+    if (::getrandom(&random, sizeof random, 0) != sizeof random) continue;
+    random &= 0x7fffffff;  // what file handles of every kernel carry
+  }
+  return random;
+}
+
+InodeRecord root_record() {
+  InodeRecord root;
+  root.number = root.parent = kRootInode;
+  root.type = FileType::directory;
+  root.permissions = 0755;
+  root.accessed = root.modified = root.changed = system_clock().wall();
+  return root;
+}
+
+class LmdbRead final : public IndexReads<ReadTransaction> {
+ public:
+  explicit LmdbRead(Environment& environment)
+      : IndexReads(environment), environment_(environment), pooled_(environment) {
+    use(pooled_.get());
+  }
+
+ private:
+  bool sees_whole_commits() const override { return true; }
+  void failed(int code) override { environment_.end_unreadable(code); }
+
+  Environment& environment_;
+  PooledRead pooled_;
+};
+
+}  // namespace
+
+class LmdbWrite final : public IndexReads<WriteTransaction> {
+ public:
+  explicit LmdbWrite(LmdbIndex& index)
+      : IndexReads(*index.environment_),
+        index_(index),
+        turn_(index.writing_),
+        write_(*index.environment_),
+        inode_limit_(index.inode_counter_.limit),
+        sequence_limit_(index.sequence_counter_.limit) {
+    use(write_.get());
+  }
+
+  InodeNumber next_inode_number() override { return take(index_.inode_counter_, inode_limit_); }
+  std::uint64_t next_sequence() override { return take(index_.sequence_counter_, sequence_limit_); }
+
+  void put(const InodeRecord& record) override;
+  void erase(InodeNumber number) override;
+  void bind(InodeNumber parent, std::string_view name, const Dirent& dirent) override;
+  void unbind(InodeNumber parent, std::string_view name, const Dirent& absent) override;
+  void forget(InodeNumber parent, std::string_view name) override;
+  void put_intent(std::uint64_t unique, const Intent& intent) override;
+  void clear_intents() override;
+  void put_upload(InodeNumber number, const UploadRecord& record) override;
+  void put_upload_part(InodeNumber number, const UploadPartRecord& part) override;
+  void erase_upload(InodeNumber number) override;
+  Result<Unit> commit() override;
+
+ private:
+  bool sees_whole_commits() const override { return false; }
+  void failed(int code) override { write_.note(code); }
+  std::uint64_t take(LmdbIndex::Counter& counter, std::uint64_t& limit);
+  void keep_in_set(MDB_dbi set, const IndexKey& key, bool member);
+  void remove_child(InodeNumber parent, std::string_view name);
+  void prune_intents();
+
+  LmdbIndex& index_;
+  std::unique_lock<Mutex> turn_;  // longer than LMDB's own turn: what it guards changes after the commit
+  OwnedWrite write_;
+  // What becomes true of the index in memory when the commit succeeds.
+  std::uint64_t inode_limit_, sequence_limit_;
+  bool intents_cleared_ = false;
+  std::size_t intents_pruned_ = 0;
+  std::vector<std::uint64_t> newly_done_;
+};
+
+std::uint64_t LmdbWrite::take(LmdbIndex::Counter& counter, std::uint64_t& limit) {
+  const std::uint64_t number = counter.next++;
+  if (number < limit) return number;
+  limit = number + counter.range;
+  put_meta_number(write_, databases_, counter.meta_key, limit);
+  return number;
+}
+
+void LmdbWrite::keep_in_set(MDB_dbi set, const IndexKey& key, bool member) {
+  if (member)
+    write_.put(set, key.view(), {});
+  else
+    write_.erase(set, key.view());
+}
+
+void LmdbWrite::put(const InodeRecord& record) {
+  const IndexKey key(record.number);
+  if (record.number > index_.highest_put_ && !write_.failed()) {
+    index_.highest_put_ = record.number;
+    const std::string content = encode(record), bytes = sealed(key.view(), content);
+    MDB_val wanted = to_value(key.view()), value = to_value(bytes);
+    const int code = mdb_put(write_.get(), databases_.inode, &wanted, &value, MDB_APPEND);
+    if (code == MDB_KEYEXIST)
+      write_.put(databases_.inode, key.view(), content);
+    else
+      write_.note(code);
+  } else {
+    write_.put(databases_.inode, key.view(), encode(record));
+  }
+  keep_in_set(databases_.orphan, key, record.unlinked());
+  keep_in_set(databases_.staged, key, record.content == Content::staged);
+}
+
+void LmdbWrite::erase(InodeNumber number) {
+  const IndexKey key(number);
+  for (const MDB_dbi database : {databases_.inode, databases_.orphan, databases_.staged})
+    write_.erase(database, key.view());
+}
+
+void LmdbWrite::remove_child(InodeNumber parent, std::string_view name) {
+  const auto former = dirent(parent, name);
+  if (!former || former->number == 0) return;
+  const IndexKey key(parent, former->number);
+  const auto tag = value_of(databases_.child, key.view());
+  if (tag && *tag == name_tag(name)) write_.erase(databases_.child, key.view());
+}
+
+void LmdbWrite::bind(InodeNumber parent, std::string_view name, const Dirent& dirent) {
+  remove_child(parent, name);
+  write_.put(databases_.dirent, IndexKey::of_dirent(parent, name).view(), encode(name, dirent));
+  if (dirent.number != 0) write_.put(databases_.child, IndexKey(parent, dirent.number).view(), name_tag(name));
+}
+
+void LmdbWrite::unbind(InodeNumber parent, std::string_view name, const Dirent& absent) {
+  Dirent negative = absent;
+  negative.number = 0;
+  bind(parent, name, negative);
+}
+
+void LmdbWrite::forget(InodeNumber parent, std::string_view name) {
+  remove_child(parent, name);
+  write_.erase(databases_.dirent, IndexKey::of_dirent(parent, name).view());
+}
+
+void LmdbWrite::put_intent(std::uint64_t unique, const Intent& record) {
+  const auto former = intent(unique);
+  const bool was_done = former && former->state == IntentState::done;
+  write_.put(databases_.intent, IndexKey(unique).view(), encode(record));
+  if (record.state != IntentState::done || was_done) return;
+  newly_done_.push_back(unique);
+  prune_intents();
+}
+
+void LmdbWrite::prune_intents() {
+  const std::deque<std::uint64_t>& done = index_.done_intents_;
+  if (intents_cleared_ || done.size() - intents_pruned_ + newly_done_.size() < kDoneIntentsKept + kPrunedAtOnce) return;
+  for (std::size_t i = 0; i < kPrunedAtOnce && intents_pruned_ < done.size(); ++i) {
+    const std::uint64_t unique = done[intents_pruned_++];
+    const auto record = intent(unique);
+    if (record && record->state == IntentState::done) write_.erase(databases_.intent, IndexKey(unique).view());
+  }
+}
+
+void LmdbWrite::clear_intents() {
+  constexpr int kKeepDatabase = 0;
+  if (write_.failed()) return;
+  write_.note(mdb_drop(write_.get(), databases_.intent, kKeepDatabase));
+  intents_cleared_ = true;
+  newly_done_.clear();
+}
+
+void LmdbWrite::put_upload(InodeNumber number, const UploadRecord& record) {
+  write_.put(databases_.upload, IndexKey(number).view(), encode(record));
+}
+
+void LmdbWrite::put_upload_part(InodeNumber number, const UploadPartRecord& part) {
+  write_.put(databases_.upload_part, IndexKey(number, part.number).view(), encode(part));
+}
+
+void LmdbWrite::erase_upload(InodeNumber number) {
+  write_.erase(databases_.upload, IndexKey(number).view());
+  for (const UploadPartRecord& part : upload_parts(number))
+    write_.erase(databases_.upload_part, IndexKey(number, part.number).view());
+}
+
+Result<Unit> LmdbWrite::commit() {
+  auto committed = write_.commit();
+  if (committed) {
+    index_.inode_counter_.limit = inode_limit_;
+    index_.sequence_counter_.limit = sequence_limit_;
+    auto& done = index_.done_intents_;
+    if (intents_cleared_)
+      done.clear();
+    else
+      done.erase(done.begin(), done.begin() + static_cast<std::ptrdiff_t>(intents_pruned_));
+    done.insert(done.end(), newly_done_.begin(), newly_done_.end());
+  }
+  turn_.unlock();
+  return committed;
+}
+
+std::uint64_t meta_number(MDB_txn* txn, const Databases& databases, std::string_view key, std::uint64_t fallback) {
+  int code = MDB_SUCCESS;
+  const auto bytes = get(txn, databases.meta, key, code);
+  if (!bytes) return fallback;
+  RecordReader in(*bytes);
+  const std::uint64_t value = in.fixed64();
+  return in.complete() ? value : fallback;
+}
+
+void put_meta_number(OwnedWrite& write, const Databases& databases, std::string_view key, std::uint64_t value) {
+  RecordWriter out;
+  out.fixed64(value);
+  write.put(databases.meta, key, out.bytes());
+}
+
+Result<std::unique_ptr<LmdbIndex>> LmdbIndex::open(const std::filesystem::path& directory, std::string_view identity) {
+  PAIL_CHECK(make_private_directory(directory));
+  PAIL_TRY(auto environment, Environment::open(directory));
+  std::unique_ptr<LmdbIndex> index(new LmdbIndex(std::move(environment)));
+  PAIL_CHECK(index->load(identity));
+  return index;
+}
+
+Result<Unit> LmdbIndex::load(std::string_view identity) {
+  OwnedWrite write(*environment_);
+  if (write.failed()) return write.commit();
+  const Databases& databases = environment_->databases();
+  int code = MDB_SUCCESS;
+  const auto stored_identity = pail::local::get(write.get(), databases.meta, kMetaIdentity, code);
+  if (code == MDB_NOTFOUND) {
+    PAIL_CHECK(create(write, identity));
+  } else if (!stored_identity) {
+    return lmdb_error(code, directory().string());
+  } else if (*stored_identity != identity) {
+    return Error{EINVAL, fmt::format("{}: the cache is of {}, not of {}; use another cache directory",
+                                     directory().string(), quote(*stored_identity), quote(identity))};
+  }
+  const std::uint64_t format = meta_number(write.get(), databases, kMetaFormat, 0);
+  if (format == kFormatBeforeSeals)
+    put_meta_number(write, databases, kMetaFormat, kFormat);
+  else if (format != kFormat)
+    return Error{EINVAL, fmt::format("{}: format {} of a newer pailfs, this one knows {}", directory().string(), format,
+                                     kFormat)};
+  generation_ = meta_number(write.get(), databases, kMetaGeneration, 0);
+  const std::uint64_t leap = machine_stopped() ? kLeapAfterMachineStop : 0;
+  for (Counter* counter : {&inode_counter_, &sequence_counter_}) {
+    counter->next = meta_number(write.get(), databases, counter->meta_key, 0) + leap;
+    if (counter->next == leap) environment_->end_damaged("the limit of its numbers is missing");
+    counter->limit = counter->next + counter->range;
+    put_meta_number(write, databases, counter->meta_key, counter->limit);
+  }
+  load_done_intents(write.get());
+  return write.commit();
+}
+
+Result<Unit> LmdbIndex::create(OwnedWrite& write, std::string_view identity) {
+  const Databases& databases = environment_->databases();
+  write.put(databases.meta, kMetaIdentity, identity);
+  put_meta_number(write, databases, kMetaFormat, kFormat);
+  put_meta_number(write, databases, kMetaGeneration, random_generation());
+  put_meta_number(write, databases, kMetaNextInode, environment_->first_number() + kRootInode + 1);
+  put_meta_number(write, databases, kMetaNextSequence, environment_->first_number() + 1);
+  write.put(databases.inode, IndexKey(kRootInode).view(), encode(root_record()));
+  if (write.failed()) return write.commit();
+  return Unit{};
+}
+
+void LmdbIndex::load_done_intents(MDB_txn* txn) {
+  MDB_cursor* cursor = nullptr;
+  if (mdb_cursor_open(txn, environment_->databases().intent, &cursor) != MDB_SUCCESS) return;
+  MDB_val key{}, value{};
+  while (mdb_cursor_get(cursor, &key, &value, MDB_NEXT) == MDB_SUCCESS) {
+    const auto content = unsealed(from_value(key), from_value(value));
+    const auto record = content ? decode_intent(*content) : std::nullopt;
+    if (!record) environment_->end_damaged("an intent cannot be read");
+    if (record->state == IntentState::done) done_intents_.push_back(number_in_key(from_value(key), 0));
+  }
+  mdb_cursor_close(cursor);
+}
+
+std::unique_ptr<ReadTransaction> LmdbIndex::read() {
+  return std::make_unique<LmdbRead>(*environment_);
+}
+
+std::unique_ptr<WriteTransaction> LmdbIndex::write() {
+  return std::make_unique<LmdbWrite>(*this);
+}
+
+Result<std::unique_ptr<Index>> Index::open(const std::filesystem::path& directory, std::string_view identity) {
+  PAIL_TRY(std::unique_ptr<Index> index, LmdbIndex::open(directory, identity));
+  return index;
+}
+
+}  // namespace pail::local

@@ -1,0 +1,64 @@
+// The index on LMDB, as the block cache sees it: it keeps its records in the same environment.
+#pragma once
+
+#include <atomic>
+#include <deque>
+
+#include "local/names/environment.h"
+#include "local/names/index.h"
+
+namespace pail::local {
+
+// Keys of the database "meta".
+inline constexpr std::string_view kMetaFormat = "format";
+inline constexpr std::string_view kMetaIdentity = "identity";
+inline constexpr std::string_view kMetaGeneration = "generation";
+inline constexpr std::string_view kMetaNextInode = "next_inode";        // no number from here on was handed out
+inline constexpr std::string_view kMetaNextSequence = "next_sequence";  // likewise
+inline constexpr std::string_view kMetaNextVersion = "next_version";    // of the block cache, likewise
+inline constexpr std::string_view kMetaCachedBytes = "cached_bytes";    // of the block cache
+inline constexpr std::string_view kMetaBlocksClean = "blocks_clean";    // present when every block file has its records
+
+// A number of the database "meta"; `fallback` when it is absent or damaged.
+std::uint64_t meta_number(MDB_txn* txn, const Databases& databases, std::string_view key, std::uint64_t fallback);
+void put_meta_number(OwnedWrite& write, const Databases& databases, std::string_view key, std::uint64_t value);
+
+class LmdbIndex final : public Index {
+ public:
+  static Result<std::unique_ptr<LmdbIndex>> open(const std::filesystem::path& directory, std::string_view identity);
+
+  std::unique_ptr<ReadTransaction> read() override;
+  std::unique_ptr<WriteTransaction> write() override;
+  Result<Unit> sync() override { return environment_->sync(); }
+  std::uint64_t generation() const override { return generation_; }
+  const std::filesystem::path& directory() const override { return environment_->directory(); }
+  bool machine_stopped() const override { return environment_->machine_stopped(); }
+
+  Environment& environment() { return *environment_; }
+
+ private:
+  friend class LmdbWrite;
+
+  // Numbers that are handed out from memory; the index holds a limit above them, so that a number costs no write.
+  struct Counter {
+    std::string_view meta_key;
+    std::uint64_t range;  // how far the limit is ahead
+    std::uint64_t next = 0, limit = 0;
+  };
+
+  explicit LmdbIndex(std::unique_ptr<Environment> environment) : environment_(std::move(environment)) {}
+  Result<Unit> load(std::string_view identity);
+  Result<Unit> create(OwnedWrite& write, std::string_view identity);
+  void load_done_intents(MDB_txn* txn);
+
+  std::unique_ptr<Environment> environment_;
+  std::uint64_t generation_ = 0;
+
+  Mutex writing_;  // held by the one write transaction; guards what follows
+  Counter inode_counter_{.meta_key = kMetaNextInode, .range = 4096};
+  Counter sequence_counter_{.meta_key = kMetaNextSequence, .range = 65536};
+  InodeNumber highest_put_ = 0;             // a higher one is appended, which fills pages wholly
+  std::deque<std::uint64_t> done_intents_;  // in the order they were done
+};
+
+}  // namespace pail::local

@@ -1,0 +1,193 @@
+#include "local/staging/kept.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "base/encoding.h"
+#include "base/file.h"
+
+namespace pail::local {
+namespace {
+
+using nlohmann::json;
+
+constexpr int kVersion = 1;
+constexpr ByteCount kLongest = 64_MiB;  // a file that was patched in a million places
+constexpr const char* kDescriptions = "descriptions";
+
+constexpr auto kReasons = std::to_array<std::pair<KeptReason, std::string_view>>({
+    {KeptReason::unknown, "unknown"},
+    {KeptReason::conflict, "conflict"},
+    {KeptReason::removed, "removed by others"},
+    {KeptReason::never_closed, "never closed"},
+    {KeptReason::upload_failed, "upload failed"},
+    {KeptReason::name_lost, "name lost"},
+});
+
+KeptReason reason_named(std::string_view name) {
+  const auto found = std::ranges::find(kReasons, name, [](const auto& row) { return row.second; });
+  return found == kReasons.end() ? KeptReason::unknown : found->first;
+}
+
+// Keys may hold bytes that no JSON text can.
+json text_value(const std::string& text) {
+  try {
+    [[maybe_unused]] const std::string tried = json(text).dump();
+    return text;
+  } catch (const json::exception&) {
+    return {{"base64", to_base64(bytes_of(text))}};
+  }
+}
+
+std::string text_from(const json& value) {
+  if (!value.is_object()) return value.get<std::string>();
+  return from_base64(value.at("base64").get<std::string>()).value_or("");
+}
+
+WallTime time_from(const json& value) {
+  return WallTime(std::chrono::nanoseconds(value.get<std::int64_t>()));
+}
+
+json missing_value(const std::optional<std::vector<Extent>>& missing) {
+  if (!missing) return nullptr;
+  json list = json::array();
+  for (const Extent& extent : *missing) list.push_back({extent.begin.n, extent.end.n});
+  return list;
+}
+
+std::optional<std::vector<Extent>> missing_from(const json& value) {
+  if (value.is_null()) return std::nullopt;
+  std::vector<Extent> missing;
+  for (const json& pair : value)
+    missing.push_back({{pair.at(0).get<std::uint64_t>()}, {pair.at(1).get<std::uint64_t>()}});
+  return missing;
+}
+
+KeptDescription description_from(const json& object) {
+  KeptDescription from;
+  from.reason = reason_named(object.at("why").get<std::string>());
+  from.error = text_from(object.at("error"));
+  from.endpoint = text_from(object.at("endpoint"));
+  from.bucket = text_from(object.at("bucket"));
+  from.key = text_from(object.at("key"));
+  from.name = text_from(object.at("name"));
+  from.kept = time_from(object.at("kept_ns"));
+  from.number = object.at("inode").get<InodeNumber>();
+  from.permissions = object.at("permissions").get<std::uint32_t>() & 07777;
+  from.uid = object.at("uid").get<std::uint32_t>();
+  from.gid = object.at("gid").get<std::uint32_t>();
+  from.modified = time_from(object.at("mtime_ns"));
+  from.accessed = time_from(object.at("atime_ns"));
+  from.headers = text_from(object.at("headers"));
+  from.base_etag = text_from(object.at("base_etag"));
+  from.size = {object.at("size").get<std::uint64_t>()};
+  from.missing = missing_from(object.at("missing"));
+  return from;
+}
+
+std::optional<KeptDescription> description_of(const std::filesystem::path& kept_file) {
+  const auto text = read_file(kept_description_path(kept_file), kLongest);
+  if (!text) return std::nullopt;
+  auto parsed = parse_kept_description(*text);
+  if (!parsed) return std::nullopt;
+  return *std::move(parsed);
+}
+
+// The name of a cache directory without the number of a sibling.
+std::string view_of(const std::filesystem::path& cache_directory) {
+  const std::string name = cache_directory.filename().string();
+  return name.substr(0, name.find('-'));
+}
+
+}  // namespace
+
+std::string_view name_of(KeptReason reason) {
+  const auto found = std::ranges::find(kReasons, reason, [](const auto& row) { return row.first; });
+  return found == kReasons.end() ? kReasons.front().second : found->second;
+}
+
+std::string render_kept_description(const KeptDescription& from) {
+  const json object{
+      {"version", kVersion},
+      {"why", name_of(from.reason)},
+      {"error", text_value(from.error)},
+      {"endpoint", text_value(from.endpoint)},
+      {"bucket", text_value(from.bucket)},
+      {"key", text_value(from.key)},
+      {"name", text_value(from.name)},
+      {"kept_ns", from.kept.time_since_epoch().count()},
+      {"inode", from.number},
+      {"permissions", from.permissions},
+      {"uid", from.uid},
+      {"gid", from.gid},
+      {"mtime_ns", from.modified.time_since_epoch().count()},
+      {"atime_ns", from.accessed.time_since_epoch().count()},
+      {"headers", text_value(from.headers)},
+      {"base_etag", text_value(from.base_etag)},
+      {"size", from.size.n},
+      {"missing", missing_value(from.missing)},
+  };
+  return object.dump(1) + "\n";
+}
+
+Result<KeptDescription> parse_kept_description(std::string_view text) {
+  try {
+    const json object = json::parse(text);
+    if (object.at("version").get<int>() != kVersion)
+      return Error{EBADMSG, "the description of a kept file is of another version of pailfs"};
+    return description_from(object);
+  } catch (const json::exception& error) {
+    return Error{EBADMSG, std::string("the description of a kept file is damaged: ") + error.what()};
+  }
+}
+
+std::filesystem::path kept_folder(const std::filesystem::path& cache_directory) {
+  return cache_directory / "kept";
+}
+
+std::filesystem::path kept_description_path(const std::filesystem::path& kept_file) {
+  const std::string name = kept_file.filename().string() + ".json";
+  return kept_file.parent_path().parent_path() / kDescriptions / name;
+}
+
+std::vector<KeptFile> kept_files(const std::filesystem::path& cache_directory) {
+  std::vector<KeptFile> files;
+  std::error_code failed;
+  for (const auto& entry : std::filesystem::directory_iterator(kept_folder(cache_directory), failed)) {
+    if (!entry.is_regular_file(failed)) continue;
+    const std::uint64_t size = entry.file_size(failed);
+    if (!failed) files.push_back({entry.path(), {size}, description_of(entry.path())});
+  }
+  std::ranges::sort(files, {}, &KeptFile::path);
+  return files;
+}
+
+Result<Unit> remove_kept(const std::filesystem::path& kept_file) {
+  for (const auto& path : {kept_file, kept_description_path(kept_file)})
+    if (::unlink(path.c_str()) != 0 && errno != ENOENT) return errno_error(errno, path.string());
+  return Unit{};
+}
+
+KeptSummary kept_summary(const std::filesystem::path& cache_directory) {
+  KeptSummary summary;
+  const std::string view = view_of(cache_directory);
+  std::error_code failed;
+  for (const auto& sibling : std::filesystem::directory_iterator(cache_directory.parent_path(), failed)) {
+    if (view_of(sibling.path()) != view) continue;
+    const std::filesystem::path folder = kept_folder(sibling.path());
+    for (const auto& entry : std::filesystem::directory_iterator(folder, failed)) {
+      if (!entry.is_regular_file(failed)) continue;
+      ++summary.files;
+      summary.bytes = summary.bytes + ByteCount{entry.file_size(failed)};
+    }
+  }
+  return summary;
+}
+
+}  // namespace pail::local

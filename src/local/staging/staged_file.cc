@@ -1,0 +1,343 @@
+#include "local/staging/staged_file.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <limits>
+
+#include "base/checksum.h"
+#include "base/file.h"
+#include "base/log.h"
+
+namespace pail::local {
+namespace {
+
+constexpr ByteCount kAskAgainAfter = 8_MiB;
+constexpr ByteCount kLogRoomStep = 64_KiB;
+constexpr ByteCount kRewriteLogAbove = 1_MiB;
+constexpr ByteOffset kEndOfAll{std::numeric_limits<std::uint64_t>::max()};
+constexpr std::uint64_t kLargestFile = std::numeric_limits<off_t>::max();
+
+// As docs/format.md says; all numbers in the byte order of the machine, which the file does not leave.
+struct LogRecord {
+  std::uint64_t kind = 0, begin = 0, end = 0, checksum = 0;
+
+  std::uint64_t expected_checksum() const {
+    const std::array<std::uint64_t, 3> covered{kind, begin, end};
+    return xxh3(std::as_bytes(std::span(covered)));
+  }
+};
+static_assert(sizeof(LogRecord) == 32);
+
+Result<Unit> set_size(int fd, ByteCount size) {
+  while (::ftruncate(fd, static_cast<off_t>(size.n)) != 0)
+    if (errno != EINTR) return errno_error(errno, "staging file: truncate");
+  return Unit{};
+}
+
+// Space for later writes, without growing the file. Where the file system cannot, writes find out for themselves.
+Result<Unit> allocate(int fd, Extent extent) {
+  const auto begin = static_cast<off_t>(extent.begin.n), size = static_cast<off_t>(extent.size().n);
+  while (::fallocate(fd, FALLOC_FL_KEEP_SIZE, begin, size) != 0) {
+    if (errno == EOPNOTSUPP) return Unit{};
+    if (errno != EINTR) return errno_error(errno, "staging file: reserve");
+  }
+  return Unit{};
+}
+
+// Absent is fine.
+Result<Unit> remove_file(const std::filesystem::path& path) {
+  if (::unlink(path.c_str()) != 0 && errno != ENOENT) return errno_error(errno, path.string());
+  return Unit{};
+}
+
+}  // namespace
+
+std::filesystem::path staged_whole_path(const std::filesystem::path& directory, InodeNumber number) {
+  return directory / fmt::format("{}.whole", number);
+}
+
+std::filesystem::path staged_data_path(const std::filesystem::path& directory, InodeNumber number) {
+  return directory / std::to_string(number);
+}
+
+std::filesystem::path staged_log_path(const std::filesystem::path& data_path) {
+  std::filesystem::path path = data_path;
+  return path += ".log";
+}
+
+Result<Unit> FreeSpace::admit(ByteCount size) {
+  const auto wanted = static_cast<std::int64_t>(size.n);
+  if (credit_.fetch_sub(wanted, std::memory_order_relaxed) >= wanted) return Unit{};
+  struct statvfs now {};
+  if (::fstatvfs(directory_.get(), &now) != 0) return errno_error(errno, "staging directory");
+  const std::uint64_t free = static_cast<std::uint64_t>(now.f_bavail) * now.f_frsize;
+  if (free < min_free_.n || free - min_free_.n < size.n) {
+    credit_.store(0, std::memory_order_relaxed);
+    return Error{
+        ENOSPC, fmt::format("staging: {} bytes are free on the disk of the cache, {} must stay so", free, min_free_.n)};
+  }
+  // Several writers may each think they have half of what is left: the floor is a margin, not a promise to the byte.
+  const std::uint64_t left = (free - min_free_.n - size.n) / 2;
+  credit_.store(static_cast<std::int64_t>(std::min(left, kAskAgainAfter.n)), std::memory_order_relaxed);
+  return Unit{};
+}
+
+Result<std::shared_ptr<SparseStagedFile>> SparseStagedFile::create(const std::filesystem::path& directory,
+                                                                   InodeNumber number, ByteCount base_size,
+                                                                   std::shared_ptr<FreeSpace> space) {
+  const std::filesystem::path whole = staged_whole_path(directory, number), data = staged_data_path(directory, number);
+  const bool has_base = base_size.n > 0;
+  std::shared_ptr<SparseStagedFile> file(new SparseStagedFile(has_base ? data : whole, std::move(space)));
+  MutexLock lock(file->mutex_);
+  if (has_base)
+    PAIL_CHECK(file->make_over_base(base_size));
+  else
+    PAIL_CHECK(file->make_whole());
+  PAIL_CHECK(remove_file(has_base ? whole : data));
+  if (!has_base) PAIL_CHECK(remove_file(staged_log_path(data)));
+  return file;
+}
+
+Result<Unit> SparseStagedFile::make_whole() {
+  // Whoever still holds the old one keeps it.
+  PAIL_CHECK(remove_file(path_));
+  PAIL_TRY(data_, open_file(path_, O_RDWR | O_CREAT | O_EXCL));
+  return Unit{};
+}
+
+Result<Unit> SparseStagedFile::make_over_base(ByteCount base_size) {
+  // The data file appears under its name when it has its size and its log: none is ever seen half made.
+  std::filesystem::path fresh = path_;
+  fresh += ".new";
+  PAIL_CHECK(remove_file(fresh));
+  PAIL_TRY(data_, open_file(fresh, O_RDWR | O_CREAT | O_EXCL));
+  PAIL_CHECK(set_size(data_.get(), base_size));
+  base_size_ = size_ = base_size;
+  missing_.add(Extent{{0}, {base_size.n}});
+  PAIL_CHECK(remove_file(path_));
+  PAIL_CHECK(rewrite_log());
+  if (::rename(fresh.c_str(), path_.c_str()) != 0) return errno_error(errno, path_.string());
+  return Unit{};
+}
+
+Result<std::shared_ptr<SparseStagedFile>> SparseStagedFile::open(const std::filesystem::path& directory,
+                                                                 InodeNumber number, std::shared_ptr<FreeSpace> space) {
+  auto opened = open_file(staged_whole_path(directory, number), O_RDWR);
+  const bool whole = opened || opened.error().errnum != ENOENT;
+  if (!whole) opened = open_file(staged_data_path(directory, number), O_RDWR);
+  std::shared_ptr<SparseStagedFile> file(new SparseStagedFile(
+      whole ? staged_whole_path(directory, number) : staged_data_path(directory, number), std::move(space)));
+  MutexLock lock(file->mutex_);
+  PAIL_TRY(file->data_, std::move(opened));
+  struct stat st {};
+  if (::fstat(file->data_.get(), &st) != 0) return errno_error(errno, file->path_.string());
+  file->size_ = ByteCount{static_cast<std::uint64_t>(st.st_size)};
+  // What was reserved before is not asked for again: the disk may be full by now.
+  constexpr std::uint64_t kStatBlock = 512;
+  const bool has_its_space = static_cast<std::uint64_t>(st.st_blocks) * kStatBlock >= file->size_.n;
+  if (has_its_space) file->reserved_.add({{}, {file->size_.n}});
+  if (!whole) PAIL_CHECK(file->replay_log());
+  return file;
+}
+
+ByteCount SparseStagedFile::size() const {
+  MutexLock lock(mutex_);
+  return size_;
+}
+
+Result<Unit> SparseStagedFile::check_usable() const {
+  if (log_behind_) return Error{EIO, fmt::format("{}: its log could not be written", path_.string())};
+  return Unit{};
+}
+
+Result<Unit> SparseStagedFile::admit(Extent extent) {
+  const std::vector<Extent> reserved = reserved_.in(extent);
+  if (reserved.size() == 1 && reserved.front() == extent) return Unit{};
+  return space_->admit(extent.size());
+}
+
+// Writes, and takes back what a failed write has grown the file by.
+Result<Unit> SparseStagedFile::store(ByteOffset at, std::span<const std::byte> data) {
+  auto written = write_at(data_.get(), at, data);
+  if (written) return written;
+  if (at.n + data.size() > size_.n)
+    if (auto restored = set_size(data_.get(), size_); !restored) log_behind_ = true;
+  return written;
+}
+
+Result<Unit> SparseStagedFile::write(ByteOffset at, std::span<const std::byte> data) {
+  if (data.empty()) return Unit{};
+  if (at.n > kLargestFile || data.size() > kLargestFile - at.n) return Error{EFBIG, "staging file: offset too large"};
+  const Extent extent{at, at + ByteCount{data.size()}};
+  MutexLock lock(mutex_);
+  PAIL_CHECK(check_usable());
+  PAIL_CHECK(admit(extent));
+  const bool was_missing = missing_.overlaps(extent);
+  if (was_missing) PAIL_CHECK(make_log_room());
+  PAIL_CHECK(store(at, data));
+  size_ = std::max(size_, ByteCount{extent.end.n});
+  if (!was_missing) return Unit{};
+  PAIL_CHECK(append_log(LogKind::present, extent));
+  missing_.remove(extent);
+  return Unit{};
+}
+
+Result<Unit> SparseStagedFile::truncate(ByteCount size) {
+  if (size.n > kLargestFile) return Error{EFBIG, "staging file: size too large"};
+  MutexLock lock(mutex_);
+  PAIL_CHECK(check_usable());
+  const Extent cut{{size.n}, kEndOfAll};
+  const bool cuts_missing = missing_.overlaps(cut);
+  if (cuts_missing) PAIL_CHECK(make_log_room());
+  PAIL_CHECK(set_size(data_.get(), size));
+  size_ = size;
+  reserved_.remove(cut);
+  if (!cuts_missing) return Unit{};
+  missing_.remove(cut);
+  // The other way round, a kill would leave cut bytes neither in the file nor missing. This way a kill leaves a file
+  // shorter than its log says, and opening it puts the log right.
+  auto logged = append_log(LogKind::truncated, cut);
+  if (!logged) log_behind_ = true;
+  return logged;
+}
+
+Result<Unit> SparseStagedFile::reserve(Extent extent) {
+  if (extent.empty()) return Unit{};
+  if (extent.end.n > kLargestFile) return Error{EFBIG, "staging file: offset too large"};
+  MutexLock lock(mutex_);
+  PAIL_CHECK(check_usable());
+  PAIL_CHECK(admit(extent));
+  PAIL_CHECK(allocate(data_.get(), extent));
+  reserved_.add(extent);
+  return Unit{};
+}
+
+std::vector<Extent> SparseStagedFile::missing(Extent within) const {
+  MutexLock lock(mutex_);
+  return missing_.in(within);
+}
+
+Result<Unit> SparseStagedFile::fill(ByteOffset at, std::span<const std::byte> data) {
+  MutexLock lock(mutex_);
+  PAIL_CHECK(check_usable());
+  for (const Extent piece : missing_.in(Extent{at, at + ByteCount{data.size()}})) {
+    PAIL_CHECK(admit(piece));
+    PAIL_CHECK(make_log_room());
+    PAIL_CHECK(store(piece.begin, data.subspan(piece.begin.n - at.n, piece.size().n)));
+    PAIL_CHECK(append_log(LogKind::present, piece));
+    missing_.remove(piece);
+  }
+  return Unit{};
+}
+
+Result<std::size_t> SparseStagedFile::read(ByteOffset at, std::span<std::byte> out) const {
+  std::uint64_t end = 0;
+  {
+    MutexLock lock(mutex_);
+    PAIL_CHECK(check_usable());
+    end = std::min(missing_.first_from(at).n, size_.n);
+  }
+  if (at.n >= end) return std::size_t{0};
+  // What was present stays so; a file that is cut meanwhile ends earlier.
+  return read_at(data_.get(), at, out.first(std::min<std::uint64_t>(out.size(), end - at.n)));
+}
+
+// A record must not fail for lack of space once its data is in place.
+Result<Unit> SparseStagedFile::make_log_room() {
+  if (log_size_.n > kRewriteLogAbove.n) PAIL_CHECK(rewrite_log());
+  if (log_size_.n + sizeof(LogRecord) <= log_room_.n) return Unit{};
+  const Extent room{{log_room_.n}, ByteOffset{log_room_.n} + kLogRoomStep};
+  PAIL_CHECK(allocate(log_.get(), room));
+  log_room_ = log_room_ + kLogRoomStep;
+  return Unit{};
+}
+
+Result<Unit> SparseStagedFile::append_log(LogKind kind, Extent extent) {
+  // Front to back is how most files are written: the last record then grows in place. It lies within one page, so a
+  // kill leaves the old or the new one.
+  const bool extends = kind == LogKind::present && !last_present_.empty() && last_present_.end == extent.begin;
+  if (extends) extent.begin = last_present_.begin;
+  LogRecord record{static_cast<std::uint64_t>(kind), extent.begin.n, extent.end.n};
+  record.checksum = record.expected_checksum();
+  const ByteOffset at{extends ? log_size_.n - sizeof record : log_size_.n};
+  PAIL_CHECK(write_at(log_.get(), at, std::as_bytes(std::span(&record, 1))));
+  log_size_ = ByteCount{at.n + sizeof record};
+  last_present_ = kind == LogKind::present ? extent : Extent{};
+  return Unit{};
+}
+
+// Replaces the log by the shortest one that says the same.
+Result<Unit> SparseStagedFile::rewrite_log() {
+  std::vector<LogRecord> records{{static_cast<std::uint64_t>(LogKind::base), 0, base_size_.n}};
+  std::uint64_t present_from = 0;
+  for (const Extent hole : missing_.in(Extent{{0}, {base_size_.n}})) {
+    if (hole.begin.n > present_from)
+      records.push_back({static_cast<std::uint64_t>(LogKind::present), present_from, hole.begin.n});
+    present_from = hole.end.n;
+  }
+  if (present_from < base_size_.n)
+    records.push_back({static_cast<std::uint64_t>(LogKind::present), present_from, base_size_.n});
+  for (LogRecord& record : records) record.checksum = record.expected_checksum();
+
+  const std::filesystem::path path = staged_log_path(path_);
+  std::filesystem::path fresh = path;
+  fresh += ".new";
+  PAIL_TRY(UniqueFd log, open_file(fresh, O_RDWR | O_CREAT | O_TRUNC));
+  PAIL_CHECK(write_at(log.get(), {}, std::as_bytes(std::span(records))));
+  if (::rename(fresh.c_str(), path.c_str()) != 0) return errno_error(errno, path.string());
+  log_ = std::move(log);
+  log_size_ = log_room_ = ByteCount{records.size() * sizeof(LogRecord)};
+  last_present_ = {};
+  return Unit{};
+}
+
+Result<Unit> SparseStagedFile::replay_log() {
+  const std::filesystem::path path = staged_log_path(path_);
+  const auto damaged = [&](const char* how) { return Error{EBADMSG, fmt::format("{}: {}", path.string(), how)}; };
+  auto opened = open_file(path, O_RDWR);
+  if (!opened && opened.error().errnum == ENOENT) return damaged("missing");
+  PAIL_TRY(log_, std::move(opened));
+  struct stat st {};
+  if (::fstat(log_.get(), &st) != 0) return errno_error(errno, path.string());
+  std::vector<LogRecord> records(static_cast<std::size_t>(st.st_size) / sizeof(LogRecord));
+  PAIL_TRY(const std::size_t read, read_at(log_.get(), {}, std::as_writable_bytes(std::span(records))));
+  records.resize(read / sizeof(LogRecord));
+  bool torn = static_cast<std::size_t>(st.st_size) != records.size() * sizeof(LogRecord);
+
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    const LogRecord& record = records[i];
+    if (record.checksum != record.expected_checksum()) {
+      if (i == 0 || i + 1 < records.size()) return damaged("a record is damaged");
+      records.pop_back();
+      torn = true;
+      break;
+    }
+    const Extent extent{{record.begin}, {record.end}};
+    const auto kind = static_cast<LogKind>(record.kind);
+    if ((kind == LogKind::base) != (i == 0)) return damaged("records in the wrong order");
+    if (kind == LogKind::base) {
+      base_size_ = extent.size();
+      missing_.add(extent);
+    } else if (kind == LogKind::present || kind == LogKind::truncated) {
+      missing_.remove(extent);
+    } else {
+      return damaged("a record of an unknown kind");
+    }
+  }
+  if (records.empty()) return damaged("empty");
+  const Extent beyond{{size_.n}, kEndOfAll};
+  torn |= missing_.overlaps(beyond);  // cut, and killed before the log said so
+  missing_.remove(beyond);
+  // Else it stays as it is: whoever only looks must not need disk space.
+  if (torn) return rewrite_log();
+  log_size_ = log_room_ = ByteCount{records.size() * sizeof(LogRecord)};
+  return Unit{};
+}
+
+}  // namespace pail::local

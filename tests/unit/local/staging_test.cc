@@ -1,0 +1,435 @@
+#include "local/staging/staging.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <random>
+#include <thread>
+
+#include "../temporary_directory.h"
+#include "base/encoding.h"
+#include "base/file.h"
+
+namespace pail::local {
+namespace {
+
+constexpr InodeNumber kNumber = 42;
+
+std::string text_of(const StagedFile& file, std::uint64_t at, std::size_t size) {
+  std::string out(size, '?');
+  auto read = file.read(ByteOffset{at}, std::as_writable_bytes(std::span(out)));
+  EXPECT_TRUE(read);
+  out.resize(read ? *read : 0);
+  return out;
+}
+
+Extent extent(std::uint64_t begin, std::uint64_t end) {
+  return {{begin}, {end}};
+}
+
+class StagingTest : public ::testing::Test {
+ protected:
+  void SetUp() override { reopen(); }
+
+  void reopen() {
+    area.reset();
+    auto opened = StagingArea::open(directory.path() / "staging", ByteCount{0});
+    ASSERT_TRUE(opened) << opened.error().context;
+    area = *std::move(opened);
+  }
+
+  std::shared_ptr<StagedFile> create(std::uint64_t base_size) {
+    auto file = area->create(kNumber, ByteCount{base_size});
+    EXPECT_TRUE(file);
+    return *file;
+  }
+
+  std::shared_ptr<StagedFile> open() {
+    auto file = area->open(kNumber);
+    EXPECT_TRUE(file) << file.error().context;
+    return file ? *file : nullptr;
+  }
+
+  std::filesystem::path log_path() const { return directory.path() / "staging" / "42.log"; }
+
+  TemporaryDirectory directory;
+  std::unique_ptr<StagingArea> area;
+};
+
+TEST_F(StagingTest, NewFileOverABaseMissesAllOfIt) {
+  const auto file = create(100);
+  EXPECT_EQ(file->size(), ByteCount{100});
+  EXPECT_EQ(file->missing(extent(0, 1000)), std::vector{extent(0, 100)});
+  EXPECT_EQ(text_of(*file, 0, 10), "");
+}
+
+TEST_F(StagingTest, WrittenBytesArePresentAndTheRestStaysMissing) {
+  const auto file = create(100);
+  ASSERT_TRUE(file->write(ByteOffset{10}, bytes_of("hello")));
+  EXPECT_EQ(file->missing(extent(0, 100)), (std::vector{extent(0, 10), extent(15, 100)}));
+  EXPECT_EQ(text_of(*file, 10, 50), "hello");
+  EXPECT_EQ(text_of(*file, 12, 2), "ll");
+}
+
+TEST_F(StagingTest, FillTakesOnlyWhatIsMissing) {
+  const auto file = create(8);
+  ASSERT_TRUE(file->write(ByteOffset{2}, bytes_of("WW")));
+  ASSERT_TRUE(file->fill(ByteOffset{0}, bytes_of("bbbbbbbbbeyond")));
+  EXPECT_EQ(text_of(*file, 0, 100), "bbWWbbbb");
+  EXPECT_EQ(file->size(), ByteCount{8});
+  EXPECT_TRUE(file->missing(extent(0, 100)).empty());
+}
+
+TEST_F(StagingTest, GapBeforeAWriteReadsAsZeros) {
+  const auto file = create(0);
+  ASSERT_TRUE(file->write(ByteOffset{3}, bytes_of("x")));
+  EXPECT_EQ(text_of(*file, 0, 100), std::string("\0\0\0x", 4));
+}
+
+TEST_F(StagingTest, BytesCutOffTheBaseDoNotComeBack) {
+  const auto file = create(100);
+  ASSERT_TRUE(file->truncate(ByteCount{10}));
+  ASSERT_TRUE(file->truncate(ByteCount{100}));
+  EXPECT_EQ(file->missing(extent(0, 100)), std::vector{extent(0, 10)});
+  EXPECT_EQ(text_of(*file, 10, 100), std::string(90, '\0'));
+  reopen();
+  EXPECT_EQ(open()->missing(extent(0, 100)), std::vector{extent(0, 10)});
+}
+
+TEST_F(StagingTest, OpenerSharesTheFileWithWhoeverHasIt) {
+  const auto file = create(0);
+  EXPECT_EQ(open().get(), file.get());
+}
+
+TEST_F(StagingTest, UnknownNumberIsENOENT) {
+  EXPECT_EQ(errnum_of(area->open(7)), ENOENT);
+}
+
+TEST_F(StagingTest, AllListsDataFilesOnly) {
+  ASSERT_TRUE(area->create(9, ByteCount{5}));
+  ASSERT_TRUE(area->create(10, ByteCount{0}));
+  EXPECT_EQ(area->all(), (std::vector<InodeNumber>{9, 10}));
+  ASSERT_TRUE(area->remove(9));
+  EXPECT_EQ(area->all(), std::vector<InodeNumber>{10});
+  ASSERT_TRUE(area->remove(9));
+}
+
+TEST_F(StagingTest, SetAsideFilesAreFoundUnderTheirLabel) {
+  const auto file = create(0);
+  ASSERT_TRUE(file->write(ByteOffset{0}, bytes_of("precious")));
+  const auto first = area->set_aside(kNumber, {.name = "../dir/report.csv"});
+  ASSERT_TRUE(first);
+  EXPECT_EQ(first->parent_path(), directory.path() / "kept");
+  EXPECT_EQ(*read_file(*first, ByteCount{100}), "precious");
+  EXPECT_EQ(errnum_of(area->open(kNumber)), ENOENT);
+  create(0);
+  const auto second = area->set_aside(kNumber, {.name = "../dir/report.csv"});
+  ASSERT_TRUE(second);
+  EXPECT_NE(*first, *second);
+}
+
+TEST_F(StagingTest, SetAsideFilesAreDescribed) {
+  const auto file = create(100);
+  ASSERT_TRUE(file->write(ByteOffset{10}, bytes_of("hello")));
+  KeptDescription about;
+  about.reason = KeptReason::conflict;
+  about.bucket = "demo";
+  about.key = "dir/caf\xe9";  // no UTF-8
+  about.name = "caf\xe9";
+  about.permissions = 0640;
+  about.modified = WallTime(std::chrono::nanoseconds(1'234'567'890'123'456'789));
+  about.headers = "sContent-Type\ntext/plain\n";
+  ASSERT_TRUE(area->set_aside(kNumber, about));
+  const auto kept = kept_files(directory.path());
+  ASSERT_EQ(kept.size(), 1u);
+  EXPECT_EQ(kept[0].size, ByteCount{100});
+  ASSERT_TRUE(kept[0].description);
+  const KeptDescription& found = *kept[0].description;
+  EXPECT_EQ(found.reason, KeptReason::conflict);
+  EXPECT_EQ(found.key, about.key);
+  EXPECT_EQ(found.bucket, "demo");
+  EXPECT_EQ(found.number, kNumber);
+  EXPECT_EQ(found.permissions, 0640u);
+  EXPECT_EQ(found.modified, about.modified);
+  EXPECT_EQ(found.headers, about.headers);
+  EXPECT_EQ(found.size, ByteCount{100});
+  EXPECT_EQ(found.missing, (std::vector{extent(0, 10), extent(15, 100)}));
+  EXPECT_FALSE(found.complete());
+}
+
+TEST_F(StagingTest, SetAsideFilesSayWhyTheirUploadFailed) {
+  create(0);
+  area->note_failure(kNumber, "PUT x: 403");
+  reopen();
+  EXPECT_EQ(area->all(), std::vector{kNumber});
+  ASSERT_TRUE(area->set_aside(kNumber, {.reason = KeptReason::never_closed, .name = "x"}));
+  const auto kept = kept_files(directory.path());
+  ASSERT_TRUE(kept.size() == 1 && kept[0].description);
+  EXPECT_EQ(kept[0].description->reason, KeptReason::upload_failed);
+  EXPECT_EQ(kept[0].description->error, "PUT x: 403");
+}
+
+TEST_F(StagingTest, AFailureIsForgottenWithItsFile) {
+  create(0);
+  area->note_failure(kNumber, "PUT x: 403");
+  ASSERT_TRUE(area->remove(kNumber));
+  EXPECT_TRUE(std::filesystem::is_empty(directory.path() / "staging"));
+}
+
+TEST_F(StagingTest, AFileThatWasJustUsedStaysOpenUntilItIsRemoved) {
+  const std::weak_ptr<StagedFile> used = create(100);
+  EXPECT_FALSE(used.expired());
+  for (InodeNumber other = kNumber + 1; other < kNumber + 100; ++other) ASSERT_TRUE(area->create(other, {}));
+  EXPECT_TRUE(used.expired());  // but not all that ever were
+  const std::weak_ptr<StagedFile> again = *area->open(kNumber);
+  EXPECT_FALSE(again.expired());
+  ASSERT_TRUE(area->remove(kNumber));
+  EXPECT_TRUE(again.expired());
+}
+
+TEST_F(StagingTest, BytesAreKeptWhenTheirDescriptionCannotBeWritten) {
+  const auto file = create(0);
+  ASSERT_TRUE(file->write(ByteOffset{0}, bytes_of("precious")));
+  std::filesystem::remove(directory.path() / "descriptions");
+  ASSERT_TRUE(write_file_atomically(directory.path() / "descriptions", "in the way"));
+  const auto path = area->set_aside(kNumber, {.name = "x"});
+  ASSERT_TRUE(path) << path.error().context;
+  EXPECT_EQ(*read_file(*path, ByteCount{100}), "precious");
+  const auto kept = kept_files(directory.path());
+  ASSERT_EQ(kept.size(), 1u);
+  EXPECT_FALSE(kept[0].description);
+}
+
+TEST_F(StagingTest, KeptFilesOfSiblingDirectoriesAreCountedTogether) {
+  for (const char* name : {"view", "view-2", "other"}) {
+    auto sibling = StagingArea::open(directory.path() / name / "staging", ByteCount{0});
+    ASSERT_TRUE(sibling);
+    const auto file = (*sibling)->create(kNumber, ByteCount{0});
+    ASSERT_TRUE(file && (*file)->write(ByteOffset{0}, bytes_of("12345")));
+    ASSERT_TRUE((*sibling)->set_aside(kNumber, {.name = "x"}));
+  }
+  EXPECT_EQ(kept_summary(directory.path() / "view").files, 2u);
+  EXPECT_EQ(kept_summary(directory.path() / "view-2").bytes, ByteCount{10});
+  EXPECT_EQ(kept_summary(directory.path() / "nothing").files, 0u);
+}
+
+TEST_F(StagingTest, WriteThatWouldUseTheLastSpaceIsENOSPCAndChangesNothing) {
+  auto tight = StagingArea::open(directory.path() / "tight", ByteCount{1ull << 60});
+  ASSERT_TRUE(tight);
+  const auto file = (*tight)->create(1, ByteCount{4});
+  ASSERT_TRUE(file);
+  EXPECT_EQ(errnum_of((*file)->write(ByteOffset{2}, bytes_of("hello"))), ENOSPC);
+  EXPECT_EQ((*file)->size(), ByteCount{4});
+  EXPECT_EQ((*file)->missing(extent(0, 4)), std::vector{extent(0, 4)});
+}
+
+TEST_F(StagingTest, WriteThatFailsHalfWayLeavesSizeAndExtents) {
+  // In a child, because the limit on file sizes is the process's own.
+  const auto file = create(0);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::signal(SIGXFSZ, SIG_IGN);
+    const rlimit limit{6, 6};
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+    const bool failed = !file->write(ByteOffset{0}, bytes_of("0123456789"));
+    struct stat st {};
+    ::fstat(file->descriptor(), &st);
+    ::_exit(failed && file->size().n == 0 && st.st_size == 0 ? 0 : 1);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+TEST_F(StagingTest, ReservedSpaceDoesNotChangeTheSize) {
+  const auto file = create(0);
+  ASSERT_TRUE(file->reserve(extent(0, 1 << 20)));
+  EXPECT_EQ(file->size(), ByteCount{0});
+}
+
+TEST_F(StagingTest, TornLastRecordIsIgnored) {
+  const auto file = create(100);
+  ASSERT_TRUE(file->write(ByteOffset{10}, bytes_of("hello")));
+  ASSERT_TRUE(file->write(ByteOffset{50}, bytes_of("torn")));
+  std::filesystem::resize_file(log_path(), std::filesystem::file_size(log_path()) - 5);
+  reopen();
+  EXPECT_EQ(open()->missing(extent(0, 100)), (std::vector{extent(0, 10), extent(15, 100)}));
+}
+
+TEST_F(StagingTest, DamagedLogIsEBADMSGAndTheDataCanBeSetAside) {
+  const auto file = create(100);
+  ASSERT_TRUE(file->write(ByteOffset{10}, bytes_of("hello")));
+  ASSERT_TRUE(file->write(ByteOffset{50}, bytes_of("world")));
+  const auto log = open_file(log_path(), O_RDWR);
+  ASSERT_TRUE(log);
+  ASSERT_TRUE(write_at(log->get(), ByteOffset{33}, bytes_of("x")));
+  reopen();
+  EXPECT_EQ(errnum_of(area->open(kNumber)), EBADMSG);
+  EXPECT_TRUE(area->set_aside(kNumber, {.name = "damaged"}));
+}
+
+TEST_F(StagingTest, CutThatWasNotLoggedBeforeAKillStaysCut) {
+  create(100);
+  std::filesystem::resize_file(directory.path() / "staging" / "42", 10);  // truncate() dies after its first step
+  reopen();
+  ASSERT_TRUE(open()->truncate(ByteCount{100}));
+  reopen();
+  EXPECT_EQ(open()->missing(extent(0, 100)), std::vector{extent(0, 10)});
+}
+
+TEST_F(StagingTest, FileWithoutABaseNeedsNoLog) {
+  const auto file = create(0);
+  ASSERT_TRUE(file->write(ByteOffset{3}, bytes_of("x")));
+  EXPECT_FALSE(std::filesystem::exists(log_path()));
+  reopen();
+  EXPECT_EQ(text_of(*open(), 0, 100), std::string("\0\0\0x", 4));
+}
+
+TEST_F(StagingTest, ReplacedFileIsGoneAndItsHolderKeepsIt) {
+  const auto first = create(0);
+  ASSERT_TRUE(first->write(ByteOffset{0}, bytes_of("first")));
+  const auto second = create(10);
+  EXPECT_EQ(text_of(*first, 0, 100), "first");
+  EXPECT_EQ(open().get(), second.get());
+  const auto third = create(0);
+  EXPECT_EQ(second->size(), ByteCount{10});
+  reopen();
+  EXPECT_EQ(open()->size(), ByteCount{0});
+  EXPECT_EQ(area->all(), std::vector<InodeNumber>{kNumber});
+}
+
+TEST_F(StagingTest, LeftoversOfAKilledProcessAreRemoved) {
+  std::ofstream(directory.path() / "staging" / "7.log") << "x";
+  std::ofstream(directory.path() / "staging" / "8.new") << "x";
+  reopen();
+  EXPECT_TRUE(std::filesystem::is_empty(directory.path() / "staging"));
+}
+
+TEST_F(StagingTest, FrontToBackWritingKeepsTheLogShort) {
+  const auto file = create(1 << 20);
+  const std::string block(1024, 'b');
+  for (std::uint64_t at = 0; at < 1 << 20; at += block.size())
+    ASSERT_TRUE(file->write(ByteOffset{at}, bytes_of(block)));
+  EXPECT_EQ(std::filesystem::file_size(log_path()), 64u);
+}
+
+TEST_F(StagingTest, WritesSurviveAKill) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const auto mine = StagingArea::open(directory.path() / "staging", ByteCount{0});
+    const auto file = (*mine)->create(kNumber, ByteCount{10});
+    if ((*file)->write(ByteOffset{4}, bytes_of("kept"))) ::kill(::getpid(), SIGKILL);
+    ::_exit(1);
+  }
+  ::waitpid(child, nullptr, 0);
+  reopen();
+  const auto file = open();
+  EXPECT_EQ(text_of(*file, 4, 4), "kept");
+  EXPECT_EQ(file->missing(extent(0, 10)), (std::vector{extent(0, 4), extent(8, 10)}));
+}
+
+TEST_F(StagingTest, WritesWinOverFillsFromOtherThreads) {
+  constexpr std::size_t kSize = 1 << 18, kStep = 512;
+  const auto file = create(kSize);
+  const std::string base(kSize, 'b'), mine(kStep / 2, 'w');
+  std::thread filler([&] {
+    for (std::size_t at = 0; at < kSize; at += 4096)
+      ASSERT_TRUE(file->fill(ByteOffset{at}, bytes_of(base.substr(0, 4096))));
+  });
+  std::thread writer([&] {
+    for (std::size_t at = 0; at < kSize; at += kStep) ASSERT_TRUE(file->write(ByteOffset{at}, bytes_of(mine)));
+  });
+  std::thread reader([&] {
+    for (std::size_t at = 0; at < kSize; at += kStep) text_of(*file, at, kStep);
+  });
+  filler.join();
+  writer.join();
+  reader.join();
+  std::string expected;
+  while (expected.size() < kSize) expected += mine + std::string(kStep - mine.size(), 'b');
+  EXPECT_EQ(text_of(*file, 0, kSize), expected);
+}
+
+// A staged file as POSIX and the base define it: a byte, or nothing while it must still come from the base.
+class StagedModel {
+ public:
+  explicit StagedModel(std::size_t base_size) : bytes_(base_size) {}
+
+  void write(std::size_t at, std::string_view data) {
+    if (bytes_.size() < at + data.size()) bytes_.resize(at + data.size(), '\0');
+    std::copy(data.begin(), data.end(), bytes_.begin() + static_cast<std::ptrdiff_t>(at));
+  }
+  void truncate(std::size_t size) { bytes_.resize(size, '\0'); }
+  void fill(std::size_t at, std::string_view data) {
+    for (std::size_t i = 0; i < data.size() && at + i < bytes_.size(); ++i)
+      if (!bytes_[at + i]) bytes_[at + i] = data[i];
+  }
+  std::string read(std::size_t at, std::size_t size) const {
+    std::string out;
+    while (out.size() < size && at < bytes_.size() && bytes_[at]) out += *bytes_[at++];
+    return out;
+  }
+  std::vector<Extent> missing() const {
+    std::vector<Extent> found;
+    for (std::size_t i = 0; i < bytes_.size(); ++i) {
+      if (bytes_[i]) continue;
+      if (!found.empty() && found.back().end.n == i)
+        ++found.back().end.n;
+      else
+        found.push_back(extent(i, i + 1));
+    }
+    return found;
+  }
+  std::size_t size() const { return bytes_.size(); }
+
+ private:
+  std::vector<std::optional<char>> bytes_;
+};
+
+TEST_F(StagingTest, AgreesWithAModelUnderRandomOperationsAndKills) {
+  const unsigned seed = std::random_device{}();
+  SCOPED_TRACE(testing::Message() << "seed " << seed);
+  std::mt19937 random(seed);
+  const auto below = [&](std::size_t limit) { return random() % limit; };
+  for (int round = 0; round < 20; ++round) {
+    const std::size_t base_size = below(400);
+    StagedModel model(base_size);
+    std::shared_ptr<StagedFile> file = create(base_size);
+    for (int step = 0; step < 200; ++step) {
+      const std::size_t at = below(500);
+      const std::string data(1 + below(60), static_cast<char>('a' + below(26)));
+      switch (below(8)) {
+        case 0:
+          ASSERT_TRUE(file->truncate(ByteCount{at}));
+          model.truncate(at);
+          break;
+        case 1:
+        case 2:
+          ASSERT_TRUE(file->fill(ByteOffset{at}, bytes_of(data)));
+          model.fill(at, data);
+          break;
+        case 3:  // a kill and the next process: nothing is closed in order, because nothing needs to be
+          file.reset();
+          reopen();
+          file = open();
+          break;
+        default:
+          ASSERT_TRUE(file->write(ByteOffset{at}, bytes_of(data)));
+          model.write(at, data);
+      }
+      ASSERT_EQ(file->size().n, model.size());
+      ASSERT_EQ(file->missing(extent(0, 10'000)), model.missing());
+      const std::size_t from = below(500);
+      ASSERT_EQ(text_of(*file, from, 300), model.read(from, 300));
+    }
+  }
+}
+
+}  // namespace
+}  // namespace pail::local
