@@ -85,7 +85,7 @@ def run_script(name):
 
 
 def layers_tier(*_):
-    return run_script("layers_test.py") + run_script("runner_test.py")
+    return run_script("layers_test.py") + run_script("rooms_test.py") + run_script("runner_test.py")
 
 
 def options_tier(builder, _):

@@ -1,7 +1,7 @@
-// Asking work to stop, and hearing of it. As StopToken, but built from the locks of base.
+// Asking work to stop, and hearing of it. As std::stop_token, but built from the locks of base.
 //
 //   StopSource source;
-//   std::thread work([token = source.token()] { while (!token.stop_requested()) step(); });
+//   Thread work("worker", [token = source.token()] { while (!token.stop_requested()) step(); });
 //   source.request_stop();
 //
 // All types are handles that are cheap to copy and share one request. Thread-safe.
@@ -10,7 +10,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include "pailfs/base/stop.h"
+#include <utility>
 
 namespace pail {
 
