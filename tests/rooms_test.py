@@ -18,7 +18,7 @@ SCHEDULING = re.compile(
     r"stop_\w+|latch|barrier|counting_semaphore|binary_semaphore)\b|\w+_clock::now\(\)|\bclock_gettime\(")
 
 # The rooms of a layer, lowest first. "" is the layer's own folder.
-ROOMS = {"local": ["", "staging", "journal", "names"]}
+ROOMS = {"local": ["", "environment", "staging", "journal", "names"]}
 
 # Where no file and no constructor may be large.
 BOUNDED = ("src/base/", "src/runtime/", "src/local/", "src/cos/", "src/auth/")

@@ -20,7 +20,6 @@
 #include "cache/block_catalogue.h"
 #include "cache/block_files.h"
 #include "cache/chunk_uses.h"
-#include "local/names/lmdb_index.h"
 
 namespace pail::cache {
 namespace {
@@ -48,7 +47,8 @@ std::span<std::byte> scratch_block() {
 
 class DiskBlockCache final : public BlockCache {
  public:
-  DiskBlockCache(std::unique_ptr<BlockFiles> files, Environment& environment, BlockCacheOptions options);
+  DiskBlockCache(std::unique_ptr<Environment> environment, std::unique_ptr<BlockFiles> files,
+                 BlockCacheOptions options);
   ~DiskBlockCache() override;
 
   std::size_t read(const ObjectVersion& object, ByteOffset at, std::span<std::byte> out) override;
@@ -88,6 +88,7 @@ class DiskBlockCache final : public BlockCache {
   void keep_house(bool idle) PAIL_EXCLUDES(store_mutex_);
   void write_uses() PAIL_EXCLUDES(store_mutex_);
 
+  const std::unique_ptr<Environment> environment_;
   const std::unique_ptr<BlockFiles> files_;
   const BlockCacheOptions options_;
   BlockCatalogue catalogue_;
@@ -109,8 +110,13 @@ class DiskBlockCache final : public BlockCache {
   Thread writer_;
 };
 
-DiskBlockCache::DiskBlockCache(std::unique_ptr<BlockFiles> files, Environment& environment, BlockCacheOptions options)
-    : files_(std::move(files)), options_(options), catalogue_(environment), uses_(catalogue_.last_tick()) {
+DiskBlockCache::DiskBlockCache(std::unique_ptr<Environment> environment, std::unique_ptr<BlockFiles> files,
+                               BlockCacheOptions options)
+    : environment_(std::move(environment)),
+      files_(std::move(files)),
+      options_(options),
+      catalogue_(*environment_),
+      uses_(catalogue_.last_tick()) {
   {
     MutexLock lock(store_mutex_);
     if (catalogue_.take_clean()) swept_ = BlockFiles::kDirectories;
@@ -480,13 +486,13 @@ BlockCacheCounters DiskBlockCache::counters() const {
 
 }  // namespace
 
-Result<std::unique_ptr<BlockCache>> BlockCache::open(const std::filesystem::path& directory, local::Index& index,
+Result<std::unique_ptr<BlockCache>> BlockCache::open(const std::filesystem::path& directory, std::string_view identity,
                                                      BlockCacheOptions options) {
-  auto* lmdb_index = dynamic_cast<local::LmdbIndex*>(&index);
-  if (lmdb_index == nullptr) return Error{EINVAL, "block cache: needs the index of Index::open()"};
-  PAIL_TRY(auto files, BlockFiles::open(directory));
+  PAIL_CHECK(make_private_directory(directory / "catalogue"));
+  PAIL_TRY(auto environment, Environment::open(directory / "catalogue", kCatalogueSchema, identity));
+  PAIL_TRY(auto files, BlockFiles::open(directory / "blocks"));
   return std::unique_ptr<BlockCache>(
-      std::make_unique<DiskBlockCache>(std::move(files), lmdb_index->environment(), options));
+      std::make_unique<DiskBlockCache>(std::move(environment), std::move(files), options));
 }
 
 }  // namespace pail::cache

@@ -1,8 +1,8 @@
 // Blocks of objects kept on local disk, found by (object version, block number).
 //
 // A version is key + ETag, so an object that changed can never serve old bytes. One sparse file for each version, its
-// blocks in the index with an XXH3 checksum each. Damage (bad checksum, torn file, full disk, killed process) is a miss
-// and a line in the log, never an error or a wrong byte.
+// blocks in a catalogue with an XXH3 checksum each. Damage (bad checksum, torn file, full disk, killed process) is a
+// miss and a line in the log, never an error or a wrong byte.
 //
 // Thread-safe. No lock is held while a disk read runs.
 #pragma once
@@ -11,9 +11,9 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
-#include "local/names/index.h"
 #include "pailfs/base/bytes.h"
 #include "pailfs/base/result.h"
 
@@ -45,8 +45,9 @@ struct BlockCacheCounters {
 
 class BlockCache {
  public:
-  // `index` must outlive it.
-  static Result<std::unique_ptr<BlockCache>> open(const std::filesystem::path& directory, local::Index& index,
+  // Uses `directory` (0700, created where missing): nothing that is lost with it is missed. `identity` names the bucket
+  // view. Errors: as local::Environment::open().
+  static Result<std::unique_ptr<BlockCache>> open(const std::filesystem::path& directory, std::string_view identity,
                                                   BlockCacheOptions options);
   virtual ~BlockCache() = default;
 

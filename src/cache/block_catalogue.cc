@@ -1,15 +1,30 @@
 #include "cache/block_catalogue.h"
 
+#include <algorithm>
+#include <array>
+
 #include "base/checksum.h"
 #include "base/encoding.h"
 #include "base/log.h"
-#include "local/names/codec.h"
-#include "local/names/lmdb_index.h"
+#include "local/codec.h"
+#include "local/environment/walk.h"
 
 namespace pail::cache {
 
 using namespace local;  // keys, records and seals
 namespace {
+
+// In the order of the members of Databases.
+constexpr auto kDatabases = std::to_array<const char*>({"object", "chunk", "recency", "block"});
+
+constexpr std::string_view kMetaNextVersion = "next_version";  // no version id from here on was given
+constexpr std::string_view kMetaCachedBytes = "cached_bytes";
+constexpr std::string_view kMetaBlocksClean = "blocks_clean";  // present when every block file has its records
+
+// A record that contradicts another one is a block that is not found.
+bool catalogue_agrees(MDB_txn* txn, Sealing sealing) {
+  return std::ranges::all_of(kDatabases, [&](const char* name) { return is_sealed(txn, name, sealing); });
+}
 
 constexpr std::uint8_t kObjectVersion = 1;
 constexpr std::uint8_t kChunkVersion = 1;
@@ -85,10 +100,20 @@ std::string block_file_name(const ObjectVersion& object) {
   return xxh3_name(bytes_of(identity));
 }
 
-BlockCatalogue::BlockCatalogue(Environment& environment)
-    : environment_(environment), databases_(environment.databases()) {
+const Schema kCatalogueSchema{.kind = "block cache",
+                              .after_loss = "Blocks are fetched again",
+                              .databases = kDatabases,
+                              .agrees = catalogue_agrees};
+
+BlockCatalogue::Databases::Databases(const Environment& environment)
+    : object(environment.database(0)),
+      chunk(environment.database(1)),
+      recency(environment.database(2)),
+      block(environment.database(3)) {}
+
+BlockCatalogue::BlockCatalogue(Environment& environment) : environment_(environment), databases_(environment) {
   const PooledRead read(environment_);
-  if (read.get() != nullptr) bytes_ = meta_number(read.get(), databases_, kMetaCachedBytes, 0);
+  if (read.get() != nullptr) bytes_ = meta_number(environment_, read.get(), kMetaCachedBytes, 0);
 }
 
 std::string BlockCatalogue::encode_chunk(const ChunkRecord& record) {
@@ -178,7 +203,7 @@ void BlockCatalogue::put_chunk(OwnedWrite& write, ChunkId id, const ChunkRecord&
 }
 
 Result<Unit> BlockCatalogue::commit(OwnedWrite& write, ByteCount bytes) {
-  put_meta_number(write, databases_, kMetaCachedBytes, bytes.n);
+  put_meta_number(environment_, write, kMetaCachedBytes, bytes.n);
   PAIL_CHECK(write.commit());
   bytes_ = bytes.n;
   return Unit{};
@@ -194,8 +219,8 @@ Result<Unit> BlockCatalogue::add(const std::string& name, const ObjectVersion& o
   if (record && !same_version(record->object, object))
     return Error{EEXIST, "block cache: two object versions of one name"};
   if (!record) {
-    record = ObjectRecord{meta_number(write.get(), databases_, kMetaNextVersion, 1), object};
-    put_meta_number(write, databases_, kMetaNextVersion, record->version + 1);
+    record = ObjectRecord{meta_number(environment_, write.get(), kMetaNextVersion, 1), object};
+    put_meta_number(environment_, write, kMetaNextVersion, record->version + 1);
     write.put(databases_.object, name, encode_object(record->version, object));
   }
   ByteCount bytes = this->bytes();
@@ -327,14 +352,14 @@ bool BlockCatalogue::take_clean() {
   OwnedWrite write(environment_);
   if (write.failed()) return false;
   int code = MDB_SUCCESS;
-  const bool clean = get(write.get(), databases_.meta, kMetaBlocksClean, code).has_value();
-  write.erase(databases_.meta, kMetaBlocksClean);
+  const bool clean = get(write.get(), environment_.meta(), kMetaBlocksClean, code).has_value();
+  write.erase(environment_.meta(), kMetaBlocksClean);
   return write.commit().has_value() && clean;
 }
 
 Result<Unit> BlockCatalogue::note_clean() {
   OwnedWrite write(environment_);
-  write.put(databases_.meta, kMetaBlocksClean, {});
+  write.put(environment_.meta(), kMetaBlocksClean, {});
   return write.commit();
 }
 

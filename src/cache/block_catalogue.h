@@ -1,4 +1,4 @@
-// What the block cache holds, in the index's environment: object versions, their chunks by last use, their blocks.
+// What the block cache holds, in an environment of its own: object versions, their chunks by last use, their blocks.
 //
 // A chunk is 64 blocks of one version: what is evicted at once, and what has a last use. Changes are made by one thread
 // at a time (the cache's store lock); lookups by any.
@@ -10,13 +10,14 @@
 #include <vector>
 
 #include "cache/block_cache.h"
-#include "local/names/environment.h"
+#include "local/environment/transaction.h"
 
 namespace pail::cache {
 
-using local::Databases;
 using local::Environment;
 using local::OwnedWrite;
+
+extern const local::Schema kCatalogueSchema;
 
 inline constexpr std::uint64_t kBlocksInChunk = 64;
 
@@ -110,7 +111,10 @@ class BlockCatalogue {
   Result<Unit> commit(OwnedWrite& write, ByteCount bytes);
 
   Environment& environment_;
-  const Databases& databases_;
+  const struct Databases {
+    explicit Databases(const Environment& environment);
+    MDB_dbi object, chunk, recency, block;
+  } databases_;
   std::atomic<std::uint64_t> bytes_{0};
 };
 

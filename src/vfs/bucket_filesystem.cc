@@ -476,10 +476,10 @@ Counters BucketFileSystem::counters() {
 Result<std::unique_ptr<FileSystem>> FileSystem::open(Options options, std::shared_ptr<cos::Client> store,
                                                      std::shared_ptr<OpenTable> opens, Start start) {
   BucketFileSystem::Local local;
-  PAIL_TRY(local.index, local::Index::open(options.cache_directory / "index", options.bucket + "/" + options.prefix));
+  const std::string identity = options.bucket + "/" + options.prefix;
+  PAIL_TRY(local.index, local::Index::open(options.cache_directory / "index", identity));
   PAIL_TRY(local.staging, local::StagingArea::open(options.cache_directory / "staging", kFreeFloor));
-  PAIL_TRY(local.blocks,
-           cache::BlockCache::open(options.cache_directory / "blocks", *local.index, {.capacity = options.cache_size}));
+  PAIL_TRY(local.blocks, cache::BlockCache::open(options.cache_directory, identity, {.capacity = options.cache_size}));
   auto filesystem =
       std::make_unique<BucketFileSystem>(std::move(options), std::move(store), std::move(opens), std::move(local));
   PAIL_CHECK(filesystem->begin(start));

@@ -3,21 +3,25 @@
 #include <fmt/format.h>
 #include <sys/random.h>
 
+#include <array>
 #include <cerrno>
 #include <mutex>
 
 #include "base/file.h"
 #include "base/log.h"
+#include "local/environment/seal.h"
 #include "local/names/codec.h"
+#include "local/names/index_check.h"
 #include "local/names/index_reads.h"
 #include "local/names/lmdb_index.h"
-#include "local/names/seal.h"
 
 namespace pail::local {
 namespace {
 
-constexpr std::uint64_t kFormat = 2;
-constexpr std::uint64_t kFormatBeforeSeals = 1;  // of 0.1.0; its records are sealed by the copy made of it at open
+// In the order of the members of Databases.
+constexpr auto kDatabases =
+    std::to_array<const char*>({"inode", "dirent", "child", "intent", "orphan", "staged", "upload", "upload_part"});
+
 constexpr std::size_t kDoneIntentsKept = 4096;
 constexpr std::size_t kPrunedAtOnce = 256;  // a page or two, instead of one in every transaction
 // After a power cut the limit in the index may be an old one: numbers go on far above what can have been handed out.
@@ -43,8 +47,8 @@ InodeRecord root_record() {
 
 class LmdbRead final : public IndexReads<ReadTransaction> {
  public:
-  explicit LmdbRead(Environment& environment)
-      : IndexReads(environment), environment_(environment), pooled_(environment) {
+  LmdbRead(Environment& environment, const Databases& databases)
+      : IndexReads(environment, databases), environment_(environment), pooled_(environment) {
     use(pooled_.get());
   }
 
@@ -61,7 +65,7 @@ class LmdbRead final : public IndexReads<ReadTransaction> {
 class LmdbWrite final : public IndexReads<WriteTransaction> {
  public:
   explicit LmdbWrite(LmdbIndex& index)
-      : IndexReads(*index.environment_),
+      : IndexReads(*index.environment_, index.databases_),
         index_(index),
         turn_(index.writing_),
         write_(*index.environment_),
@@ -107,7 +111,7 @@ std::uint64_t LmdbWrite::take(LmdbIndex::Counter& counter, std::uint64_t& limit)
   const std::uint64_t number = counter.next++;
   if (number < limit) return number;
   limit = number + counter.range;
-  put_meta_number(write_, databases_, counter.meta_key, limit);
+  put_meta_number(*index_.environment_, write_, counter.meta_key, limit);
   return number;
 }
 
@@ -152,7 +156,7 @@ void LmdbWrite::remove_child(InodeNumber parent, std::string_view name) {
 
 void LmdbWrite::bind(InodeNumber parent, std::string_view name, const Dirent& dirent) {
   remove_child(parent, name);
-  write_.put(databases_.dirent, IndexKey::of_dirent(parent, name).view(), encode(name, dirent));
+  write_.put(databases_.dirent, dirent_key(parent, name).view(), encode(name, dirent));
   if (dirent.number != 0) write_.put(databases_.child, IndexKey(parent, dirent.number).view(), name_tag(name));
 }
 
@@ -164,7 +168,7 @@ void LmdbWrite::unbind(InodeNumber parent, std::string_view name, const Dirent& 
 
 void LmdbWrite::forget(InodeNumber parent, std::string_view name) {
   remove_child(parent, name);
-  write_.erase(databases_.dirent, IndexKey::of_dirent(parent, name).view());
+  write_.erase(databases_.dirent, dirent_key(parent, name).view());
 }
 
 void LmdbWrite::put_intent(std::uint64_t unique, const Intent& record) {
@@ -224,76 +228,54 @@ Result<Unit> LmdbWrite::commit() {
   return committed;
 }
 
-std::uint64_t meta_number(MDB_txn* txn, const Databases& databases, std::string_view key, std::uint64_t fallback) {
-  int code = MDB_SUCCESS;
-  const auto bytes = get(txn, databases.meta, key, code);
-  if (!bytes) return fallback;
-  RecordReader in(*bytes);
-  const std::uint64_t value = in.fixed64();
-  return in.complete() ? value : fallback;
-}
+const Schema kIndexSchema{
+    .kind = "index", .after_loss = "Names come back from the bucket", .databases = kDatabases, .agrees = index_agrees};
 
-void put_meta_number(OwnedWrite& write, const Databases& databases, std::string_view key, std::uint64_t value) {
-  RecordWriter out;
-  out.fixed64(value);
-  write.put(databases.meta, key, out.bytes());
-}
+Databases::Databases(const Environment& environment)
+    : inode(environment.database(0)),
+      dirent(environment.database(1)),
+      child(environment.database(2)),
+      intent(environment.database(3)),
+      orphan(environment.database(4)),
+      staged(environment.database(5)),
+      upload(environment.database(6)),
+      upload_part(environment.database(7)) {}
 
 Result<std::unique_ptr<LmdbIndex>> LmdbIndex::open(const std::filesystem::path& directory, std::string_view identity) {
   PAIL_CHECK(make_private_directory(directory));
-  PAIL_TRY(auto environment, Environment::open(directory));
+  PAIL_TRY(auto environment, Environment::open(directory, kIndexSchema, identity));
   std::unique_ptr<LmdbIndex> index(new LmdbIndex(std::move(environment)));
-  PAIL_CHECK(index->load(identity));
+  PAIL_CHECK(index->load());
   return index;
 }
 
-Result<Unit> LmdbIndex::load(std::string_view identity) {
+Result<Unit> LmdbIndex::load() {
   OwnedWrite write(*environment_);
   if (write.failed()) return write.commit();
-  const Databases& databases = environment_->databases();
   int code = MDB_SUCCESS;
-  const auto stored_identity = pail::local::get(write.get(), databases.meta, kMetaIdentity, code);
-  if (code == MDB_NOTFOUND) {
-    PAIL_CHECK(create(write, identity));
-  } else if (!stored_identity) {
-    return lmdb_error(code, directory().string());
-  } else if (*stored_identity != identity) {
-    return Error{EINVAL, fmt::format("{}: the cache is of {}, not of {}; use another cache directory",
-                                     directory().string(), quote(*stored_identity), quote(identity))};
-  }
-  const std::uint64_t format = meta_number(write.get(), databases, kMetaFormat, 0);
-  if (format == kFormatBeforeSeals)
-    put_meta_number(write, databases, kMetaFormat, kFormat);
-  else if (format != kFormat)
-    return Error{EINVAL, fmt::format("{}: format {} of a newer pailfs, this one knows {}", directory().string(), format,
-                                     kFormat)};
-  generation_ = meta_number(write.get(), databases, kMetaGeneration, 0);
+  if (!pail::local::get(write.get(), environment_->meta(), kMetaGeneration, code)) create(write);
+  generation_ = meta_number(*environment_, write.get(), kMetaGeneration, 0);
   const std::uint64_t leap = machine_stopped() ? kLeapAfterMachineStop : 0;
   for (Counter* counter : {&inode_counter_, &sequence_counter_}) {
-    counter->next = meta_number(write.get(), databases, counter->meta_key, 0) + leap;
+    counter->next = meta_number(*environment_, write.get(), counter->meta_key, 0) + leap;
     if (counter->next == leap) environment_->end_damaged("the limit of its numbers is missing");
     counter->limit = counter->next + counter->range;
-    put_meta_number(write, databases, counter->meta_key, counter->limit);
+    put_meta_number(*environment_, write, counter->meta_key, counter->limit);
   }
   load_done_intents(write.get());
   return write.commit();
 }
 
-Result<Unit> LmdbIndex::create(OwnedWrite& write, std::string_view identity) {
-  const Databases& databases = environment_->databases();
-  write.put(databases.meta, kMetaIdentity, identity);
-  put_meta_number(write, databases, kMetaFormat, kFormat);
-  put_meta_number(write, databases, kMetaGeneration, random_generation());
-  put_meta_number(write, databases, kMetaNextInode, environment_->first_number() + kRootInode + 1);
-  put_meta_number(write, databases, kMetaNextSequence, environment_->first_number() + 1);
-  write.put(databases.inode, IndexKey(kRootInode).view(), encode(root_record()));
-  if (write.failed()) return write.commit();
-  return Unit{};
+void LmdbIndex::create(OwnedWrite& write) {
+  put_meta_number(*environment_, write, kMetaGeneration, random_generation());
+  put_meta_number(*environment_, write, kMetaNextInode, environment_->first_number() + kRootInode + 1);
+  put_meta_number(*environment_, write, kMetaNextSequence, environment_->first_number() + 1);
+  write.put(databases_.inode, IndexKey(kRootInode).view(), encode(root_record()));
 }
 
 void LmdbIndex::load_done_intents(MDB_txn* txn) {
   MDB_cursor* cursor = nullptr;
-  if (mdb_cursor_open(txn, environment_->databases().intent, &cursor) != MDB_SUCCESS) return;
+  if (mdb_cursor_open(txn, databases_.intent, &cursor) != MDB_SUCCESS) return;
   MDB_val key{}, value{};
   while (mdb_cursor_get(cursor, &key, &value, MDB_NEXT) == MDB_SUCCESS) {
     const auto content = unsealed(from_value(key), from_value(value));
@@ -305,7 +287,7 @@ void LmdbIndex::load_done_intents(MDB_txn* txn) {
 }
 
 std::unique_ptr<ReadTransaction> LmdbIndex::read() {
-  return std::make_unique<LmdbRead>(*environment_);
+  return std::make_unique<LmdbRead>(*environment_, databases_);
 }
 
 std::unique_ptr<WriteTransaction> LmdbIndex::write() {

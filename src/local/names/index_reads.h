@@ -5,10 +5,11 @@
 
 #include <array>
 
+#include "local/environment/transaction.h"
+#include "local/environment/seal.h"
 #include "local/names/codec.h"
-#include "local/names/environment.h"
 #include "local/names/index.h"
-#include "local/names/seal.h"
+#include "local/names/lmdb_index.h"
 
 namespace pail::local {
 
@@ -23,7 +24,7 @@ class IndexReads : public Interface {
   }
 
   std::optional<Dirent> dirent(InodeNumber parent, std::string_view name) override {
-    const auto bytes = value_of(databases_.dirent, IndexKey::of_dirent(parent, name).view());
+    const auto bytes = value_of(databases_.dirent, dirent_key(parent, name).view());
     return bytes ? sound(decode_dirent(name, *bytes), "dirent of directory", parent) : std::nullopt;
   }
 
@@ -54,7 +55,7 @@ class IndexReads : public Interface {
     std::string last(after);
     do {
       batch.clear();
-      const IndexKey from = IndexKey::of_dirent(parent, last);
+      const IndexKey from = dirent_key(parent, last);
       scan(databases_.dirent, from.view(), [&](std::string_view key, std::string_view value) {
         if (number_in_key(key, 0) != parent) return false;
         if (key == from.view() && !last.empty()) return true;
@@ -105,7 +106,7 @@ class IndexReads : public Interface {
   }
 
  protected:
-  explicit IndexReads(Environment& environment) : databases_(environment.databases()), environment_(environment) {}
+  IndexReads(Environment& environment, const Databases& databases) : databases_(databases), environment_(environment) {}
   void use(MDB_txn* txn) { txn_ = txn; }
 
   // Called with what LMDB could not do for other reasons than damage; the caller goes on as if nothing were there.

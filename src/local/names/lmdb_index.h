@@ -1,27 +1,25 @@
-// The index on LMDB, as the block cache sees it: it keeps its records in the same environment.
+// The index on LMDB.
 #pragma once
 
 #include <atomic>
 #include <deque>
 
-#include "local/names/environment.h"
+#include "local/environment/transaction.h"
 #include "local/names/index.h"
 
 namespace pail::local {
 
 // Keys of the database "meta".
-inline constexpr std::string_view kMetaFormat = "format";
-inline constexpr std::string_view kMetaIdentity = "identity";
 inline constexpr std::string_view kMetaGeneration = "generation";
 inline constexpr std::string_view kMetaNextInode = "next_inode";        // no number from here on was handed out
 inline constexpr std::string_view kMetaNextSequence = "next_sequence";  // likewise
-inline constexpr std::string_view kMetaNextVersion = "next_version";    // of the block cache, likewise
-inline constexpr std::string_view kMetaCachedBytes = "cached_bytes";    // of the block cache
-inline constexpr std::string_view kMetaBlocksClean = "blocks_clean";    // present when every block file has its records
 
-// A number of the database "meta"; `fallback` when it is absent or damaged.
-std::uint64_t meta_number(MDB_txn* txn, const Databases& databases, std::string_view key, std::uint64_t fallback);
-void put_meta_number(OwnedWrite& write, const Databases& databases, std::string_view key, std::uint64_t value);
+extern const Schema kIndexSchema;
+
+struct Databases {
+  explicit Databases(const Environment& environment);
+  MDB_dbi inode, dirent, child, intent, orphan, staged, upload, upload_part;
+};
 
 class LmdbIndex final : public Index {
  public:
@@ -35,6 +33,7 @@ class LmdbIndex final : public Index {
   bool machine_stopped() const override { return environment_->machine_stopped(); }
 
   Environment& environment() { return *environment_; }
+  const Databases& databases() const { return databases_; }
 
  private:
   friend class LmdbWrite;
@@ -46,12 +45,14 @@ class LmdbIndex final : public Index {
     std::uint64_t next = 0, limit = 0;
   };
 
-  explicit LmdbIndex(std::unique_ptr<Environment> environment) : environment_(std::move(environment)) {}
-  Result<Unit> load(std::string_view identity);
-  Result<Unit> create(OwnedWrite& write, std::string_view identity);
+  explicit LmdbIndex(std::unique_ptr<Environment> environment)
+      : environment_(std::move(environment)), databases_(*environment_) {}
+  Result<Unit> load();
+  void create(OwnedWrite& write);
   void load_done_intents(MDB_txn* txn);
 
-  std::unique_ptr<Environment> environment_;
+  const std::unique_ptr<Environment> environment_;
+  const Databases databases_;
   std::uint64_t generation_ = 0;
 
   Mutex writing_;  // held by the one write transaction; guards what follows

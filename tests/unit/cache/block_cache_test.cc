@@ -19,8 +19,6 @@
 namespace pail::cache {
 namespace {
 
-using local::Index;
-
 ObjectVersion object_of(std::string key, ByteCount size) {
   return {std::move(key), "\"etag\"", size};
 }
@@ -48,11 +46,7 @@ class BlockCacheTest : public ::testing::Test {
 
   void reopen() {
     cache.reset();
-    index.reset();
-    auto opened_index = Index::open(directory.path() / "index", "test");
-    ASSERT_TRUE(opened_index) << opened_index.error().context;
-    index = *std::move(opened_index);
-    auto opened = BlockCache::open(directory.path() / "blocks", *index, options);
+    auto opened = BlockCache::open(directory.path(), "test", options);
     ASSERT_TRUE(opened) << opened.error().context;
     cache = *std::move(opened);
   }
@@ -89,7 +83,6 @@ class BlockCacheTest : public ::testing::Test {
 
   TemporaryDirectory directory;
   BlockCacheOptions options;
-  std::unique_ptr<Index> index;
   std::unique_ptr<BlockCache> cache;
 };
 
@@ -338,7 +331,6 @@ TEST_F(BlockCacheAdoptTest, WrongChecksumIsAMissNotAWrongByte) {
 TEST_F(BlockCacheTest, WhatAKilledProcessWroteIsReadOrMissedNeverWrong) {
   const ObjectVersion object = object_of("a", 8_MiB);
   cache.reset();
-  index.reset();
   const pid_t child = ::fork();
   if (child == 0) {
     reopen();
@@ -356,8 +348,7 @@ TEST_F(BlockCacheTest, FilesWithoutRecordsAreSwept) {
   const ObjectVersion object = object_of("a", 1_MiB);
   insert(object, 0);
   cache.reset();
-  index.reset();
-  std::filesystem::remove_all(directory.path() / "index");  // as if it had been set aside
+  std::filesystem::remove_all(directory.path() / "catalogue");  // as if it had been set aside
   reopen();
   // One directory is swept after each batch.
   for (int i = 0; i < 256; ++i) insert(object_of("other" + std::to_string(i), ByteCount{1}), 0);

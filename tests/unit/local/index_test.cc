@@ -99,9 +99,9 @@ class IndexTest : public ::testing::Test {
 
   // Puts bytes where a record belongs.
   void damage(MDB_dbi Databases::*database, std::string_view key, std::string_view bytes) {
-    Environment& environment = dynamic_cast<LmdbIndex&>(*index).environment();
-    OwnedWrite raw(environment);
-    raw.put(environment.databases().*database, key, bytes);
+    auto& lmdb_index = dynamic_cast<LmdbIndex&>(*index);
+    OwnedWrite raw(lmdb_index.environment());
+    raw.put(lmdb_index.databases().*database, key, bytes);
     ASSERT_TRUE(raw.commit());
   }
 
@@ -517,8 +517,7 @@ TEST_F(IndexDamagedWhileItRuns, AnInodeThatCannotBeReadIsNotTakenAsAbsent) {
 }
 
 TEST_F(IndexDamagedWhileItRuns, ANameThatCannotBeReadIsNotTakenAsAbsent) {
-  expect_death_by_record(&Databases::dirent, IndexKey::of_dirent(1, "a").view(), "",
-                         [this] { index->read()->dirent(1, "a"); });
+  expect_death_by_record(&Databases::dirent, dirent_key(1, "a").view(), "", [this] { index->read()->dirent(1, "a"); });
 }
 
 TEST_F(IndexDamagedWhileItRuns, AnIntentThatCannotBeReadIsNotTakenAsAbsent) {
@@ -567,7 +566,7 @@ void make_first_format(const std::filesystem::path& directory) {
                            "chunk", "recency", "block", "meta"}) {
     MDB_dbi database = 0;
     MDB_cursor* cursor = nullptr;
-    ASSERT_EQ(mdb_dbi_open(txn, name, 0, &database), MDB_SUCCESS);
+    ASSERT_EQ(mdb_dbi_open(txn, name, MDB_CREATE, &database), MDB_SUCCESS);
     ASSERT_EQ(mdb_cursor_open(txn, database, &cursor), MDB_SUCCESS);
     MDB_val key{}, value{};
     std::map<std::string, std::string> records;

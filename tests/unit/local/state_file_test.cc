@@ -1,4 +1,4 @@
-#include "local/names/state_file.h"
+#include "local/environment/state_file.h"
 
 #include <gtest/gtest.h>
 #include <sys/syscall.h>

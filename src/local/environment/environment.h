@@ -1,4 +1,5 @@
-// The LMDB environment behind the index: opening, its named databases, and transactions with an owner.
+// An LMDB environment: opening, its named databases, and transactions with an owner. The index is in one, the catalogue
+// of the block cache in another.
 //
 // Thread-safe. Read transactions are pooled, because making one costs more than a lookup.
 //
@@ -18,19 +19,28 @@
 
 #include "base/mutex.h"
 #include "base/unique_fd.h"
-#include "local/names/fault_note.h"
-#include "local/names/index_file.h"
-#include "local/names/salvage.h"
-#include "local/names/state_file.h"
+#include "local/environment/fault_note.h"
+#include "local/environment/map_file.h"
+#include "local/environment/state_file.h"
 #include "pailfs/base/result.h"
 
 namespace pail::local {
 
-struct Databases {
-  MDB_dbi inode, dirent, child, intent, orphan, staged, upload, upload_part;  // of the index
-  MDB_dbi object, chunk, recency, block;                                      // of the block cache
-  MDB_dbi meta;                                                               // of both
+enum class Verdict { sound, damaged };
+enum class Sealing { absent, present };  // absent: the first format, of 0.1.0
+
+// What an environment holds beside "meta", which says of which bucket view it is. Lives for ever.
+struct Schema {
+  const char* kind;        // in messages: "index"
+  const char* after_loss;  // in messages: where its content comes from when it begins empty
+  std::span<const char* const> databases;
+  // Whether all records can be read and agree with each other. Called in a process of its own, as it may crash.
+  bool (*agrees)(MDB_txn* txn, Sealing sealing);
 };
+
+// Keys of "meta".
+inline constexpr std::string_view kMetaFormat = "format";
+inline constexpr std::string_view kMetaIdentity = "identity";
 
 // An Error from a return code of LMDB, which is an errno when positive.
 Error lmdb_error(int code, std::string_view what);
@@ -45,20 +55,25 @@ bool is_damage(int code);
 // MDB_NOTFOUND when the database answered, or why it could not. Does not return when it is damaged.
 std::optional<std::string_view> get(MDB_txn* txn, MDB_dbi database, std::string_view key, int& code);
 
+class OwnedWrite;
+
 class Environment {
  public:
   // Opens or creates the environment in `directory`, which exists. One that is found damaged is set aside under another
   // name and a new one made. What is looked at: the length of the file always; everything when the machine stopped,
-  // when damage was noted, and when it was closed in order and is not too large for it.
-  // Errors: EBUSY another process holds it; EINVAL it is of a newer format; ENOSPC, EIO.
-  static Result<std::unique_ptr<Environment>> open(const std::filesystem::path& directory);
+  // when damage was noted, and when it was closed in order and is not too large for it. Databases of an older format
+  // that are not in the schema are removed. `identity` names the bucket view.
+  // Errors: EBUSY another process holds it; EINVAL it is of another bucket view or of a newer format; ENOSPC, EIO.
+  static Result<std::unique_ptr<Environment>> open(const std::filesystem::path& directory, const Schema& schema,
+                                                   std::string_view identity);
   // Syncs, and notes that it was closed in order.
   ~Environment();
   Environment(const Environment&) = delete;
   Environment& operator=(const Environment&) = delete;
 
   MDB_env* get() const { return env_; }
-  const Databases& databases() const { return databases_; }
+  MDB_dbi database(std::size_t number) const { return databases_[number]; }  // of Schema::databases
+  MDB_dbi meta() const { return meta_; }
   const std::filesystem::path& directory() const { return directory_; }
   // The machine stopped (power cut, panic) since the last process had it open: what was not synced may be missing.
   bool machine_stopped() const { return machine_stopped_; }
@@ -83,10 +98,14 @@ class Environment {
   friend class PooledRead;
   enum class Opened { sound, damaged };
 
-  explicit Environment(std::filesystem::path directory) : directory_(std::move(directory)) {}
+  Environment(std::filesystem::path directory, const Schema& schema)
+      : directory_(std::move(directory)), schema_(schema) {}
   Result<Unit> lock();
   Result<Verdict> examine() const;
   Result<Unit> open_environment();
+  Result<Unit> claim(std::string_view identity);
+  Result<Unit> check_format(OwnedWrite& write);
+  Result<Unit> remove_others(OwnedWrite& write);
   Result<Opened> try_to_open();
   Result<Opened> open_map();
   Result<Opened> open_databases();
@@ -97,11 +116,13 @@ class Environment {
   MDB_txn* borrow_read(int& code) PAIL_EXCLUDES(pool_mutex_);
   void return_read(MDB_txn* txn) PAIL_EXCLUDES(pool_mutex_);
 
-  std::filesystem::path directory_;
+  const std::filesystem::path directory_;
+  const Schema& schema_;
   UniqueFd lock_;
   std::optional<StateFile> state_;
   MDB_env* env_ = nullptr;
-  Databases databases_{};
+  std::vector<MDB_dbi> databases_;
+  MDB_dbi meta_ = 0;
   std::span<std::byte> map_;  // of the environment's file
   std::optional<FaultNote> fault_note_;
   std::optional<Reserve> reserve_;
@@ -111,42 +132,6 @@ class Environment {
 
   Mutex pool_mutex_;
   std::vector<MDB_txn*> pool_ PAIL_GUARDED_BY(pool_mutex_);  // reset, ready to be renewed
-};
-
-// A read transaction, taken from the pool and given back. Does not return when there is none to be had.
-class PooledRead {
- public:
-  explicit PooledRead(Environment& environment);
-  ~PooledRead();
-  PooledRead(const PooledRead&) = delete;
-  PooledRead& operator=(const PooledRead&) = delete;
-  MDB_txn* get() const { return txn_; }
-
- private:
-  Environment& environment_;
-  MDB_txn* txn_;
-};
-
-// A write transaction; without commit() it changes nothing. The first error of any step is what commit() returns.
-// put() seals; what LMDB is given past it must be sealed by the caller.
-class OwnedWrite {
- public:
-  explicit OwnedWrite(Environment& environment);
-  ~OwnedWrite();
-  OwnedWrite(const OwnedWrite&) = delete;
-  OwnedWrite& operator=(const OwnedWrite&) = delete;
-
-  MDB_txn* get() const { return txn_; }  // null when it could not begin, and after commit()
-  void put(MDB_dbi database, std::string_view key, std::string_view value, unsigned flags = 0);
-  void erase(MDB_dbi database, std::string_view key);  // absent is fine
-  void note(int code);
-  bool failed() const { return code_ != MDB_SUCCESS; }
-  Result<Unit> commit();
-
- private:
-  Environment& environment_;
-  MDB_txn* txn_ = nullptr;
-  int code_ = MDB_SUCCESS;
 };
 
 }  // namespace pail::local

@@ -1,4 +1,4 @@
-#include "local/names/environment.h"
+#include "local/environment/environment.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -6,20 +6,20 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <array>
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
-#include <cinttypes>
 #include <cstdio>
 #include <cstdlib>
-#include <fstream>
 #include <string>
 #include <utility>
 
 #include "base/file.h"
 #include "base/log.h"
-#include "local/names/salvage.h"
-#include "local/names/seal.h"
+#include "local/environment/salvage.h"
+#include "local/environment/seal.h"
+#include "local/environment/transaction.h"
+#include "local/environment/walk.h"
 
 namespace pail::local {
 namespace {
@@ -44,25 +44,12 @@ constexpr std::uintmax_t kCheckedAtOpen = std::uintmax_t{128} << 20;
 // damaged one cannot be read.
 constexpr int kBitsOfRange = 40;
 
-struct DatabaseName {
-  const char* name;
-  MDB_dbi Databases::*handle;
-};
-constexpr auto kDatabases = std::to_array<DatabaseName>({
-    {"inode", &Databases::inode},
-    {"dirent", &Databases::dirent},
-    {"child", &Databases::child},
-    {"intent", &Databases::intent},
-    {"orphan", &Databases::orphan},
-    {"staged", &Databases::staged},
-    {"upload", &Databases::upload},
-    {"upload_part", &Databases::upload_part},
-    {"object", &Databases::object},
-    {"chunk", &Databases::chunk},
-    {"recency", &Databases::recency},
-    {"block", &Databases::block},
-    {"meta", &Databases::meta},
-});
+constexpr unsigned kMostDatabases = 64;
+constexpr const char* kMeta = "meta";
+
+constexpr std::uint64_t kFormat = 3;
+constexpr std::uint64_t kFormatOfOneEnvironment = 2;  // held the records of the index and of the block cache
+constexpr std::uint64_t kFormatBeforeSeals = 1;       // of 0.1.0; its records are sealed by the copy made of it at open
 
 // Pages of files that the process has mapped and touched.
 std::size_t resident_file_pages() {
@@ -74,18 +61,12 @@ std::size_t resident_file_pages() {
   return shared;
 }
 
-// Where `file` is mapped; empty when that cannot be found out. LMDB does not tell.
-std::span<std::byte> find_map(const std::filesystem::path& file) {
+constexpr std::string_view kDamagedPrefix = "damaged-";
+
+void remove_former_damaged(const std::filesystem::path& directory) {
   std::error_code failed;
-  const std::string path = std::filesystem::canonical(file, failed).string();
-  std::ifstream maps("/proc/self/maps");
-  for (std::string line; !failed && std::getline(maps, line);) {
-    if (!line.ends_with(" " + path)) continue;
-    std::uintptr_t begin = 0, end = 0;
-    if (std::sscanf(line.c_str(), "%" SCNxPTR "-%" SCNxPTR, &begin, &end) != 2) break;
-    return {reinterpret_cast<std::byte*>(begin), end - begin};
-  }
-  return {};
+  for (const auto& entry : std::filesystem::directory_iterator(directory, failed))
+    if (entry.path().filename().string().starts_with(kDamagedPrefix)) std::filesystem::remove(entry.path(), failed);
 }
 
 Environment& environment_of(MDB_txn* txn) {
@@ -100,8 +81,8 @@ void end_after_assertion(MDB_env* env, const char* message) {
 }  // namespace
 
 Error lmdb_error(int code, std::string_view what) {
-  if (code == MDB_MAP_FULL) return Error{ENOSPC, fmt::format("{}: the index has filled its address space", what)};
-  if (code == MDB_VERSION_MISMATCH) return Error{EINVAL, fmt::format("{}: index of another LMDB version", what)};
+  if (code == MDB_MAP_FULL) return Error{ENOSPC, fmt::format("{}: it has filled its address space", what)};
+  if (code == MDB_VERSION_MISMATCH) return Error{EINVAL, fmt::format("{}: made by another LMDB version", what)};
   const bool system = code > 0;
   return Error{system ? code : EIO, fmt::format("{}: {}", what, mdb_strerror(code))};
 }
@@ -132,8 +113,9 @@ std::optional<std::string_view> get(MDB_txn* txn, MDB_dbi database, std::string_
   return content;
 }
 
-Result<std::unique_ptr<Environment>> Environment::open(const std::filesystem::path& directory) {
-  std::unique_ptr<Environment> environment(new Environment(directory));
+Result<std::unique_ptr<Environment>> Environment::open(const std::filesystem::path& directory, const Schema& schema,
+                                                       std::string_view identity) {
+  std::unique_ptr<Environment> environment(new Environment(directory, schema));
   PAIL_CHECK(environment->lock());
   PAIL_TRY(environment->state_, StateFile::open(directory));
   const LastStop last = environment->state_->last_stop();
@@ -146,7 +128,52 @@ Result<std::unique_ptr<Environment>> Environment::open(const std::filesystem::pa
   PAIL_CHECK(allocate_reader_table(directory / "lock.mdb"));
   PAIL_CHECK(environment->open_environment());
   environment->watch();
+  PAIL_CHECK(environment->claim(identity));
   return environment;
+}
+
+// Says of which view it is, or checks that.
+Result<Unit> Environment::claim(std::string_view identity) {
+  OwnedWrite write(*this);
+  if (write.failed()) return write.commit();
+  int code = MDB_SUCCESS;
+  const auto known = pail::local::get(write.get(), meta_, kMetaIdentity, code);
+  if (!known && code != MDB_NOTFOUND) return lmdb_error(code, directory_.string());
+  if (known && *known != identity)
+    return Error{EINVAL, fmt::format("{}: is of {}, not of {}; use another directory", directory_.string(),
+                                     quote(*known), quote(identity))};
+  if (known) {
+    PAIL_CHECK(check_format(write));
+  } else {
+    write.put(meta_, kMetaIdentity, identity);
+    put_meta_number(*this, write, kMetaFormat, kFormat);
+  }
+  return write.commit();
+}
+
+Result<Unit> Environment::check_format(OwnedWrite& write) {
+  const std::uint64_t format = meta_number(*this, write.get(), kMetaFormat, 0);
+  if (format == kFormat) return Unit{};
+  if (format != kFormatOfOneEnvironment && format != kFormatBeforeSeals)
+    return Error{EINVAL, fmt::format("{}: format {} of a newer pailfs, this one knows {}", directory_.string(), format,
+                                     kFormat)};
+  PAIL_CHECK(remove_others(write));
+  put_meta_number(*this, write, kMetaFormat, kFormat);
+  return Unit{};
+}
+
+Result<Unit> Environment::remove_others(OwnedWrite& write) {
+  constexpr int kWithTheDatabase = 1;
+  const auto names = database_names(write.get());
+  if (!names) end_damaged("its databases cannot be listed");
+  for (const std::string& name : *names) {
+    if (name == kMeta || std::ranges::find(schema_.databases, name) != schema_.databases.end()) continue;
+    MDB_dbi other = 0;
+    int code = mdb_dbi_open(write.get(), name.c_str(), 0, &other);
+    if (code == MDB_SUCCESS) code = mdb_drop(write.get(), other, kWithTheDatabase);
+    if (code != MDB_SUCCESS) return lmdb_error(code, directory_.string());
+  }
+  return Unit{};
 }
 
 Environment::~Environment() {
@@ -155,7 +182,8 @@ Environment::~Environment() {
   const bool synced = sync().has_value() && mdb_env_info(env_, &info) == MDB_SUCCESS;
   close_environment();
   if (!synced) return;
-  if (auto noted = state_->note_closed(info.me_last_txnid); !noted) spdlog::warn("index: {}", noted.error().context);
+  if (auto noted = state_->note_closed(info.me_last_txnid); !noted)
+    spdlog::warn("{}: {}", schema_.kind, noted.error().context);
 }
 
 Result<Unit> Environment::lock() {
@@ -164,7 +192,7 @@ Result<Unit> Environment::lock() {
   if (::flock(lock_.get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK) return errno_error(errno, path.string());
     const auto holder = read_file(path, ByteCount{32});
-    return Error{EBUSY, fmt::format("{}: the cache directory is in use by process {}", directory_.string(),
+    return Error{EBUSY, fmt::format("{}: in use by process {}", directory_.string(),
                                     holder && !holder->empty() ? quote(*holder) : "unknown")};
   }
   // Overwritten, then cut: a full disk has room for that.
@@ -181,15 +209,15 @@ Result<Verdict> Environment::examine() const {
   const std::uintmax_t size = std::filesystem::file_size(directory_ / "data.mdb", absent);
   if (absent) return Verdict::sound;
   if (state_->last_stop() == LastStop::damaged) return Verdict::damaged;
-  if (state_->of_first_format()) return salvage_environment(directory_);
+  if (state_->of_first_format()) return salvage_environment(directory_, schema_);
   switch (state_->last_stop()) {
     case LastStop::process_killed:
       return Verdict::sound;
     case LastStop::in_order:
       if (size > kCheckedAtOpen) return Verdict::sound;
-      return examine_environment(directory_, state_->last_transaction());
+      return examine_environment(directory_, schema_, state_->last_transaction());
     default:
-      return salvage_environment(directory_);
+      return salvage_environment(directory_, schema_);
   }
 }
 
@@ -226,7 +254,7 @@ Result<Environment::Opened> Environment::open_map() {
   if (!absent && size < kMetaPages * static_cast<std::uintmax_t>(::sysconf(_SC_PAGESIZE))) return Opened::damaged;
   for (std::size_t map = kLargestMap;; map /= 2) {
     if (const int code = mdb_env_create(&env_); code != MDB_SUCCESS) return lmdb_error(code, directory_.string());
-    mdb_env_set_maxdbs(env_, kDatabases.size());
+    mdb_env_set_maxdbs(env_, kMostDatabases);
     mdb_env_set_maxreaders(env_, kMaxReaders);
     mdb_env_set_mapsize(env_, map);
     mdb_env_set_userctx(env_, this);
@@ -236,7 +264,7 @@ Result<Environment::Opened> Environment::open_map() {
     mdb_env_close(std::exchange(env_, nullptr));
     if (code == ENOMEM && map > kSmallestMap) continue;
     if (!is_damage(code)) return lmdb_error(code, directory_.string());
-    spdlog::error("index {}: {}", directory_.string(), mdb_strerror(code));
+    spdlog::error("{} {}: {}", schema_.kind, directory_.string(), mdb_strerror(code));
     return Opened::damaged;
   }
 }
@@ -246,8 +274,10 @@ Result<Environment::Opened> Environment::open_databases() {
   mdb_reader_check(env_, &dead);
   MDB_txn* txn = nullptr;
   int code = mdb_txn_begin(env_, nullptr, 0, &txn);
-  for (const DatabaseName& database : kDatabases)
-    if (code == MDB_SUCCESS) code = mdb_dbi_open(txn, database.name, MDB_CREATE, &(databases_.*database.handle));
+  databases_.assign(schema_.databases.size(), 0);
+  for (std::size_t i = 0; i < databases_.size(); ++i)
+    if (code == MDB_SUCCESS) code = mdb_dbi_open(txn, schema_.databases[i], MDB_CREATE, &databases_[i]);
+  if (code == MDB_SUCCESS) code = mdb_dbi_open(txn, kMeta, MDB_CREATE, &meta_);
   if (code == MDB_SUCCESS) code = mdb_txn_commit(std::exchange(txn, nullptr));
   if (txn != nullptr) mdb_txn_abort(txn);
   if (code == MDB_SUCCESS) return Opened::sound;
@@ -276,15 +306,18 @@ Result<Unit> Environment::choose_range() {
   return Unit{};
 }
 
+// The newest one is kept for whoever wants to know what happened.
 Result<Unit> Environment::set_aside() {
+  remove_former_damaged(directory_);
   const auto now = system_clock().wall().time_since_epoch();
   const std::filesystem::path from = directory_ / "data.mdb";
   const std::filesystem::path to =
-      directory_ / fmt::format("damaged-{}.mdb", std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
+      directory_ /
+      fmt::format("{}{}.mdb", kDamagedPrefix, std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
   std::error_code failed;
   std::filesystem::rename(from, to, failed);
   if (failed) return errno_error(failed.value(), fmt::format("set the damaged {} aside", from.string()));
-  spdlog::error("index: damaged, kept as {}; starting empty. Names come back from the bucket", to.string());
+  spdlog::error("{}: damaged, kept as {}; starting empty. {}", schema_.kind, to.string(), schema_.after_loss);
   return Unit{};
 }
 
@@ -299,8 +332,9 @@ void Environment::close_environment() {
 
 void Environment::end_damaged(std::string_view what) {
   // Also when several threads come here at once: what they write is the same.
-  if (auto noted = state_->note_damaged(); !noted) spdlog::error("index: {}", noted.error().context);
-  spdlog::critical("index {}: {}; ending, so that the next process makes it anew", directory_.string(), what);
+  if (auto noted = state_->note_damaged(); !noted) spdlog::error("{}: {}", schema_.kind, noted.error().context);
+  spdlog::critical("{} {}: {}; ending, so that the next process makes it anew", schema_.kind, directory_.string(),
+                   what);
   spdlog::default_logger()->flush();
   std::abort();
 }
@@ -311,7 +345,7 @@ void Environment::check(int code, std::string_view what) {
 
 void Environment::end_unreadable(int code) {
   check(code, "read");
-  spdlog::critical("index {}: cannot be read: {}; ending", directory_.string(), mdb_strerror(code));
+  spdlog::critical("{} {}: cannot be read: {}; ending", schema_.kind, directory_.string(), mdb_strerror(code));
   spdlog::default_logger()->flush();
   std::abort();
 }
@@ -319,7 +353,7 @@ void Environment::end_unreadable(int code) {
 Result<Unit> Environment::sync() {
   constexpr int kEvenWithNoSync = 1;
   const int code = mdb_env_sync(env_, kEvenWithNoSync);
-  if (code != MDB_SUCCESS) return lmdb_error(code, "index sync");
+  if (code != MDB_SUCCESS) return lmdb_error(code, fmt::format("sync of {}", directory_.string()));
   return Unit{};
 }
 
@@ -353,57 +387,6 @@ void Environment::return_read(MDB_txn* txn) {
   mdb_txn_reset(txn);
   MutexLock lock(pool_mutex_);
   pool_.push_back(txn);
-}
-
-PooledRead::PooledRead(Environment& environment) : environment_(environment), txn_(nullptr) {
-  int code = MDB_SUCCESS;
-  txn_ = environment_.borrow_read(code);
-  if (txn_ == nullptr) environment_.end_unreadable(code);
-}
-
-PooledRead::~PooledRead() {
-  environment_.return_read(txn_);
-  environment_.bound_resident_pages();
-}
-
-OwnedWrite::OwnedWrite(Environment& environment) : environment_(environment) {
-  code_ = mdb_txn_begin(environment.get(), nullptr, 0, &txn_);
-  if (code_ == MDB_SUCCESS) return;
-  environment.check(code_, "begin to write");
-  txn_ = nullptr;
-}
-
-OwnedWrite::~OwnedWrite() {
-  if (txn_ != nullptr) mdb_txn_abort(txn_);
-}
-
-void OwnedWrite::put(MDB_dbi database, std::string_view key, std::string_view value, unsigned flags) {
-  if (failed()) return;
-  const std::string bytes = sealed(key, value);
-  MDB_val wanted = to_value(key), content = to_value(bytes);
-  note(mdb_put(txn_, database, &wanted, &content, flags));
-}
-
-void OwnedWrite::erase(MDB_dbi database, std::string_view key) {
-  if (failed()) return;
-  MDB_val wanted = to_value(key);
-  const int code = mdb_del(txn_, database, &wanted, nullptr);
-  if (code != MDB_NOTFOUND) note(code);
-}
-
-void OwnedWrite::note(int code) {
-  environment_.check(code, "write");
-  if (code_ == MDB_SUCCESS) code_ = code;
-}
-
-Result<Unit> OwnedWrite::commit() {
-  if (failed()) return lmdb_error(code_, "index");
-  code_ = mdb_txn_commit(std::exchange(txn_, nullptr));
-  if (failed()) return lmdb_error(code_, "index commit");
-  environment_.keep_reserve();
-  environment_.bound_resident_pages();
-  code_ = EBADF;  // a second commit, or a change after it, is a mistake
-  return Unit{};
 }
 
 }  // namespace pail::local

@@ -1,4 +1,4 @@
-#include "local/names/state_file.h"
+#include "local/environment/state_file.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>

@@ -1,4 +1,4 @@
-#include "local/names/salvage.h"
+#include "local/environment/salvage.h"
 
 #include <lmdb.h>
 #include <signal.h>
@@ -13,9 +13,9 @@
 
 #include "base/file.h"
 #include "base/log.h"
-#include "local/names/codec.h"
-#include "local/names/environment.h"
-#include "local/names/index_check.h"
+#include "local/environment/environment.h"
+#include "local/environment/seal.h"
+#include "local/environment/walk.h"
 
 namespace pail::local {
 namespace {
@@ -53,7 +53,17 @@ struct Source {
   Sealing sealing = Sealing::present;
 };
 
-std::optional<Source> open_sound(const std::filesystem::path& file, std::optional<std::uint64_t> last) {
+// Which format it has; none when that cannot be read.
+std::optional<Sealing> sealing_of(MDB_txn* txn) {
+  MDB_dbi meta = 0;
+  MDB_val key = to_value(kMetaFormat), value{};
+  if (mdb_dbi_open(txn, "meta", 0, &meta) != MDB_SUCCESS) return std::nullopt;
+  if (mdb_get(txn, meta, &key, &value) != MDB_SUCCESS) return std::nullopt;
+  return value.mv_size == sizeof(std::uint64_t) ? Sealing::absent : Sealing::present;
+}
+
+std::optional<Source> open_sound(const std::filesystem::path& file, const Schema& schema,
+                                 std::optional<std::uint64_t> last) {
   Source source;
   MDB_envinfo info{};
   source.env = open_file_of(file, MDB_RDONLY);
@@ -64,14 +74,17 @@ std::optional<Source> open_sound(const std::filesystem::path& file, std::optiona
   const auto sealing = sealing_of(source.txn);
   if (!sealing) return std::nullopt;
   source.sealing = *sealing;
-  if (!index_is_sound(source.env, source.txn, source.sealing)) return std::nullopt;
+  if (!pages_lie_in_place(file, source.env) || !free_pages_are_sound(source.env, source.txn) ||
+      !database_names(source.txn) || !is_sealed(source.txn, "meta", source.sealing) ||
+      !schema.agrees(source.txn, source.sealing))
+    return std::nullopt;
   return source;
 }
 
 class Copy {
  public:
   explicit Copy(const Source& from) : from_(from) {}
-  bool all(const std::filesystem::path& to);
+  bool all(const Schema& schema, const std::filesystem::path& to);
 
  private:
   bool database(const std::string& name);
@@ -108,13 +121,12 @@ bool Copy::database(const std::string& name) {
                        [&](const MDB_val& key, const MDB_val& value) { return record(target, key, value); });
 }
 
-bool Copy::all(const std::filesystem::path& to) {
+bool Copy::all(const Schema& schema, const std::filesystem::path& to) {
   to_ = open_file_of(to, MDB_NOSYNC);
   if (to_ == nullptr || mdb_txn_begin(to_, nullptr, 0, &writing_) != MDB_SUCCESS) return false;
-  const auto names = database_names(from_.txn);
-  if (!names) return false;
-  for (const std::string& name : *names)
+  for (const char* name : schema.databases)
     if (!database(name)) return false;
+  if (!database("meta")) return false;
   if (mdb_txn_commit(writing_) != MDB_SUCCESS) return false;
   make_room_for_all_pages(to_);
   constexpr int kEvenWithNoSync = 1;
@@ -139,38 +151,40 @@ bool is_crash(int signal) {
 template <class Task>
 Result<Verdict> ask_child(Task task) {
   const pid_t child = ::fork();
-  if (child < 0) return errno_error(errno, "index: start a process that checks it");
+  if (child < 0) return errno_error(errno, "start a process that checks local state");
   if (child == 0) run_in_child(task);
   int status = 0;
   while (::waitpid(child, &status, 0) < 0)
-    if (errno != EINTR) return errno_error(errno, "index: wait for the process that checks it");
+    if (errno != EINTR) return errno_error(errno, "wait for the process that checks local state");
   if (WIFSIGNALED(status) && is_crash(WTERMSIG(status))) return Verdict::damaged;
-  if (WIFSIGNALED(status)) return Error{EIO, "index: the process that checks it was killed"};
+  if (WIFSIGNALED(status)) return Error{EIO, "the process that checks local state was killed"};
   if (WEXITSTATUS(status) == static_cast<int>(Outcome::sound)) return Verdict::sound;
   if (WEXITSTATUS(status) == static_cast<int>(Outcome::damaged)) return Verdict::damaged;
-  return Error{ENOSPC, "index: it cannot be copied; free as much disk space as its file takes"};
+  return Error{ENOSPC, "local state cannot be copied; free as much disk space as its file takes"};
 }
 
 }  // namespace
 
-Result<Verdict> examine_environment(const std::filesystem::path& directory, std::optional<std::uint64_t> last) {
-  return ask_child([&] { return open_sound(directory / "data.mdb", last) ? Outcome::sound : Outcome::damaged; });
+Result<Verdict> examine_environment(const std::filesystem::path& directory, const Schema& schema,
+                                    std::optional<std::uint64_t> last) {
+  return ask_child(
+      [&] { return open_sound(directory / "data.mdb", schema, last) ? Outcome::sound : Outcome::damaged; });
 }
 
-Result<Verdict> salvage_environment(const std::filesystem::path& directory) {
+Result<Verdict> salvage_environment(const std::filesystem::path& directory, const Schema& schema) {
   const std::filesystem::path damaged = directory / "data.mdb", copy = directory / "salvaged.mdb";
   std::error_code failed;
   std::filesystem::remove(copy, failed);
-  spdlog::warn("index {}: it may be damaged, or is of an older format; checking it", directory.string());
+  spdlog::warn("{} {}: it may be damaged, or is of an older format; checking it", schema.kind, directory.string());
   auto verdict = ask_child([&] {
-    const auto source = open_sound(damaged, std::nullopt);
+    const auto source = open_sound(damaged, schema, std::nullopt);
     if (!source) return Outcome::damaged;
-    return Copy(*source).all(copy) ? Outcome::sound : Outcome::not_copied;
+    return Copy(*source).all(schema, copy) ? Outcome::sound : Outcome::not_copied;
   });
   if (verdict && *verdict == Verdict::sound) {
     std::filesystem::rename(copy, damaged, failed);
     if (failed) return errno_error(failed.value(), copy.string());
-    spdlog::warn("index {}: it is sound", directory.string());
+    spdlog::warn("{} {}: it is sound", schema.kind, directory.string());
     return verdict;
   }
   std::filesystem::remove(copy, failed);

@@ -1,4 +1,4 @@
-#include "local/names/index_file.h"
+#include "local/environment/map_file.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -7,6 +7,10 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cinttypes>
+#include <cstdio>
+#include <fstream>
+#include <string>
 
 #include "base/file.h"
 #include "base/log.h"
@@ -43,6 +47,20 @@ bool allocate(int fd, std::uint64_t begin, std::uint64_t end) {
 
 }  // namespace
 
+// LMDB does not tell.
+std::span<std::byte> find_map(const std::filesystem::path& file) {
+  std::error_code failed;
+  const std::string path = std::filesystem::canonical(file, failed).string();
+  std::ifstream maps("/proc/self/maps");
+  for (std::string line; !failed && std::getline(maps, line);) {
+    if (!line.ends_with(" " + path)) continue;
+    std::uintptr_t begin = 0, end = 0;
+    if (std::sscanf(line.c_str(), "%" SCNxPTR "-%" SCNxPTR, &begin, &end) != 2) break;
+    return {reinterpret_cast<std::byte*>(begin), end - begin};
+  }
+  return {};
+}
+
 ByteCount bytes_of_pages(MDB_env* env) {
   MDB_envinfo info{};
   MDB_stat stat{};
@@ -59,7 +77,7 @@ void make_room_for_all_pages(MDB_env* env) {
   const ByteCount wanted = bytes_of_pages(env) + kReserve;
   if (size_of(fd) >= wanted.n) return;
   if (::ftruncate(fd, static_cast<off_t>(wanted.n)) != 0)
-    spdlog::warn("index: its file cannot be made longer: {}", std::strerror(errno));
+    spdlog::warn("local state: its file cannot be made longer: {}", std::strerror(errno));
 }
 
 Result<Unit> allocate_reader_table(const std::filesystem::path& file) {

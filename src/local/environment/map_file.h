@@ -9,12 +9,16 @@
 #include <atomic>
 #include <cstdint>
 #include <filesystem>
+#include <span>
 
 #include "pailfs/base/bytes.h"
 #include "pailfs/base/clock.h"
 #include "pailfs/base/result.h"
 
 namespace pail::local {
+
+// Where `file` is mapped; empty when that cannot be found out.
+std::span<std::byte> find_map(const std::filesystem::path& file);
 
 // Bytes from the start of the file to the end of its last page.
 ByteCount bytes_of_pages(MDB_env* env);

@@ -1,4 +1,4 @@
-#include "local/names/fault_note.h"
+#include "local/environment/fault_note.h"
 
 #include <signal.h>
 #include <unistd.h>

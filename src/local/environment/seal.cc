@@ -1,4 +1,4 @@
-#include "local/names/seal.h"
+#include "local/environment/seal.h"
 
 #include <array>
 #include <cstdint>
