@@ -11,6 +11,7 @@
 #include "base/thread.h"
 #include "cli/connect.h"
 #include "cli/left_siblings.h"
+#include "cos/client_object_store.h"
 
 namespace pail::cli {
 namespace {
@@ -48,7 +49,7 @@ vfs::Options view_options(const WorkerTask& task, const Endpoint& endpoint) {
 
 // The process before this one may still be dying, its locks with it.
 Result<std::unique_ptr<vfs::FileSystem>> open_patiently(const vfs::Options& options,
-                                                        const std::shared_ptr<cos::Client>& store,
+                                                        const std::shared_ptr<cos::ObjectStore>& store,
                                                         const std::shared_ptr<vfs::OpenTable>& opens,
                                                         vfs::Start start) {
   const auto until = system_clock().steady() + kLockPatience;
@@ -66,13 +67,14 @@ Result<std::unique_ptr<vfs::FileSystem>> make_filesystem(const WorkerTask& task,
   const auth::Sources sources = credential_sources(task.options, std::move(secrets.environment), task.source.bucket);
   const auth::Resolved resolved = newest_credentials(sources, std::move(secrets.resolved));
   PAIL_TRY(const Connection connection, connect(task.options, sources, resolved, Patience::serving));
+  const auto store = cos::client_object_store(connection.store, task.source.bucket);
   const vfs::Options options = view_options(task, connection.endpoint);
-  PAIL_TRY(auto files, open_patiently(options, connection.store, std::move(opens), start));
+  PAIL_TRY(auto files, open_patiently(options, store, std::move(opens), start));
   if (start == vfs::Start::fresh)
     sweep_left_siblings(task.cache_directory, [&](const std::filesystem::path& directory) {
       vfs::Options sibling = options;
       sibling.cache_directory = directory;
-      return vfs::FileSystem::open(sibling, connection.store, vfs::make_local_open_table(), vfs::Start::fresh);
+      return vfs::FileSystem::open(sibling, store, vfs::make_local_open_table(), vfs::Start::fresh);
     });
   return files;
 }

@@ -17,8 +17,8 @@
 
 namespace pail::cos {
 
-// Called exactly once, on a thread of the store and never before the call that was given it has returned. It must
-// return quickly and must not wait for the store.
+// Called exactly once, on a thread of the store, so never inside of the call that was given it. It must return quickly
+// and must not wait for the store.
 template <class T>
 using Completion = std::function<void(Result<T>)>;
 
@@ -69,46 +69,47 @@ class ObjectStore {
   virtual void abort_upload(std::string key, UploadId upload, CallContext context, Completion<Unit> then) = 0;
 
   // ---- the same, waiting; not on a thread of the store ----
-  Result<ListPage> list_objects(ListRequest request, CallContext context = {}) {
+  // A store may carry them out on the caller's thread.
+  virtual Result<ListPage> list_objects(ListRequest request, CallContext context = {}) {
     return wait<ListPage>([&](auto then) { list_objects(std::move(request), std::move(context), std::move(then)); });
   }
-  Result<ObjectInfo> head_object(std::string key, CallContext context = {}) {
+  virtual Result<ObjectInfo> head_object(std::string key, CallContext context = {}) {
     return wait<ObjectInfo>([&](auto then) { head_object(std::move(key), std::move(context), std::move(then)); });
   }
-  Result<std::string> get_object(std::string key, ByteCount limit, CallContext context = {}) {
+  virtual Result<std::string> get_object(std::string key, ByteCount limit, CallContext context = {}) {
     return wait<std::string>(
         [&](auto then) { get_object(std::move(key), limit, std::move(context), std::move(then)); });
   }
-  Result<PutResult> put_object(PutRequest request, CallContext context = {}) {
+  virtual Result<PutResult> put_object(PutRequest request, CallContext context = {}) {
     return wait<PutResult>([&](auto then) { put_object(std::move(request), std::move(context), std::move(then)); });
   }
-  Result<CopyResult> copy_object(CopyRequest request, CallContext context = {}) {
+  virtual Result<CopyResult> copy_object(CopyRequest request, CallContext context = {}) {
     return wait<CopyResult>([&](auto then) { copy_object(std::move(request), std::move(context), std::move(then)); });
   }
-  Result<Unit> delete_object(std::string key, CallContext context = {}) {
+  virtual Result<Unit> delete_object(std::string key, CallContext context = {}) {
     return wait<Unit>([&](auto then) { delete_object(std::move(key), std::move(context), std::move(then)); });
   }
-  Result<std::vector<DeleteRefusal>> delete_objects(std::vector<std::string> keys, CallContext context = {}) {
+  virtual Result<std::vector<DeleteRefusal>> delete_objects(std::vector<std::string> keys, CallContext context = {}) {
     return wait<std::vector<DeleteRefusal>>(
         [&](auto then) { delete_objects(std::move(keys), std::move(context), std::move(then)); });
   }
-  Result<UploadId> create_upload(std::string key, ObjectHeaders headers, Preconditions conditions,
-                                 CallContext context = {}) {
+  virtual Result<UploadId> create_upload(std::string key, ObjectHeaders headers, Preconditions conditions,
+                                         CallContext context = {}) {
     return wait<UploadId>([&](auto then) {
       create_upload(std::move(key), std::move(headers), std::move(conditions), std::move(context), std::move(then));
     });
   }
-  Result<CompletedPart> upload_part(UploadPart part, CallContext context = {}) {
+  virtual Result<CompletedPart> upload_part(UploadPart part, CallContext context = {}) {
     return wait<CompletedPart>([&](auto then) { upload_part(std::move(part), std::move(context), std::move(then)); });
   }
-  Result<CompletedPart> upload_part_copy(UploadPartCopy part, CallContext context = {}) {
+  virtual Result<CompletedPart> upload_part_copy(UploadPartCopy part, CallContext context = {}) {
     return wait<CompletedPart>(
         [&](auto then) { upload_part_copy(std::move(part), std::move(context), std::move(then)); });
   }
-  Result<PutResult> complete_upload(CompleteUpload upload, CallContext context = {}) {
+  virtual Result<PutResult> complete_upload(CompleteUpload upload, CallContext context = {}) {
     return wait<PutResult>([&](auto then) { complete_upload(std::move(upload), std::move(context), std::move(then)); });
   }
-  Result<Unit> abort_upload(std::string key, UploadId upload, CallContext context = {}) {
+  virtual Result<Unit> abort_upload(std::string key, UploadId upload, CallContext context = {}) {
     return wait<Unit>(
         [&](auto then) { abort_upload(std::move(key), std::move(upload), std::move(context), std::move(then)); });
   }

@@ -110,8 +110,8 @@ class BlockReader::Fetch final : public cos::GetHandler {
   std::size_t current_ = 0;
 };
 
-BlockReader::BlockReader(cos::Client& store, std::string bucket, cache::BlockCache& cache, ByteCount memory)
-    : store_(store), bucket_(std::move(bucket)), cache_(cache), memory_(memory) {}
+BlockReader::BlockReader(cos::ObjectStore& store, cache::BlockCache& cache, ByteCount memory)
+    : store_(store), cache_(cache), memory_(memory) {}
 
 BlockReader::~BlockReader() {
   stop_.request_stop();
@@ -268,7 +268,7 @@ void BlockReader::launch(const ObjectVersion& object, std::vector<BufferPtr> mis
       MutexLock lock(mutex_);
       ++fetches_;
     }
-    store_.get_object_async({bucket_, object.key, {from, to}, cos::ETag{object.etag}},
+    store_.get_object_range({{}, object.key, {from, to}, cos::ETag{object.etag}},
                             std::make_shared<Fetch>(*this, object, std::move(run)), stop_.token());
     begin = end;
   }

@@ -14,8 +14,8 @@
 
 #include "base/mutex.h"
 #include "cache/block_cache.h"
+#include "cos/object_store.h"
 #include "pailfs/base/stop.h"
-#include "pailfs/cos/client.h"
 #include "vfs/read_ahead.h"
 #include "vfs/types.h"
 
@@ -24,7 +24,7 @@ namespace pail::vfs {
 class BlockReader {
  public:
   // `memory` bounds the blocks in flight and kept; `store` and `cache` must outlive it.
-  BlockReader(cos::Client& store, std::string bucket, cache::BlockCache& cache, ByteCount memory);
+  BlockReader(cos::ObjectStore& store, cache::BlockCache& cache, ByteCount memory);
   // Cancels what is under way and waits for it to end; unanswered reads get ECANCELED.
   ~BlockReader();
 
@@ -62,8 +62,7 @@ class BlockReader {
   void interrupt(const PendingPtr& pending) PAIL_EXCLUDES(mutex_);
   void ended() PAIL_EXCLUDES(mutex_);
 
-  cos::Client& store_;
-  const std::string bucket_;
+  cos::ObjectStore& store_;
   cache::BlockCache& cache_;
   const ByteCount memory_;
   std::atomic<std::uint64_t> fetched_{0};

@@ -42,7 +42,7 @@ Result<Unit> check_xattr_name(std::string_view name) {
 
 }  // namespace
 
-BucketFileSystem::BucketFileSystem(Options options, std::shared_ptr<cos::Client> store,
+BucketFileSystem::BucketFileSystem(Options options, std::shared_ptr<cos::ObjectStore> store,
                                    std::shared_ptr<OpenTable> opens, Local local)
     : options_(std::move(options)),
       store_(std::move(store)),
@@ -53,7 +53,7 @@ BucketFileSystem::BucketFileSystem(Options options, std::shared_ptr<cos::Client>
       helpers_(std::max(4u, options_.parallel)),
       readers_(std::max(4u, options_.parallel)),
       view_(*local_.index, *local_.staging),
-      directories_(*local_.index, tree_, view_, *opens_, turns_, *store_, options_.bucket, helpers_),
+      directories_(*local_.index, tree_, view_, *opens_, turns_, *store_, helpers_),
       files_(*local_.index, tree_, view_, *opens_, turns_, gate_, *store_, directories_, *local_.staging,
              *local_.blocks, options_, readers_),
       names_(*local_.index, tree_, *opens_, turns_, gate_, *store_, directories_, files_, options_) {}
@@ -178,7 +178,7 @@ Result<std::string> BucketFileSystem::readlink(const Request& request, InodeNumb
     const auto view = local_.index->read();
     PAIL_TRY(key, tree_.key_of(*view, number));
   }
-  PAIL_TRY(std::string target, store_->get_object(options_.bucket, key, kLongestLink, request.stop));
+  PAIL_TRY(std::string target, store_->get_object(key, kLongestLink, request.stop));
   if (target.find('\0') != std::string::npos || target.empty())
     return Error{EIO, fmt::format("{}: its object holds no path", quote(key))};
   auto change = local_.index->write();
@@ -473,7 +473,7 @@ Counters BucketFileSystem::counters() {
   return {read_, written_, files_.bytes_fetched(), files_.bytes_uploaded()};
 }
 
-Result<std::unique_ptr<FileSystem>> FileSystem::open(Options options, std::shared_ptr<cos::Client> store,
+Result<std::unique_ptr<FileSystem>> FileSystem::open(Options options, std::shared_ptr<cos::ObjectStore> store,
                                                      std::shared_ptr<OpenTable> opens, Start start) {
   BucketFileSystem::Local local;
   const std::string identity = options.bucket + "/" + options.prefix;

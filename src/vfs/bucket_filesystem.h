@@ -31,7 +31,8 @@ class BucketFileSystem final : public FileSystem {
     std::unique_ptr<local::StagingArea> staging;
     std::unique_ptr<cache::BlockCache> blocks;
   };
-  BucketFileSystem(Options options, std::shared_ptr<cos::Client> store, std::shared_ptr<OpenTable> opens, Local local);
+  BucketFileSystem(Options options, std::shared_ptr<cos::ObjectStore> store, std::shared_ptr<OpenTable> opens,
+                   Local local);
   ~BucketFileSystem() override;
   Result<Unit> begin(Start start);
 
@@ -90,7 +91,7 @@ class BucketFileSystem final : public FileSystem {
   void store_soon(InodeNumber number, std::chrono::milliseconds pause);
 
   const Options options_;
-  const std::shared_ptr<cos::Client> store_;
+  const std::shared_ptr<cos::ObjectStore> store_;
   const std::shared_ptr<OpenTable> opens_;
   const Local local_;
   const Tree tree_;

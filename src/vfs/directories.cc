@@ -28,15 +28,8 @@ Error no_such(std::string_view name) {
 }  // namespace
 
 Directories::Directories(local::Index& index, const Tree& tree, const AttributeView& view, OpenTable& opens,
-                         Turns& turns, cos::Client& store, std::string bucket, runtime::Executor& helpers)
-    : index_(index),
-      tree_(tree),
-      view_(view),
-      opens_(opens),
-      turns_(turns),
-      store_(store),
-      bucket_(std::move(bucket)),
-      helpers_(helpers) {}
+                         Turns& turns, cos::ObjectStore& store, runtime::Executor& helpers)
+    : index_(index), tree_(tree), view_(view), opens_(opens), turns_(turns), store_(store), helpers_(helpers) {}
 
 // ---- names ----------------------------------------------------------------------------------------------------------
 
@@ -162,8 +155,8 @@ Result<bool> Directories::probe_once(InodeNumber parent, std::string_view name, 
   }
   key += name;
   const Promise<Result<cos::ObjectInfo>> object;
-  helpers_.run([this, key, stop, object] { object.set(store_.head_object(bucket_, key, stop)); });
-  const auto below = store_.list_objects(bucket_, {.prefix = key + "/", .max_keys = 1}, stop);
+  store_.head_object(key, stop, [object](Result<cos::ObjectInfo> info) { object.set(std::move(info)); });
+  const auto below = store_.list_objects({.prefix = key + "/", .max_keys = 1}, stop);
   const auto info = object.wait();
   if (!below) return below.error();
   if (!info && info.error().fault != Fault::no_key) return info.error();
@@ -256,7 +249,7 @@ Result<InodeRecord> Directories::exact(InodeRecord record, const StopToken& stop
   for (;;) {
     PAIL_TRY(const Tree::Spot spot, tree_.spot(*index_.read(), record.number));
     PAIL_TRY(const std::string key, object_key(record));
-    const auto info = store_.head_object(bucket_, key, stop);
+    const auto info = store_.head_object(key, stop);
     PAIL_TRY(auto accepted, accept(record, spot, info, turn));
     if (accepted) return std::move(*accepted);
     PAIL_TRY(record, require(*index_.read(), record.number));
@@ -361,7 +354,7 @@ void Directories::head_siblings(const InodeRecord& record) {
       const auto spot = tree_.spot(*index_.read(), sibling.number);
       const auto key = object_key(sibling);
       if (spot && key) {
-        const auto info = store_.head_object(bucket_, *key);
+        const auto info = store_.head_object(*key);
         const auto taken = accept(sibling, *spot, info, nullptr);
         if (!taken) spdlog::debug("attributes ahead: {}", taken.error().context);
       }
@@ -388,7 +381,7 @@ Result<Directories::Progress> Directories::list_page(InodeNumber directory, cons
   }
   const cos::ListRequest request{
       .prefix = listing->merge.prefix(), .delimiter = "/", .continuation = listing->continuation};
-  PAIL_TRY(const cos::ListPage page, store_.list_objects(bucket_, request, stop));
+  PAIL_TRY(const cos::ListPage page, store_.list_objects(request, stop));
   PAIL_TRY(const bool added, listing->merge.add(page));
   if (!added) return Progress::moved;
   listing->continuation = page.continuation;
@@ -504,7 +497,7 @@ Result<bool> Directories::empty(InodeNumber directory, const StopToken& stop) {
     });
     if (staged) return false;
   }
-  PAIL_TRY(const auto page, store_.list_objects(bucket_, {.prefix = prefix, .max_keys = 2}, stop));
+  PAIL_TRY(const auto page, store_.list_objects({.prefix = prefix, .max_keys = 2}, stop));
   return std::ranges::all_of(page.objects, [&](const auto& object) { return object.key == prefix; });
 }
 

@@ -11,8 +11,8 @@
 #include <unordered_set>
 
 #include "base/mutex.h"
+#include "cos/object_store.h"
 #include "pailfs/base/stop.h"
-#include "pailfs/cos/client.h"
 #include "runtime/executor.h"
 #include "vfs/attribute_view.h"
 #include "vfs/listing_merge.h"
@@ -25,7 +25,7 @@ namespace pail::vfs {
 class Directories {
  public:
   Directories(local::Index& index, const Tree& tree, const AttributeView& view, OpenTable& opens, Turns& turns,
-              cos::Client& store, std::string bucket, runtime::Executor& helpers);
+              cos::ObjectStore& store, runtime::Executor& helpers);
 
   struct Found {
     local::InodeRecord record;
@@ -98,8 +98,7 @@ class Directories {
   OpenTable& opens_;
   Turns& turns_;
   Turns listing_turns_;  // of directories: one page of a directory's listing at a time
-  cos::Client& store_;
-  const std::string bucket_;
+  cos::ObjectStore& store_;
   runtime::Executor& helpers_;
 
   Mutex mutex_;

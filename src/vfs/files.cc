@@ -65,7 +65,7 @@ Result<Unit> check_epoch(const InodeRecord& record, Files::Epoch epoch) {
 }  // namespace
 
 Files::Files(local::Index& index, const Tree& tree, const AttributeView& view, OpenTable& opens, Turns& turns,
-             TreeGate& gate, cos::Client& store, Directories& directories, local::StagingArea& staging,
+             TreeGate& gate, cos::ObjectStore& store, Directories& directories, local::StagingArea& staging,
              cache::BlockCache& blocks, const Options& options, runtime::Executor& readers)
     : index_(index),
       tree_(tree),
@@ -79,8 +79,8 @@ Files::Files(local::Index& index, const Tree& tree, const AttributeView& view, O
       blocks_(blocks),
       options_(options),
       readers_(readers),
-      reader_(store, options.bucket, blocks, {options.memory.n / 2}),
-      uploader_(index, store, options.bucket, options.part_size, std::max(1u, options.parallel / 2)) {}
+      reader_(store, blocks, {options.memory.n / 2}),
+      uploader_(index, store, options.part_size, std::max(1u, options.parallel / 2)) {}
 
 // ---- reading --------------------------------------------------------------------------------------------------------
 
@@ -485,8 +485,7 @@ Result<Unit> Files::put_attributes(InodeRecord& draft, const std::string& key, c
   if (draft.type == FileType::directory) {
     if (draft.form != local::DirectoryForm::plain_marker) draft.form = local::DirectoryForm::slash_marker;
     PAIL_TRY(const auto put,
-             store_.put_object(options_.bucket,
-                               {.key = Tree::marker_key(key, draft.form), .headers = to_headers(draft)}, stop));
+             store_.put_object({.key = Tree::marker_key(key, draft.form), .headers = to_headers(draft)}, stop));
     draft.written = write_window(sent, put.date);
     return Unit{};
   }
@@ -510,7 +509,7 @@ Result<cos::CopyResult> Files::copy(const std::string& from, const std::string& 
                            .source_if_match = etag,
                            .conditions = {}};
   if (size <= cos::kMaxSinglePut) {
-    auto copied = store_.copy_object(options_.bucket, request, stop);
+    auto copied = store_.copy_object(request, stop);
     const bool refused = !copied && copied.error().errnum == EINVAL;
     if (refused && size.n == 0 && to.ends_with('/')) return copy_marker(from, to, stop);
     return copied;
@@ -518,25 +517,24 @@ Result<cos::CopyResult> Files::copy(const std::string& from, const std::string& 
   // Larger ones are copied by the store in parts, which do not carry the headers along.
   cos::ObjectHeaders kept = headers;
   if (directive == cos::MetadataDirective::copy) {
-    PAIL_TRY(const cos::ObjectInfo info, store_.head_object(options_.bucket, from, stop));
+    PAIL_TRY(const cos::ObjectInfo info, store_.head_object(from, stop));
     kept = info.headers;
   }
-  PAIL_TRY(const cos::UploadId id, store_.create_upload(options_.bucket, to, kept, {}, stop));
+  PAIL_TRY(const cos::UploadId id, store_.create_upload(to, kept, {}, stop));
   auto run = [&]() -> Result<cos::PutResult> {
     std::vector<cos::CompletedPart> parts;
     const ByteCount part_size{std::max(kCopyPart.n, (size.n + cos::kMaxParts - 1) / cos::kMaxParts)};
     for (ByteOffset at{}; at.n < size.n; at = at + part_size) {
       const Extent range{at, {std::min(at.n + part_size.n, size.n)}};
       PAIL_TRY(cos::CompletedPart part,
-               store_.upload_part_copy(options_.bucket, to, id, static_cast<unsigned>(parts.size() + 1), request, range,
-                                       stop));
+               store_.upload_part_copy({to, id, static_cast<unsigned>(parts.size() + 1), request, range}, stop));
       parts.push_back(std::move(part));
     }
-    return store_.complete_upload(options_.bucket, to, id, parts, {}, stop);
+    return store_.complete_upload({to, id, parts, {}}, stop);
   };
   auto outcome = run();
   if (!outcome) {
-    const auto aborted = store_.abort_upload(options_.bucket, to, id);
+    const auto aborted = store_.abort_upload(to, id);
     if (!aborted) spdlog::warn("an unfinished copy stays in the bucket: {}", aborted.error().context);
     return outcome.error();
   }
@@ -545,8 +543,8 @@ Result<cos::CopyResult> Files::copy(const std::string& from, const std::string& 
 
 // For stores such as versitygw that copy no directory markers. A marker is nothing but its headers.
 Result<cos::CopyResult> Files::copy_marker(const std::string& from, const std::string& to, const StopToken& stop) {
-  PAIL_TRY(const cos::ObjectInfo info, store_.head_object(options_.bucket, from, stop));
-  PAIL_TRY(const auto put, store_.put_object(options_.bucket, {.key = to, .headers = info.headers}, stop));
+  PAIL_TRY(const cos::ObjectInfo info, store_.head_object(from, stop));
+  PAIL_TRY(const auto put, store_.put_object({.key = to, .headers = info.headers}, stop));
   return cos::CopyResult{put.etag, {}};
 }
 

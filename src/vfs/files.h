@@ -10,9 +10,9 @@
 #include <unordered_map>
 
 #include "base/mutex.h"
+#include "cos/object_store.h"
 #include "local/staging/staging.h"
 #include "pailfs/base/stop.h"
-#include "pailfs/cos/client.h"
 #include "runtime/executor.h"
 #include "vfs/block_reader.h"
 #include "vfs/directories.h"
@@ -26,7 +26,7 @@ namespace pail::vfs {
 class Files {
  public:
   Files(local::Index& index, const Tree& tree, const AttributeView& view, OpenTable& opens, Turns& turns,
-        TreeGate& gate, cos::Client& store, Directories& directories, local::StagingArea& staging,
+        TreeGate& gate, cos::ObjectStore& store, Directories& directories, local::StagingArea& staging,
         cache::BlockCache& blocks, const Options& options, runtime::Executor& readers);
 
   // ---- of an open file; `epoch` is that of the handle, none where there is no handle ----
@@ -124,7 +124,7 @@ class Files {
   OpenTable& opens_;
   Turns& turns_;
   TreeGate& gate_;
-  cos::Client& store_;
+  cos::ObjectStore& store_;
   Directories& directories_;
   local::StagingArea& staging_;
   cache::BlockCache& blocks_;

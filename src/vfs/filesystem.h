@@ -20,7 +20,7 @@
 #include "vfs/types.h"
 
 namespace pail::cos {
-class Client;
+class ObjectStore;
 }
 
 namespace pail::vfs {
@@ -29,7 +29,7 @@ namespace pail::vfs {
 inline constexpr ByteCount kFreeFloor{256ull << 20};
 
 struct Options {
-  std::string bucket;
+  std::string bucket;  // its name, for texts and for what is kept: the store knows which it serves
   std::string prefix;  // "" or ends with '/': the part of the bucket that is shown
   std::chrono::nanoseconds metadata_ttl{std::chrono::seconds(30)};
   ByteCount memory{256ull << 20};         // for blocks read ahead and parts being sent
@@ -59,7 +59,7 @@ struct Counters {
 class FileSystem {
  public:
   // `store` and `opens` are shared with the caller. Errors: EBUSY the cache directory is in use; what the store says.
-  static Result<std::unique_ptr<FileSystem>> open(Options options, std::shared_ptr<cos::Client> store,
+  static Result<std::unique_ptr<FileSystem>> open(Options options, std::shared_ptr<cos::ObjectStore> store,
                                                   std::shared_ptr<OpenTable> opens, Start start);
   virtual ~FileSystem() = default;
 

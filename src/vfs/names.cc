@@ -17,8 +17,8 @@ using local::InodeRecord;
 using local::IntentState;
 using local::Knowledge;
 
-Names::Names(local::Index& index, const Tree& tree, OpenTable& opens, Turns& turns, TreeGate& gate, cos::Client& store,
-             Directories& directories, Files& files, const Options& options)
+Names::Names(local::Index& index, const Tree& tree, OpenTable& opens, Turns& turns, TreeGate& gate,
+             cos::ObjectStore& store, Directories& directories, Files& files, const Options& options)
     : index_(index),
       tree_(tree),
       opens_(opens),
@@ -302,7 +302,7 @@ Result<Names::Progress> Names::remove_file(const Request& request, const Intent&
   PAIL_CHECK(begin(request, earlier, number));
   // An upload that ended with an error may have made an object all the same.
   const bool stored = !record.etag.empty() || !record.attempted.empty();
-  const auto deleted = stored ? store_.delete_object(options_.bucket, key, request.stop) : Result<Unit>(Unit{});
+  const auto deleted = stored ? store_.delete_object(key, request.stop) : Result<Unit>(Unit{});
   if (!deleted) return deleted.error();
   preserved.keep();
   {
@@ -341,9 +341,9 @@ Result<Names::Progress> Names::remove_directory(const Request& request, const In
   PAIL_CHECK(check_empty(found, request.stop));
   PAIL_CHECK(begin(request, earlier, found.number));
   PAIL_TRY(const std::string key, key_for(place));
-  PAIL_CHECK(delete_folder_marker(store_, options_.bucket, key, request.stop));
-  PAIL_CHECK(store_.delete_object(options_.bucket, key + "/", request.stop));
-  if (found.form == DirectoryForm::plain_marker) PAIL_CHECK(store_.delete_object(options_.bucket, key, request.stop));
+  PAIL_CHECK(delete_folder_marker(store_, key, request.stop));
+  PAIL_CHECK(store_.delete_object(key + "/", request.stop));
+  if (found.form == DirectoryForm::plain_marker) PAIL_CHECK(store_.delete_object(key, request.stop));
   auto change = index_.write();
   if (holds_staged(*change, found.number)) {  // a file was made in it just now: its upload makes the directory again
     PAIL_CHECK(change->update(found.number, [](InodeRecord& record) { record.form = DirectoryForm::implicit; }));

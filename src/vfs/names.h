@@ -21,7 +21,7 @@ enum class Existing { refuse, accept };
 
 class Names {
  public:
-  Names(local::Index& index, const Tree& tree, OpenTable& opens, Turns& turns, TreeGate& gate, cos::Client& store,
+  Names(local::Index& index, const Tree& tree, OpenTable& opens, Turns& turns, TreeGate& gate, cos::ObjectStore& store,
         Directories& directories, Files& files, const Options& options);
   // Old objects that are not deleted by now are left to the next mount.
   ~Names();
@@ -168,7 +168,7 @@ class Names {
   OpenTable& opens_;
   Turns& turns_;
   TreeGate& gate_;
-  cos::Client& store_;
+  cos::ObjectStore& store_;
   Directories& directories_;
   Files& files_;
   const Options& options_;

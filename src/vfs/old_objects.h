@@ -5,8 +5,8 @@
 #include <optional>
 #include <string>
 
+#include "cos/object_store.h"
 #include "pailfs/base/stop.h"
-#include "pailfs/cos/client.h"
 #include "vfs/rename_job.h"
 
 namespace pail::vfs {
@@ -24,22 +24,21 @@ struct OldObjectsLeft {
 // Of copies that were made by an earlier process others may have removed some since: then the old object is all there
 // is, and it stays. `known`: the copies were made just now.
 enum class OtherSide { known, to_be_seen };
-OldObjectsLeft delete_old_objects(cos::Client& store, const std::string& bucket, const std::filesystem::path& job,
-                                  OtherSide copies, const StopToken& stop);
+OldObjectsLeft delete_old_objects(cos::ObjectStore& store, const std::filesystem::path& job, OtherSide copies,
+                                  const StopToken& stop);
 
 // Deletes the copies that `job` says were made, where they still are what the store answered for them and what they
 // were made of is there: of a rename that failed, perhaps because another one moved the same directory. `marker` is
 // that of the directory itself, which a target had before.
 enum class TargetMarker { keep, remove };
-OldObjectsLeft delete_copies(cos::Client& store, const std::string& bucket, const std::filesystem::path& job,
-                             TargetMarker marker, const StopToken& stop);
+OldObjectsLeft delete_copies(cos::ObjectStore& store, const std::filesystem::path& job, TargetMarker marker,
+                             const StopToken& stop);
 
 // Deletes the marker "DIR_$folder$" that some tools write beside a directory's own. `directory` is its key without '/'.
-Result<Unit> delete_folder_marker(cos::Client& store, const std::string& bucket, const std::string& directory,
-                                  const StopToken& stop);
+Result<Unit> delete_folder_marker(cos::ObjectStore& store, const std::string& directory, const StopToken& stop);
 
 // The object under exactly this key, as a listing shows it.
-Result<std::optional<cos::ListedObject>> listed_object(cos::Client& store, const std::string& bucket,
-                                                       const std::string& key, const StopToken& stop);
+Result<std::optional<cos::ListedObject>> listed_object(cos::ObjectStore& store, const std::string& key,
+                                                       const StopToken& stop);
 
 }  // namespace pail::vfs

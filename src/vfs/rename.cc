@@ -139,16 +139,16 @@ Result<Names::Moved> Names::move_file(const Renaming& renaming, bool local) {
   auto copied = files_.copy(from, to, {source.etag}, source.size, cos::MetadataDirective::copy, {}, stop);
   if (!copied && copied.error().fault == Fault::no_key && renaming.earlier) {
     // Asked again: the copy was made and the old object deleted before the process ended.
-    PAIL_TRY(const cos::ObjectInfo info, store_.head_object(options_.bucket, to, stop));
+    PAIL_TRY(const cos::ObjectInfo info, store_.head_object(to, stop));
     const bool in_parts = source.etag.find('-') != std::string::npos;  // then the copy has another ETag
     if (!in_parts && info.etag.text != source.etag) return copied.error();
     return Moved{info.etag, info.last_modified, {}};
   }
   if (!copied) return copied.error();
   Moved moved{copied->etag, copied->last_modified, {}};
-  auto deleted = store_.delete_object(options_.bucket, from, stop);
+  auto deleted = store_.delete_object(from, stop);
   if (!deleted && deleted.error().may_have_happened) {
-    const auto there = store_.head_object(options_.bucket, from, stop);
+    const auto there = store_.head_object(from, stop);
     if (!there && there.error().fault == Fault::no_key) deleted = Unit{};
   }
   if (!deleted) moved.old_stays = old_object_stays(from, deleted.error());

@@ -84,7 +84,7 @@ Result<Names::Progress> Names::check_free(const Renaming& renaming) {
     PAIL_CHECK(check_empty(*renaming.inodes.target, stop));
     return Progress::done;
   }
-  PAIL_TRY(const cos::ListPage there, store_.list_objects(options_.bucket, {.prefix = to + "/", .max_keys = 1}, stop));
+  PAIL_TRY(const cos::ListPage there, store_.list_objects({.prefix = to + "/", .max_keys = 1}, stop));
   if (there.objects.empty()) return Progress::done;
   ask_anew(renaming.to.key());
   return Progress::look_again;
@@ -133,7 +133,7 @@ Result<Unit> Names::copy_markers(const InodeRecord& source, bool replaces, const
   std::vector<CopiedObject> markers;
   auto add = [&](DirectoryForm form) -> Result<Unit> {
     const std::string key = Tree::marker_key(keys.from + "/", form);
-    PAIL_TRY(const auto object, listed_object(store_, options_.bucket, key, stop));
+    PAIL_TRY(const auto object, listed_object(store_, key, stop));
     if (object && object->size.n == 0)
       markers.push_back(
           {key.substr(keys.from.size()), object->size, object->etag, object->last_modified, object->etag});
@@ -151,11 +151,11 @@ Result<Unit> Names::copy_markers(const InodeRecord& source, bool replaces, const
 // One without an old object. It is noted, so that it goes as the copies do when the rename fails.
 Result<Unit> Names::make_marker(const InodeRecord& source, const RenamedKeys& keys, RenameJob& job,
                                 const StopToken& stop) {
-  PAIL_TRY(const auto old, listed_object(store_, options_.bucket, keys.from + "/", stop));
+  PAIL_TRY(const auto old, listed_object(store_, keys.from + "/", stop));
   if (old) return Unit{};  // it is copied with the others
   const std::string key = keys.to + "/";
-  PAIL_TRY(const auto put, store_.put_object(options_.bucket, {.key = key, .headers = to_headers(source)}, stop));
-  PAIL_TRY(const auto made, listed_object(store_, options_.bucket, key, stop));
+  PAIL_TRY(const auto put, store_.put_object({.key = key, .headers = to_headers(source)}, stop));
+  PAIL_TRY(const auto made, listed_object(store_, key, stop));
   if (!made || made->etag != put.etag) return Unit{};  // others replaced it already
   return job.add({{"/", {}, made->etag, {}, made->etag, made->last_modified}});
 }
@@ -165,7 +165,7 @@ Result<Unit> Names::copy_tree(const TreeGate::Closure&, const RenamedKeys& keys,
                               const StopToken& stop) {
   cos::ListRequest list{.prefix = keys.from + "/"};
   do {
-    PAIL_TRY(const cos::ListPage page, store_.list_objects(options_.bucket, list, stop));
+    PAIL_TRY(const cos::ListPage page, store_.list_objects(list, stop));
     std::optional<Error> failed;
     PAIL_CHECK(job.add(copy_page(page, keys, failed, stop)));
     if (failed) return *failed;
@@ -264,8 +264,8 @@ void Names::take_back_copies(const Renaming& renaming, const Deletes& deletes, c
   if (why.fault != Fault::lost) {
     const auto target = renaming.inodes.target ? index_.read()->inode(renaming.inodes.target->number) : std::nullopt;
     const bool marked = target && target->form == DirectoryForm::slash_marker;
-    const auto left = delete_copies(store_, options_.bucket, job_path(deletes.job),
-                                    marked ? TargetMarker::keep : TargetMarker::remove, renaming.request.stop);
+    const auto left = delete_copies(store_, job_path(deletes.job), marked ? TargetMarker::keep : TargetMarker::remove,
+                                    renaming.request.stop);
     if (left.ours) spdlog::warn("a rename that failed leaves copies: {}", left.ours->context);
     if (marked) restore_marker(*target, deletes.keys.to + "/", renaming.request.stop);
   }
@@ -281,7 +281,7 @@ void Names::take_back_copies(const Renaming& renaming, const Deletes& deletes, c
 
 // The marker of the directory that was to be replaced may be a copy by now.
 void Names::restore_marker(const InodeRecord& directory, const std::string& key, const StopToken& stop) {
-  const auto restored = store_.put_object(options_.bucket, {.key = key, .headers = to_headers(directory)}, stop);
+  const auto restored = store_.put_object({.key = key, .headers = to_headers(directory)}, stop);
   if (restored) return;
   spdlog::warn("a rename that failed changed the attributes of its target: {}", restored.error().context);
   auto change = index_.write();
@@ -355,7 +355,7 @@ void Names::wait_for_deletes(const StopToken& stop) {
 Result<Unit> Names::delete_copied(const Deleting& deleting, InodeNumber subject, const Deletes& deletes,
                                   OtherSide copies) {
   const StopToken ending = end_deletes_.token();
-  const OldObjectsLeft left = delete_old_objects(store_, options_.bucket, job_path(deletes.job), copies, ending);
+  const OldObjectsLeft left = delete_old_objects(store_, job_path(deletes.job), copies, ending);
   if (left.ours && ending.stop_requested()) return Error{EINTR, "the next mount deletes what is left of a rename"};
   std::optional<Error> error;
   if (left.ours) error = old_object_stays(deletes.keys.from, *left.ours);

@@ -130,13 +130,8 @@ class Uploader::Parts {
   std::optional<Error> failed_ PAIL_GUARDED_BY(mutex_);
 };
 
-Uploader::Uploader(local::Index& index, cos::Client& store, std::string bucket, ByteCount part_size, unsigned parallel)
-    : index_(index),
-      store_(store),
-      bucket_(std::move(bucket)),
-      part_size_(part_size),
-      parallel_(parallel),
-      senders_(parallel) {}
+Uploader::Uploader(local::Index& index, cos::ObjectStore& store, ByteCount part_size, unsigned parallel)
+    : index_(index), store_(store), part_size_(part_size), parallel_(parallel), senders_(parallel) {}
 
 Result<Uploaded> Uploader::upload(const UploadJob& job, const StopToken& stop) {
   if (job.size > cos::kMaxObjectSize)
@@ -149,7 +144,7 @@ Result<cos::Preconditions> Uploader::conditions(const UploadJob& job, bool condi
   if (conditional)
     return cos::Preconditions{.if_match = job.replaces, .if_none_match = {}, .if_absent = job.replaces.empty()};
   // Without conditional writes a look before the write is the best there is; docs/semantics.md names the gap.
-  const auto info = store_.head_object(bucket_, job.key, context);
+  const auto info = store_.head_object(job.key, context);
   if (!info && info.error().fault != Fault::no_key) return info.error();
   const bool expected = info ? info->etag == job.replaces : job.replaces.empty();
   if (!expected)
@@ -189,7 +184,7 @@ Result<Uploader::Verdict> Uploader::judge(UploadJob& job, const std::string& eta
   const auto attempted = [&](const std::string& tag) {
     return !tag.empty() && job.attempted.find(tag) != std::string::npos;
   };
-  const auto info = store_.head_object(bucket_, job.key, context);
+  const auto info = store_.head_object(job.key, context);
   const bool absent = !info && info.error().fault == Fault::no_key;
   if (!info && !absent) return info.error();
   // What was to be replaced is still what is there: the refusal is not the store's.
@@ -219,7 +214,7 @@ Result<Uploaded> Uploader::put(UploadJob job, const StopToken& stop) {
                                     .content_md5 = to_base64(bytes_of(digests.md5)),
                                     .headers = job.headers,
                                     .conditions = std::move(preconditions)};
-      return store_.put_object(bucket_, request, context);
+      return store_.put_object(request, context);
     });
     if (result) {
       uploaded_ += job.size.n;
@@ -238,7 +233,7 @@ Result<Uploaded> Uploader::create(const std::string& key, const std::string& bod
   const auto result = with_conditions(puts_, {.key = key}, stop, [&](cos::Preconditions preconditions) {
     const cos::PutRequest request{
         .key = key, .body = http::body_from_string(body), .headers = headers, .conditions = std::move(preconditions)};
-    return store_.put_object(bucket_, request, stop);
+    return store_.put_object(request, stop);
   });
   if (result) return Uploaded{result->etag, {}, write_window(sent, result->date)};
   if (result.error().fault == Fault::precondition) return Error{EEXIST, result.error().context, Fault::exists};
@@ -252,7 +247,7 @@ Result<local::UploadRecord> Uploader::begin(const UploadJob& job, const StopToke
   if (known) PAIL_CHECK(abandon(job.number, stop));
   const auto context = in_full(stop);
   const auto id = with_conditions(begins_, job, context, [&](const cos::Preconditions& preconditions) {
-    return store_.create_upload(bucket_, job.key, job.headers, preconditions, context);
+    return store_.create_upload(job.key, job.headers, preconditions, context);
   });
   if (!id) return id.error();
   local::UploadRecord record{job.key, id->text, part_size_for(job.size, part_size_), job.size};
@@ -287,7 +282,7 @@ Result<Uploaded> Uploader::multipart(UploadJob job, const StopToken& stop) {
   PAIL_CHECK(announce(job, expected));
   const auto context = in_full(stop);
   const auto result = with_conditions(completes_, job, context, [&](const cos::Preconditions& preconditions) {
-    return store_.complete_upload(bucket_, job.key, id, list, preconditions, context);
+    return store_.complete_upload({job.key, id, list, preconditions}, context);
   });
   if (result) {
     uploaded.etag = result->etag;
@@ -341,8 +336,9 @@ Result<Uploader::Part> Uploader::send_part(const UploadJob& job, const cos::Uplo
     return part;
   }
   PAIL_TRY(const cos::CompletedPart sent,
-           store_.upload_part(bucket_, job.key, upload, part.number, http::body_from_file(job.descriptor, part.extent),
-                              to_base64(bytes_of(part.digests.md5)), in_full(stop)));
+           store_.upload_part({job.key, upload, part.number, http::body_from_file(job.descriptor, part.extent),
+                               to_base64(bytes_of(part.digests.md5))},
+                              in_full(stop)));
   part.etag = sent.etag.text;
   uploaded_ += part.extent.size().n;
   auto change = index_.write();
@@ -354,7 +350,7 @@ Result<Uploader::Part> Uploader::send_part(const UploadJob& job, const cos::Uplo
 Result<Unit> Uploader::abandon(InodeNumber number, const StopToken& stop) {
   const auto record = index_.read()->upload(number);
   if (!record) return Unit{};
-  const auto aborted = store_.abort_upload(bucket_, record->key, {record->upload_id}, stop);
+  const auto aborted = store_.abort_upload(record->key, {record->upload_id}, stop);
   if (!aborted && stop.stop_requested()) return aborted.error();
   if (!aborted) spdlog::warn("an unfinished upload stays in the bucket: {}", aborted.error().context);
   auto change = index_.write();

@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "cos/conditional_writes.h"
+#include "cos/object_store.h"
 #include "local/names/index.h"
 #include "pailfs/base/stop.h"
-#include "pailfs/cos/client.h"
 #include "runtime/executor.h"
 #include "vfs/types.h"
 
@@ -38,7 +38,7 @@ struct Uploaded {
 class Uploader {
  public:
   // `parallel` parts are on their way at a time; uploads at the same time take turns, part by part.
-  Uploader(local::Index& index, cos::Client& store, std::string bucket, ByteCount part_size, unsigned parallel);
+  Uploader(local::Index& index, cos::ObjectStore& store, ByteCount part_size, unsigned parallel);
 
   // When it returns a value the object is in the bucket, with this content.
   // Before an object may come into being its ETag is recorded as attempted with the inode, since an error does not say
@@ -80,8 +80,7 @@ class Uploader {
                        const Write& write);
 
   local::Index& index_;
-  cos::Client& store_;
-  const std::string bucket_;
+  cos::ObjectStore& store_;
   const ByteCount part_size_;
   const unsigned parallel_;
   std::atomic<std::uint64_t> uploaded_{0};

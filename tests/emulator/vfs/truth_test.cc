@@ -570,7 +570,7 @@ TEST_F(TruthTest, WhatADeadMountLeftIsNotUploadedWhenItCannotBePutAside) {
   const auto folder = options_.cache_directory / "kept";
   std::filesystem::remove(folder);
   std::ofstream(folder) << "in the way";
-  const auto refused = FileSystem::open(options_, store_, make_local_open_table(), Start::fresh);
+  const auto refused = FileSystem::open(options_, object_store(), make_local_open_table(), Start::fresh);
   ASSERT_FALSE(refused);
   EXPECT_THAT(refused.error().context, testing::HasSubstr("make room in " + options_.cache_directory.string()));
   EXPECT_EQ(object("f"), "a whole file");

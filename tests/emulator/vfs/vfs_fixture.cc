@@ -49,7 +49,7 @@ void VfsTest::TearDown() {
 void VfsTest::start(Start how) {
   fs_.reset();
   if (how == Start::fresh || !opens_) opens_ = make_local_open_table();
-  auto fs = FileSystem::open(options_, store_, opens_, how);
+  auto fs = FileSystem::open(options_, object_store(), opens_, how);
   ASSERT_TRUE(fs) << fs.error().context;
   fs_ = std::move(*fs);
 }

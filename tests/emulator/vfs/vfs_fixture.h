@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "cos/client_object_store.h"
 #include "emulator/emulator.h"
 #include "pailfs/auth/authorizer.h"
 #include "pailfs/cos/client.h"
@@ -52,6 +53,8 @@ class VfsTest : public testing::Test {
   int unlink(std::string_view path);
   int mkdir(std::string_view path);
   int rmdir(std::string_view path);
+
+  std::shared_ptr<cos::ObjectStore> object_store() const { return cos::client_object_store(store_, kBucket); }
 
   // The bucket itself, past the file system.
   void put(const std::string& key, std::string content, cos::ObjectHeaders headers = {});
