@@ -3,9 +3,12 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <vector>
 
 namespace pail {
 
@@ -53,6 +56,26 @@ Result<Unit> write_at(int fd, ByteOffset at, std::span<const std::byte> data) {
     if (n < 0) return errno_error(errno, "write");
     done += static_cast<std::size_t>(n);
   }
+  return Unit{};
+}
+
+Result<Unit> copy_sparse(int from, int to) {
+  struct stat status {};
+  if (::fstat(from, &status) != 0) return errno_error(errno, "copy a file");
+  std::vector<std::byte> buffer(1 << 20);
+  off_t at = 0;
+  while ((at = ::lseek(from, at, SEEK_DATA)) >= 0) {
+    const off_t end = ::lseek(from, at, SEEK_HOLE);
+    while (at < end) {
+      const std::span piece(buffer.data(), std::min<std::size_t>(buffer.size(), static_cast<std::size_t>(end - at)));
+      PAIL_TRY(const std::size_t got, read_at(from, {static_cast<std::uint64_t>(at)}, piece));
+      if (got == 0) return Error{EIO, "a file became shorter while it was copied"};
+      PAIL_CHECK(write_at(to, {static_cast<std::uint64_t>(at)}, piece.first(got)));
+      at += static_cast<off_t>(got);
+    }
+  }
+  if (errno != ENXIO) return errno_error(errno, "copy a file");
+  if (::ftruncate(to, status.st_size) != 0) return errno_error(errno, "copy a file");
   return Unit{};
 }
 

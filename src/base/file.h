@@ -26,6 +26,9 @@ Result<std::size_t> read_at(int fd, ByteOffset at, std::span<std::byte> out);
 // Writes all of `data`. Errors: ENOSPC, EIO.
 Result<Unit> write_at(int fd, ByteOffset at, std::span<const std::byte> data);
 
+// Copies the content of one file to another, empty one, with its holes. Errors: ENOSPC, EIO.
+Result<Unit> copy_sparse(int from, int to);
+
 // Replaces `path` by a file with this content, synced, through a temporary file beside it.
 Result<Unit> write_file_atomically(const std::filesystem::path& path, std::string_view content, unsigned mode = 0600);
 

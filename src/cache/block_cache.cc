@@ -488,8 +488,8 @@ BlockCacheCounters DiskBlockCache::counters() const {
 
 Result<std::unique_ptr<BlockCache>> BlockCache::open(const std::filesystem::path& directory, std::string_view identity,
                                                      BlockCacheOptions options) {
-  PAIL_CHECK(make_private_directory(directory / "catalogue"));
-  PAIL_TRY(auto environment, Environment::open(directory / "catalogue", kCatalogueSchema, identity));
+  PAIL_CHECK(make_private_directory(directory / "index"));
+  PAIL_TRY(auto environment, Environment::open(directory / "index", kCatalogueSchema, identity));
   PAIL_TRY(auto files, BlockFiles::open(directory / "blocks"));
   return std::unique_ptr<BlockCache>(
       std::make_unique<DiskBlockCache>(std::move(environment), std::move(files), options));

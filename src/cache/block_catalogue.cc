@@ -103,6 +103,7 @@ std::string block_file_name(const ObjectVersion& object) {
 const Schema kCatalogueSchema{.kind = "block cache",
                               .after_loss = "Blocks are fetched again",
                               .databases = kDatabases,
+                              .full_disk = Schema::FullDisk::fails_commits,
                               .agrees = catalogue_agrees};
 
 BlockCatalogue::Databases::Databases(const Environment& environment)

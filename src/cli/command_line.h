@@ -28,7 +28,7 @@ struct CommandLine {
   bool tls = false;                                                 // serve
   std::vector<std::string> buckets, domains;                        // serve
   std::string what;                                                 // generate
-  std::string action, kept, file, as, cache_dir;                    // recover
+  std::string action, kept, file, as, state_dir, cache_dir;         // recover
   bool overwrite = false, json = false;                             // recover
 };
 

@@ -10,11 +10,11 @@
 #include <string>
 #include <utility>
 
-#include "cli/cache_directory.h"
 #include "cli/connect.h"
 #include "cli/mount_checks.h"
 #include "cli/probe.h"
 #include "cli/say.h"
+#include "cli/view_directory.h"
 
 namespace pail::cli {
 namespace {
@@ -62,11 +62,12 @@ void check_updatedb(Report& report) {
     report.note("updatedb walks mounts: add fuse.pailfs to PRUNEFS in /etc/updatedb.conf");
 }
 
-void check_cache(Report& report, const MountOptions& options) {
-  const auto root = options.cache_dir.empty() ? default_cache_root() : options.cache_dir;
-  if (!root) return report.bad("cache", root.error().context);
-  const auto warning = options.read_only ? std::nullopt : full_disk_warning(*root);
-  warning ? report.warn("cache", *warning) : report.good("cache", root->string());
+void check_places(Report& report, const MountOptions& options) {
+  const auto roots = roots_of(options);
+  if (!roots) return report.bad("directories", roots.error().context);
+  const auto warning = options.read_only ? std::nullopt : full_disk_warning(roots->state);
+  warning ? report.warn("state", *warning) : report.good("state", roots->state.string());
+  report.good("cache", roots->cache.string());
 }
 
 Result<auth::Resolved> check_credentials(Report& report, const auth::Sources& sources) {
@@ -109,7 +110,7 @@ int run_doctor(const CommandLine& line, auth::Environment environment) {
   }
   check_kernel(report);
   check_updatedb(report);
-  check_cache(report, options);
+  check_places(report, options);
   check_bucket(report, options, source, std::move(environment));
   return report.failed() ? 1 : 0;
 }

@@ -92,17 +92,19 @@ std::vector<std::string> render_worker_arguments(const WorkerTask& task) {
           std::string(kWorker),
           render_source(task.source),
           render_mount_options(task.options),
+          task.state_directory.string(),
           task.cache_directory.string(),
           std::string(task.log == LogTarget::syslog ? kToSyslog : kToStderr)};
 }
 
 Result<WorkerTask> parse_worker_arguments(const std::vector<std::string>& arguments) {
-  if (arguments.size() != 6 || arguments[1] != kWorker) return Error{EINVAL, "not the command line of a worker"};
+  if (arguments.size() != 7 || arguments[1] != kWorker) return Error{EINVAL, "not the command line of a worker"};
   WorkerTask task;
   PAIL_TRY(task.source, parse_source(arguments[2]));
   PAIL_CHECK(parse_mount_options(arguments[3], task.options));
-  task.cache_directory = arguments[4];
-  task.log = arguments[5] == kToSyslog ? LogTarget::syslog : LogTarget::stderr_stream;
+  task.state_directory = arguments[4];
+  task.cache_directory = arguments[5];
+  task.log = arguments[6] == kToSyslog ? LogTarget::syslog : LogTarget::stderr_stream;
   return task;
 }
 

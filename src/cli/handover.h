@@ -18,7 +18,7 @@ namespace pail::cli {
 struct WorkerTask {
   MountOptions options;
   Source source;
-  std::filesystem::path cache_directory;
+  std::filesystem::path state_directory, cache_directory;
   LogTarget log = LogTarget::syslog;
 };
 

@@ -6,7 +6,7 @@
 #include <array>
 #include <cctype>
 
-#include "cli/cache_directory.h"
+#include "cli/view_directory.h"
 #include "local/staging/kept.h"
 
 namespace pail::cli {
@@ -24,17 +24,17 @@ std::string shell_word(const std::string& text) {
 
 }  // namespace
 
-std::optional<std::string> kept_notice(const std::filesystem::path& cache_directory, std::string_view bucket) {
-  const local::KeptSummary kept = local::kept_summary(cache_directory);
+std::optional<std::string> kept_notice(const std::filesystem::path& state_directory, std::string_view bucket) {
+  const local::KeptSummary kept = local::kept_summary(state_directory);
   if (kept.files == 0) return std::nullopt;
-  const std::filesystem::path root = cache_directory.parent_path();
-  const auto usual = default_cache_root();
+  const std::filesystem::path root = state_directory.parent_path();
+  const auto usual = default_state_root();
   const bool elsewhere = !usual || *usual != root;
   return fmt::format(
       "{} ({}) of earlier writing could not be stored in the bucket and {} kept on this machine; see: "
       "pailfs recover list {}{}",
       kept.files == 1 ? "1 file" : fmt::format("{} files", kept.files), readable_size(kept.bytes),
-      kept.files == 1 ? "is" : "are", bucket, elsewhere ? " --cache-dir " + shell_word(root.string()) : "");
+      kept.files == 1 ? "is" : "are", bucket, elsewhere ? " --state-dir " + shell_word(root.string()) : "");
 }
 
 std::string readable_size(ByteCount size) {

@@ -9,9 +9,10 @@
 
 #include "base/file.h"
 #include "base/log.h"
-#include "cli/cache_directory.h"
+#include "cli/view_directory.h"
 #include "local/staging/kept.h"
 #include "local/staging/staging.h"
+#include "local/takeover.h"
 
 namespace pail::cli {
 namespace {
@@ -53,7 +54,7 @@ Result<Unit> check_nothing_staged(const fs::path& folder) {
 }
 
 Result<Unit> sweep(const fs::path& sibling, const fs::path& own, const OpenIn& open) {
-  if (fs::exists(sibling / "index") || fs::exists(sibling / "staging")) {
+  if (fs::exists(sibling / "names") || fs::exists(sibling / "staging")) {
     PAIL_TRY(const auto files, open(sibling));
   }
   PAIL_CHECK(check_nothing_staged(sibling / "staging"));
@@ -68,9 +69,18 @@ Result<Unit> sweep(const fs::path& sibling, const fs::path& own, const OpenIn& o
 }  // namespace
 
 void sweep_left_siblings(const fs::path& own, const OpenIn& open) {
-  for (const CacheDirectory& sibling : take_left_siblings(own))
+  for (const ViewDirectory& sibling : take_left_siblings(own))
     if (const auto swept = sweep(sibling.path, own, open); !swept)
-      spdlog::warn("cache directory of an earlier mount: {}", swept.error().context);
+      spdlog::warn("directory of an earlier mount: {}", swept.error().context);
+}
+
+void remove_left_caches(const fs::path& own) {
+  for (const ViewDirectory& sibling : take_left_siblings(own)) {
+    if (local::is_of_one_directory(sibling.path)) continue;  // of an older version, for the next mount
+    std::error_code failed;
+    fs::remove_all(sibling.path, failed);
+    if (failed) spdlog::warn("cache of an earlier mount: {}: {}", sibling.path.string(), failed.message());
+  }
 }
 
 }  // namespace pail::cli

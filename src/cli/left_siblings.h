@@ -17,4 +17,7 @@ using OpenIn = std::function<Result<std::unique_ptr<vfs::FileSystem>>(const std:
 // the log for each file, and removes them. One that fails stays for the next mount.
 void sweep_left_siblings(const std::filesystem::path& own, const OpenIn& open);
 
+// Removes siblings of `own` that no mount holds, of the cache.
+void remove_left_caches(const std::filesystem::path& own);
+
 }  // namespace pail::cli

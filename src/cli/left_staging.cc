@@ -5,7 +5,7 @@
 #include <string>
 
 #include "base/trusted_directory.h"
-#include "cli/cache_directory.h"
+#include "cli/view_directory.h"
 
 namespace pail::cli {
 namespace {
@@ -35,16 +35,24 @@ void add_files(const fs::path& staging, std::vector<LeftFile>& files) {
 
 }  // namespace
 
-LeftStaging find_left_staging(const fs::path& cache_root) {
-  LeftStaging found;
+namespace {
+
+void add_views(const fs::path& root, LeftStaging& found) {
   std::error_code failed;
-  for (const auto& view : fs::directory_iterator(cache_root, failed)) {
+  for (const auto& view : fs::directory_iterator(root, failed)) {
     if (!fs::is_directory(view.path() / "staging", failed) || !find_trusted_directory(view.path())) continue;
     if (take_unused(view.path()))
       add_files(view.path() / "staging", found.files);
     else
       found.live = true;
   }
+}
+
+}  // namespace
+
+LeftStaging find_left_staging(const std::vector<fs::path>& roots) {
+  LeftStaging found;
+  for (const fs::path& root : roots) add_views(root, found);
   std::ranges::sort(found.files, {}, &LeftFile::path);
   return found;
 }

@@ -14,7 +14,7 @@ struct LeftFile {
   std::filesystem::file_time_type written;  // for the last time
 };
 
-// What the cache directories below a root hold of it.
+// What the directories of views hold of it.
 struct LeftStaging {
   std::vector<LeftFile> files;
   bool live = false;  // running mounts hold directories, which were not looked at
@@ -22,6 +22,6 @@ struct LeftStaging {
 
 // Looks at the directories that belong to this user and changes nothing in them. Some of these files
 // may turn out to be stored or removed: only the next mount of the bucket can tell.
-LeftStaging find_left_staging(const std::filesystem::path& cache_root);
+LeftStaging find_left_staging(const std::vector<std::filesystem::path>& roots);
 
 }  // namespace pail::cli

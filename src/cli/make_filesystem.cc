@@ -34,6 +34,7 @@ vfs::Options view_options(const WorkerTask& task, const Endpoint& endpoint) {
   options.prefix = task.source.prefix;
   options.metadata_ttl = from.metadata_ttl;
   options.memory = from.memory;
+  options.state_directory = task.state_directory;
   options.cache_directory = task.cache_directory;
   options.cache_size = from.cache_size;
   options.read_only = from.read_only;
@@ -70,12 +71,15 @@ Result<std::unique_ptr<vfs::FileSystem>> make_filesystem(const WorkerTask& task,
   const auto store = cos::client_object_store(connection.store, task.source.bucket);
   const vfs::Options options = view_options(task, connection.endpoint);
   PAIL_TRY(auto files, open_patiently(options, store, std::move(opens), start));
-  if (start == vfs::Start::fresh)
-    sweep_left_siblings(task.cache_directory, [&](const std::filesystem::path& directory) {
+  if (start == vfs::Start::fresh) {
+    sweep_left_siblings(task.state_directory, [&](const std::filesystem::path& directory) {
       vfs::Options sibling = options;
-      sibling.cache_directory = directory;
+      sibling.state_directory = directory;
+      sibling.cache_directory = directory / "cache";
       return vfs::FileSystem::open(sibling, store, vfs::make_local_open_table(), vfs::Start::fresh);
     });
+    remove_left_caches(task.cache_directory);
+  }
   return files;
 }
 

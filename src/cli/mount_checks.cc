@@ -30,12 +30,12 @@ bool leads_through(const std::filesystem::path& path, const struct stat& through
 }  // namespace
 
 Result<Unit> check_outside_mount(const std::filesystem::path& mount_point, const MountOptions& options,
-                                 const std::filesystem::path& cache_root, const std::filesystem::path& credentials) {
+                                 const Roots& roots, const std::filesystem::path& credentials) {
   struct stat place {};
   if (::stat(mount_point.c_str(), &place) != 0) return errno_error(errno, mount_point.string());
   const std::pair<std::string_view, const std::filesystem::path&> needed[] = {
-      {"cache_dir", cache_root},        {"credentials", options.credentials}, {"passwd_file", options.passwd_file},
-      {"ca_bundle", options.ca_bundle}, {"credentials", credentials},
+      {"state_dir", roots.state},           {"cache_dir", roots.cache},       {"credentials", options.credentials},
+      {"passwd_file", options.passwd_file}, {"ca_bundle", options.ca_bundle}, {"credentials", credentials},
   };
   for (const auto& [option, path] : needed) {
     if (path.empty() || !leads_through(path, place)) continue;
@@ -46,16 +46,16 @@ Result<Unit> check_outside_mount(const std::filesystem::path& mount_point, const
   return Unit{};
 }
 
-std::optional<std::string> full_disk_warning(const std::filesystem::path& cache_root) {
-  std::filesystem::path there = cache_root;
+std::optional<std::string> full_disk_warning(const std::filesystem::path& state_root) {
+  std::filesystem::path there = state_root;
   std::error_code failed;
   while (there.has_relative_path() && !std::filesystem::exists(there, failed)) there = there.parent_path();
   const auto disk = std::filesystem::space(there, failed);
   if (failed || disk.available >= vfs::kFreeFloor.n) return std::nullopt;
   return fmt::format(
       "{} are free on the disk of {}; writing fails with ENOSPC (no space left on device) where less than {} would "
-      "stay free: make room there, or take another disk with -o cache_dir=DIR",
-      readable_size({disk.available}), cache_root.string(), readable_size(vfs::kFreeFloor));
+      "stay free: make room there, or take another disk with -o state_dir=DIR",
+      readable_size({disk.available}), state_root.string(), readable_size(vfs::kFreeFloor));
 }
 
 }  // namespace pail::cli

@@ -17,7 +17,6 @@
 
 #include "base/file.h"
 #include "base/log.h"
-#include "cli/cache_directory.h"
 #include "cli/connect.h"
 #include "cli/descriptors.h"
 #include "cli/handover.h"
@@ -27,6 +26,7 @@
 #include "cli/mount_records.h"
 #include "cli/probe.h"
 #include "cli/say.h"
+#include "cli/view_directory.h"
 #include "fuse/mount.h"
 #include "fuse/mount_table.h"
 
@@ -111,16 +111,11 @@ Result<Plan> make_plan(const CommandLine& line) {
   return plan;
 }
 
-Result<std::filesystem::path> cache_root_of(const MountOptions& options) {
-  if (!options.cache_dir.empty()) return options.cache_dir;
-  return default_cache_root();
-}
-
 // Before anything is asked of the store, or made on the disk.
 Result<Unit> check_places(const MountOptions& options, const std::filesystem::path& mount_point,
                           const std::filesystem::path& credentials) {
-  PAIL_TRY(const auto cache_root, cache_root_of(options));
-  return check_outside_mount(mount_point, options, cache_root, credentials);
+  PAIL_TRY(const Roots roots, roots_of(options));
+  return check_outside_mount(mount_point, options, roots, credentials);
 }
 
 // Waits for a predecessor as long as that one takes, were it as patient as this mount is.
@@ -129,19 +124,21 @@ Taker taker_of(const Plan& plan, const std::filesystem::path& record) {
   return {record, std::chrono::ceil<std::chrono::milliseconds>(plan.task.options.stop_timeout) + kBeyond};
 }
 
-Result<CacheDirectory> prepare_cache(Plan& plan, const std::filesystem::path& record) {
-  PAIL_TRY(const auto root, cache_root_of(plan.task.options));
-  auto taken = take_cache_directory(root, plan.endpoint.url, plan.task.source, taker_of(plan, record));
+Result<ViewDirectories> take_directories(Plan& plan, const std::filesystem::path& record) {
+  PAIL_TRY(const Roots roots, roots_of(plan.task.options));
+  auto taken = take_view_directories(roots, plan.endpoint.url, plan.task.source, taker_of(plan, record));
   if (!taken)
-    return Error{taken.error().errnum, fmt::format("cache directory {} (-o cache_dir=DIR)", taken.error().context)};
-  plan.task.cache_directory = taken->path;
+    return Error{taken.error().errnum,
+                 fmt::format("local directories (-o state_dir=DIR, -o cache_dir=DIR): {}", taken.error().context)};
+  plan.task.state_directory = taken->state.path;
+  plan.task.cache_directory = taken->cache.path;
   return taken;
 }
 
 // What a mount holds as long as it lasts.
 struct Held {
   NewRecord record;
-  CacheDirectory cache;
+  ViewDirectories directories;
 };
 
 // Without one the mount works, but nobody can wait for its end.
@@ -156,9 +153,9 @@ NewRecord make_record(const std::filesystem::path& directory) {
 // What whoever mounts should know although it worked.
 std::vector<std::string> notices(const WorkerTask& task) {
   std::vector<std::string> texts;
-  if (const auto kept = kept_notice(task.cache_directory, task.source.bucket)) texts.push_back(*kept);
+  if (const auto kept = kept_notice(task.state_directory, task.source.bucket)) texts.push_back(*kept);
   if (task.options.read_only) return texts;
-  if (const auto warning = full_disk_warning(task.cache_directory.parent_path())) texts.push_back(*warning);
+  if (const auto warning = full_disk_warning(task.state_directory.parent_path())) texts.push_back(*warning);
   return texts;
 }
 
@@ -183,7 +180,8 @@ int supervise_task(const WorkerTask& task, const std::filesystem::path& director
   settings.stop_timeout = std::chrono::ceil<std::chrono::milliseconds>(task.options.stop_timeout);
   const int code = fuse::supervise(mount_spec(directory, task), std::move(settings));
   // Whoever waits has the record open, and finds the directory free when the record is.
-  held.cache.lock.reset();
+  held.directories.state.lock.reset();
+  held.directories.cache.lock.reset();
   if (!held.record.path.empty()) ::unlink(held.record.path.c_str());
   held.record.file.reset();
   return code;
@@ -203,13 +201,15 @@ int supervise_in_background(const WorkerTask& task, const std::filesystem::path&
   if (child < 0) return fail(task.source, errno_error(errno, "fork"));
   if (child == 0) {
     from.reset();
-    close_descriptors_but(std::array{ready.get(), held.cache.lock.get(), held.record.file.get()});
+    close_descriptors_but(std::array{ready.get(), held.directories.state.lock.get(), held.directories.cache.lock.get(),
+                                     held.record.file.get()});
     become_daemon();
     return supervise_task(task, directory, secrets, std::move(held), std::move(ready));
   }
   ready.reset();
   held.record.file.reset();
-  held.cache.lock.reset();
+  held.directories.state.lock.reset();
+  held.directories.cache.lock.reset();
   const auto outcome = fuse::read_outcome(from.get());
   if (!outcome) return fail(task.source, outcome.error());
   for (const std::string& notice : notices(task)) say("{}", notice);
@@ -245,12 +245,12 @@ int run_mount(const CommandLine& line, auth::Environment environment) {
   if (auto probed = probe_in_child(task.options, sources, *resolved, task.source); !probed)
     return fail(task.source, probed.error());
   NewRecord record = make_record(*directory);
-  auto cache = prepare_cache(*plan, record.path);
-  if (!cache) {
+  auto directories = take_directories(*plan, record.path);
+  if (!directories) {
     ::unlink(record.path.c_str());
-    return fail(task.source, cache.error());
+    return fail(task.source, directories.error());
   }
-  Held held{std::move(record), *std::move(cache)};
+  Held held{std::move(record), *std::move(directories)};
 
   const WorkerSecrets secrets{std::move(environment), *std::move(resolved)};
   return line.foreground ? supervise_in_foreground(task, *directory, secrets, std::move(held))

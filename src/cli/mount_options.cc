@@ -73,9 +73,14 @@ constexpr auto kCredentialRows = std::to_array<OptionRow>({
 });
 
 constexpr auto kCacheRows = std::to_array<OptionRow>({
+    {"state_dir", "DIR", "/var/lib/pailfs for root, else ~/.local/state/pailfs",
+     "Where names and files that are being written lie, and those that could not be stored: what must not be lost. "
+     "Each "
+     "bucket view has a directory of its own in it.",
+     File{&M::state_dir}},
     {"cache_dir", "DIR", "/var/cache/pailfs for root, else ~/.cache/pailfs",
-     "Where cached blocks and files that are "
-     "being written lie. Each bucket view has a directory of its own in it.",
+     "Where cached blocks lie; may be removed while nothing is mounted. Each bucket view has a directory of its own in "
+     "it.",
      File{&M::cache_dir}},
     {"cache_size", "SIZE", "10GiB", "Most bytes of cached blocks on disk.", Size{&M::cache_size, 64_MiB}},
     {"memory", "SIZE", "256MiB", "Most memory for blocks read ahead and parts being sent.", Size{&M::memory, 64_MiB}},
@@ -85,7 +90,7 @@ constexpr auto kCacheRows = std::to_array<OptionRow>({
      Duration{&M::metadata_ttl}},
     {"stop_timeout", "SECONDS", "60",
      "How long the end of the mount may take to bring what is pending into the bucket. What is not there by then stays "
-     "in the cache directory.",
+     "in the state directory.",
      Duration{&M::stop_timeout}},
     {"writeback", "", "",
      "Reserved for a later release, where close() returns once data is safe on the local disk. "

@@ -34,7 +34,7 @@ struct MountOptions {
   std::string iam_endpoint;  // full URL; empty: the credential's own
   bool anonymous = false;
 
-  std::filesystem::path cache_dir;  // absolute; empty: default_cache_root()
+  std::filesystem::path state_dir, cache_dir;  // absolute; empty: those of cli/view_directory.h
   ByteCount cache_size = 10_GiB;
   ByteCount memory = 256_MiB;
   std::chrono::nanoseconds metadata_ttl = std::chrono::seconds(30);

@@ -12,7 +12,7 @@
 #include "base/checksum.h"
 #include "base/encoding.h"
 #include "base/file.h"
-#include "cli/cache_directory.h"
+#include "cli/view_directory.h"
 
 namespace pail::cli {
 namespace {

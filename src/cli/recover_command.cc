@@ -20,13 +20,13 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/trusted_directory.h"
-#include "cli/cache_directory.h"
 #include "cli/connect.h"
 #include "cli/kept_notice.h"
 #include "cli/kept_store.h"
 #include "cli/left_staging.h"
 #include "cli/mount_command.h"
 #include "cli/say.h"
+#include "cli/view_directory.h"
 #include "local/staging/kept.h"
 
 namespace pail::cli {
@@ -39,8 +39,8 @@ struct Kept {
   local::KeptFile file;
 };
 
-std::string id_of(const std::filesystem::path& cache_directory, const std::filesystem::path& file) {
-  const std::filesystem::path place = cache_directory.filename() / file.filename();
+std::string id_of(const std::filesystem::path& view_directory, const std::filesystem::path& file) {
+  const std::filesystem::path place = view_directory.filename() / file.filename();
   return xxh3_name(bytes_of(place.string())).substr(0, kIdDigits);
 }
 
@@ -48,42 +48,55 @@ std::string id_of(const std::filesystem::path& cache_directory, const std::files
 struct Task {
   const CommandLine& line;
   MountOptions options;
-  std::filesystem::path cache_root;
+  std::vector<std::filesystem::path> roots;  // where directories of views lie
   auth::Environment environment;
 };
 
 Result<Task> make_task(const CommandLine& line, auth::Environment environment) {
-  Task task{line, {}, line.cache_dir, std::move(environment)};
+  Task task{line, {}, {}, std::move(environment)};
   for (const std::string& text : line.options) PAIL_CHECK(parse_mount_options(text, task.options));
-  if (task.cache_root.empty()) task.cache_root = task.options.cache_dir;
-  if (task.cache_root.empty()) {
-    PAIL_TRY(task.cache_root, default_cache_root());
-  }
+  if (!line.state_dir.empty()) task.options.state_dir = line.state_dir;
+  if (!line.cache_dir.empty()) task.options.cache_dir = line.cache_dir;
+  for (const auto& root : {task.options.state_dir, task.options.cache_dir})
+    if (!root.empty()) task.roots.push_back(root);
+  if (!task.roots.empty()) return task;
+  PAIL_TRY(const Roots usual, roots_of(task.options));
+  task.roots = {usual.state, usual.cache};
   return task;
 }
 
-// Of the cache directories that belong to this user: what others describe is not believed.
-std::vector<Kept> all_kept(const std::filesystem::path& cache_root) {
-  std::vector<Kept> all;
+// Of the directories that belong to this user: what others describe is not believed.
+void add_kept(const std::filesystem::path& root, std::vector<Kept>& all) {
   std::error_code failed;
-  for (const auto& view : std::filesystem::directory_iterator(cache_root, failed)) {
+  for (const auto& view : std::filesystem::directory_iterator(root, failed)) {
     if (!view.is_directory(failed) || !find_trusted_directory(view.path())) continue;
     for (local::KeptFile& file : local::kept_files(view.path())) {
       std::string id = id_of(view.path(), file.path);
       all.push_back({std::move(id), std::move(file)});
     }
   }
+}
+
+std::vector<Kept> all_kept(const Task& task) {
+  std::vector<Kept> all;
+  for (const auto& root : task.roots) add_kept(root, all);
   return all;
+}
+
+std::string places_text(const Task& task) {
+  std::string text;
+  for (const auto& root : task.roots) text += (text.empty() ? "" : " or ") + root.string();
+  return text;
 }
 
 Result<Kept> find_kept(const Task& task) {
   if (task.line.kept.empty())
     return Error{EINVAL, fmt::format("which file? Say its ID: pailfs recover {} ID; pailfs recover list names them",
                                      task.line.action)};
-  for (Kept& kept : all_kept(task.cache_root))
+  for (Kept& kept : all_kept(task))
     if (kept.id == task.line.kept) return std::move(kept);
   return Error{ENOENT, fmt::format("{}: no kept file has this ID in {}; pailfs recover list names them",
-                                   quote(task.line.kept), task.cache_root.string())};
+                                   quote(task.line.kept), places_text(task))};
 }
 
 // ---- what is shown --------------------------------------------------------------------------------------------------
@@ -167,7 +180,7 @@ Result<Unit> printed(const std::string& text) {
 // ---- the actions ----------------------------------------------------------------------------------------------------
 
 std::vector<Kept> kept_to_list(const Task& task) {
-  std::vector<Kept> all = all_kept(task.cache_root);
+  std::vector<Kept> all = all_kept(task);
   std::erase_if(all, [&](const Kept& kept) {
     if (task.line.kept.empty()) return false;
     return !kept.file.description || kept.file.description->bucket != task.line.kept;
@@ -176,7 +189,7 @@ std::vector<Kept> kept_to_list(const Task& task) {
 }
 
 std::string nothing_text(const Task& task, const LeftStaging& left) {
-  return fmt::format("Nothing is kept in {}{}.\n", task.cache_root.string(),
+  return fmt::format("Nothing is kept in {}{}.\n", places_text(task),
                      left.live ? "; what running mounts have still to store is not looked at" : "");
 }
 
@@ -195,7 +208,7 @@ std::string table_text(const std::vector<Kept>& kept, const std::vector<LeftFile
 // The bucket of what is not stored yet is known to its index alone, so it is always named.
 Result<Unit> list(const Task& task) {
   const std::vector<Kept> kept = kept_to_list(task);
-  const LeftStaging left = find_left_staging(task.cache_root);
+  const LeftStaging left = find_left_staging(task.roots);
   if (task.line.json) {
     auto array = nlohmann::json::array();
     for (const Kept& file : kept) array.push_back(json_of(file));
@@ -258,22 +271,10 @@ Result<Unit> store(const Task& task) {
   return printed(fmt::format("{} is stored in {} as {}\n", kept.id, about.bucket, quote(key)));
 }
 
-// Copies what is there and leaves holes where nothing is.
-Result<Unit> copy_bytes(int from, int to, ByteCount size) {
-  std::vector<std::byte> buffer(1 << 20);
-  off_t at = 0;
-  while ((at = ::lseek(from, at, SEEK_DATA)) >= 0) {
-    const off_t end = ::lseek(from, at, SEEK_HOLE);
-    while (at < end) {
-      const std::span piece(buffer.data(), std::min<std::size_t>(buffer.size(), static_cast<std::size_t>(end - at)));
-      PAIL_TRY(const std::size_t got, read_at(from, {static_cast<std::uint64_t>(at)}, piece));
-      if (got == 0) return Error{EIO, "the kept file became shorter while it was copied"};
-      PAIL_CHECK(write_at(to, {static_cast<std::uint64_t>(at)}, piece.first(got)));
-      at += static_cast<off_t>(got);
-    }
-  }
-  if (errno != ENXIO) return errno_error(errno, "read the kept file");
-  if (::ftruncate(to, static_cast<off_t>(size.n)) != 0 || ::fsync(to) != 0) return errno_error(errno, "write");
+// On disk when it returns.
+Result<Unit> copy_bytes(int from, int to) {
+  PAIL_CHECK(copy_sparse(from, to));
+  if (::fsync(to) != 0) return errno_error(errno, "write");
   return Unit{};
 }
 
@@ -282,7 +283,7 @@ Result<Unit> export_to_file(const Task& task) {
   PAIL_TRY(const Kept kept, find_kept(task));
   PAIL_TRY(const UniqueFd from, lock(kept));
   PAIL_TRY(const UniqueFd to, open_file(task.line.file, O_WRONLY | O_CREAT | O_EXCL));
-  if (auto copied = copy_bytes(from.get(), to.get(), kept.file.size); !copied) {
+  if (auto copied = copy_bytes(from.get(), to.get()); !copied) {
     ::unlink(task.line.file.c_str());
     return Error{copied.error().errnum, fmt::format("{}: {}", task.line.file, copied.error().context)};
   }

@@ -47,7 +47,7 @@ constexpr auto kS3fsOptions = std::to_array<S3fsOption>({
     {"credlib_opts", kKeys},
     {"use_session_token", "not needed: a token beside the keys is used"},
     {"use_cache", kCacheDir},
-    {"tmpdir", kCacheDir},
+    {"tmpdir", "state_dir=DIR"},
     {"del_cache", "not needed: the cache is kept and stays true"},
     {"check_cache_dir_exist", "not needed: the cache directory is made where missing"},
     {"ensure_diskfree", kDiskFree},

@@ -423,7 +423,7 @@ std::map<InodeNumber, BucketFileSystem::PendingFile> BucketFileSystem::pending_f
 
 Unstored BucketFileSystem::unstored(InodeNumber number, const PendingFile& file, const Error& why,
                                     const StopToken& stop) {
-  Unstored out{.key = file.key, .why = why.context, .kept = options_.cache_directory / "kept", .given_up = true};
+  Unstored out{.key = file.key, .why = why.context, .kept = options_.state_directory / "kept", .given_up = true};
   const auto staged = local_.staging->open(number);
   if (files_.is_staged(number) && staged) {
     out.kept = (*staged)->path();
@@ -477,8 +477,8 @@ Result<std::unique_ptr<FileSystem>> FileSystem::open(Options options, std::share
                                                      std::shared_ptr<OpenTable> opens, Start start) {
   BucketFileSystem::Local local;
   const std::string identity = options.bucket + "/" + options.prefix;
-  PAIL_TRY(local.index, local::Index::open(options.cache_directory / "index", identity));
-  PAIL_TRY(local.staging, local::StagingArea::open(options.cache_directory / "staging", kFreeFloor));
+  PAIL_TRY(local.index, local::Index::open(options.state_directory / "names", identity));
+  PAIL_TRY(local.staging, local::StagingArea::open(options.state_directory / "staging", kFreeFloor));
   PAIL_TRY(local.blocks, cache::BlockCache::open(options.cache_directory, identity, {.capacity = options.cache_size}));
   auto filesystem =
       std::make_unique<BucketFileSystem>(std::move(options), std::move(store), std::move(opens), std::move(local));

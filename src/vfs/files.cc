@@ -604,7 +604,7 @@ Result<Unit> Files::set_aside_leftovers() {
             path.error().errnum,
             fmt::format("{}: an earlier mount could not store it, and its bytes cannot be put aside; make room "
                         "in {}: {}",
-                        quote(record->name), options_.cache_directory.string(), path.error().context)};
+                        quote(record->name), options_.state_directory.string(), path.error().context)};
       if (path)
         spdlog::warn(
             "{}: an earlier mount ended before it was stored; its bytes are kept in {}, see `pailfs recover list`",

@@ -32,8 +32,8 @@ struct Options {
   std::string bucket;  // its name, for texts and for what is kept: the store knows which it serves
   std::string prefix;  // "" or ends with '/': the part of the bucket that is shown
   std::chrono::nanoseconds metadata_ttl{std::chrono::seconds(30)};
-  ByteCount memory{256ull << 20};         // for blocks read ahead and parts being sent
-  std::filesystem::path cache_directory;  // of this bucket view alone
+  ByteCount memory{256ull << 20};                          // for blocks read ahead and parts being sent
+  std::filesystem::path state_directory, cache_directory;  // of this bucket view alone; may be the same
   ByteCount cache_size{10ull << 30};
   bool read_only = false;
   // Owner and mode of what has none stored, and overrides.

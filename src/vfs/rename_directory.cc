@@ -53,7 +53,7 @@ struct Names::Deletes {
 };
 
 std::filesystem::path Names::job_path(std::uint64_t job) const {
-  return options_.cache_directory / "renames" / std::to_string(job);
+  return options_.state_directory / "renames" / std::to_string(job);
 }
 
 Result<Names::Progress> Names::rename_directory(const Renaming& renaming) {
@@ -435,7 +435,7 @@ void Names::finish_interrupted() {
 
 void Names::remove_jobs_but(const std::vector<std::pair<InodeNumber, Deletes>>& left) {
   std::error_code failed;
-  for (const auto& file : std::filesystem::directory_iterator(options_.cache_directory / "renames", failed)) {
+  for (const auto& file : std::filesystem::directory_iterator(options_.state_directory / "renames", failed)) {
     const bool needed =
         std::ranges::any_of(left, [&](const auto& each) { return job_path(each.second.job) == file.path(); });
     if (!needed && !std::filesystem::remove(file.path(), failed))

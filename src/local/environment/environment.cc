@@ -289,7 +289,7 @@ Result<Environment::Opened> Environment::open_databases() {
 void Environment::watch() {
   map_ = find_map(directory_ / "data.mdb");
   fault_note_.emplace(map_, state_->descriptor(), StateFile::faulted_text());
-  reserve_.emplace(env_);
+  if (schema_.full_disk == Schema::FullDisk::is_prepared_for) reserve_.emplace(env_);
 }
 
 // An environment that is made where there was one before begins a new range of numbers. Noted before it is made.

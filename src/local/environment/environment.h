@@ -34,6 +34,7 @@ struct Schema {
   const char* kind;        // in messages: "index"
   const char* after_loss;  // in messages: where its content comes from when it begins empty
   std::span<const char* const> databases;
+  enum class FullDisk { is_prepared_for, fails_commits } full_disk;
   // Whether all records can be read and agree with each other. Called in a process of its own, as it may crash.
   bool (*agrees)(MDB_txn* txn, Sealing sealing);
 };
@@ -89,7 +90,9 @@ class Environment {
 
   Result<Unit> sync();
   // After every commit.
-  void keep_reserve() { reserve_->keep(); }
+  void keep_reserve() {
+    if (reserve_) reserve_->keep();
+  }
   // Called with every transaction: now and then gives pages of the map back, which count as memory of the process
   // though they are the page cache's.
   void bound_resident_pages();

@@ -228,8 +228,11 @@ Result<Unit> LmdbWrite::commit() {
   return committed;
 }
 
-const Schema kIndexSchema{
-    .kind = "index", .after_loss = "Names come back from the bucket", .databases = kDatabases, .agrees = index_agrees};
+const Schema kIndexSchema{.kind = "index",
+                          .after_loss = "Names come back from the bucket",
+                          .databases = kDatabases,
+                          .full_disk = Schema::FullDisk::is_prepared_for,
+                          .agrees = index_agrees};
 
 Databases::Databases(const Environment& environment)
     : inode(environment.database(0)),

@@ -99,9 +99,9 @@ std::optional<KeptDescription> description_of(const std::filesystem::path& kept_
   return *std::move(parsed);
 }
 
-// The name of a cache directory without the number of a sibling.
-std::string view_of(const std::filesystem::path& cache_directory) {
-  const std::string name = cache_directory.filename().string();
+// The name of a directory without the number of a sibling.
+std::string view_of(const std::filesystem::path& view_directory) {
+  const std::string name = view_directory.filename().string();
   return name.substr(0, name.find('-'));
 }
 
@@ -147,8 +147,8 @@ Result<KeptDescription> parse_kept_description(std::string_view text) {
   }
 }
 
-std::filesystem::path kept_folder(const std::filesystem::path& cache_directory) {
-  return cache_directory / "kept";
+std::filesystem::path kept_folder(const std::filesystem::path& view_directory) {
+  return view_directory / "kept";
 }
 
 std::filesystem::path kept_description_path(const std::filesystem::path& kept_file) {
@@ -156,10 +156,10 @@ std::filesystem::path kept_description_path(const std::filesystem::path& kept_fi
   return kept_file.parent_path().parent_path() / kDescriptions / name;
 }
 
-std::vector<KeptFile> kept_files(const std::filesystem::path& cache_directory) {
+std::vector<KeptFile> kept_files(const std::filesystem::path& view_directory) {
   std::vector<KeptFile> files;
   std::error_code failed;
-  for (const auto& entry : std::filesystem::directory_iterator(kept_folder(cache_directory), failed)) {
+  for (const auto& entry : std::filesystem::directory_iterator(kept_folder(view_directory), failed)) {
     if (!entry.is_regular_file(failed)) continue;
     const std::uint64_t size = entry.file_size(failed);
     if (!failed) files.push_back({entry.path(), {size}, description_of(entry.path())});
@@ -174,11 +174,11 @@ Result<Unit> remove_kept(const std::filesystem::path& kept_file) {
   return Unit{};
 }
 
-KeptSummary kept_summary(const std::filesystem::path& cache_directory) {
+KeptSummary kept_summary(const std::filesystem::path& view_directory) {
   KeptSummary summary;
-  const std::string view = view_of(cache_directory);
+  const std::string view = view_of(view_directory);
   std::error_code failed;
-  for (const auto& sibling : std::filesystem::directory_iterator(cache_directory.parent_path(), failed)) {
+  for (const auto& sibling : std::filesystem::directory_iterator(view_directory.parent_path(), failed)) {
     if (view_of(sibling.path()) != view) continue;
     const std::filesystem::path folder = kept_folder(sibling.path());
     for (const auto& entry : std::filesystem::directory_iterator(folder, failed)) {

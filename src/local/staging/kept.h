@@ -1,5 +1,5 @@
 // Kept files: bytes that could not be brought into the bucket, set aside for people, each with a
-// description of what it is. They lie in a cache directory and stay until somebody removes them.
+// description of what it is. They lie in a state directory and stay until somebody removes them.
 #pragma once
 
 #include <filesystem>
@@ -53,12 +53,12 @@ struct KeptFile {
   std::optional<KeptDescription> description;  // none: it is missing or damaged
 };
 
-// Where the bytes and the descriptions of one cache directory lie.
-std::filesystem::path kept_folder(const std::filesystem::path& cache_directory);
+// Where the bytes and the descriptions of one bucket view lie.
+std::filesystem::path kept_folder(const std::filesystem::path& view_directory);
 std::filesystem::path kept_description_path(const std::filesystem::path& kept_file);
 
 // By name. A folder that cannot be read is an empty one.
-std::vector<KeptFile> kept_files(const std::filesystem::path& cache_directory);
+std::vector<KeptFile> kept_files(const std::filesystem::path& view_directory);
 // The bytes first: a description alone is a leftover, bytes alone are still bytes.
 Result<Unit> remove_kept(const std::filesystem::path& kept_file);
 
@@ -67,6 +67,6 @@ struct KeptSummary {
   ByteCount bytes;
 };
 // Of a cache directory and its siblings, NAME-2, NAME-3 ..., which hold the same bucket view.
-KeptSummary kept_summary(const std::filesystem::path& cache_directory);
+KeptSummary kept_summary(const std::filesystem::path& view_directory);
 
 }  // namespace pail::local

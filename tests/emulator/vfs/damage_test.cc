@@ -36,8 +36,8 @@ class DamagedIndexTest : public VfsTest {
     std::filesystem::copy(options_.cache_directory, directory_ / "sound", std::filesystem::copy_options::recursive);
   }
 
-  std::filesystem::path index_file() const { return options_.cache_directory / "index" / "data.mdb"; }
-  std::filesystem::path index_directory() const { return options_.cache_directory / "index"; }
+  std::filesystem::path index_file() const { return options_.state_directory / "names" / "data.mdb"; }
+  std::filesystem::path index_directory() const { return options_.state_directory / "names"; }
 
   // The cache directory as the mount left it, with other bytes in the file of the index.
   void put_back(const std::string& bytes, std::size_t length) {

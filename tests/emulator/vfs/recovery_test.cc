@@ -110,7 +110,7 @@ TEST_F(RecoveryTest, StagedBytesOutliveALostIndex) {
   const auto [number, handle] = create("half");
   ASSERT_TRUE(fs_->write(request(), number, handle, {0}, bytes("half a file")));
   fs_.reset();
-  std::filesystem::remove_all(options_.cache_directory / "index");
+  std::filesystem::remove_all(options_.state_directory / "names");
   start();
   EXPECT_EQ(kept(), 1u);
 }

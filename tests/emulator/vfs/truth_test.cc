@@ -298,7 +298,7 @@ TEST_F(TruthTest, AnInodeThatDoesNotHaveTheNameThatLeadsToItIsListedAgain) {
   const InodeNumber one = look("a/one"), a = look("a");
   fs_.reset();
   {
-    auto index = local::Index::open(options_.cache_directory / "index", std::string(kBucket) + "/");
+    auto index = local::Index::open(options_.state_directory / "names", std::string(kBucket) + "/");
     ASSERT_TRUE(index) << index.error().context;
     auto change = (*index)->write();
     ASSERT_TRUE(change->update(one, [](local::InodeRecord& record) { record.name = "other"; }));
@@ -714,7 +714,7 @@ class SmallDiskTest : public TruthTest {
     // 256 MiB are left to others, and 32 MiB reserved for names, so 42 MiB may be used.
     if (mount("none", disk_.c_str(), "tmpfs", 0, "size=330m") != 0) GTEST_SKIP() << "only root may mount a small disk";
     mounted_ = true;
-    options_.cache_directory = disk_ / "cache";
+    options_.state_directory = options_.cache_directory = disk_ / "cache";
     start();
   }
   void TearDown() override {

@@ -32,7 +32,7 @@ void VfsTest::SetUp() {
   ASSERT_TRUE(store) << store.error().context;
   store_ = std::move(*store);
   options_.bucket = kBucket;
-  options_.cache_directory = directory_ / "cache";
+  options_.state_directory = options_.cache_directory = directory_ / "cache";
   options_.uid = 1000;
   options_.gid = 100;
   start();

@@ -3,14 +3,13 @@
 import errno
 import os
 import pathlib
-import shutil
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "mount/programs"))
 import harness
 import kill_drill_test as kill_drill
 import programs_test as programs
-from harness import Skip
+from harness import Skip, directories, forget_everything
 from stores import Moto, Versitygw
 
 
@@ -41,7 +40,7 @@ def a_large_file_keeps_bytes_and_attributes_when_it_is_renamed(place):
         file.write(b"changed")
     content[30 << 20:(30 << 20) + 7] = b"changed"
     mount.unmount()
-    shutil.rmtree(place.folder / "cache")
+    forget_everything(place.folder)
     mount.start()
     assert (mount.path / "new/moved").read_bytes() == content
     status = os.stat(mount.path / "new/moved")
@@ -52,7 +51,7 @@ def a_file_that_another_mount_replaced_is_not_overwritten(place):
     if not place.kind.checks_if_match:
         raise Skip("the store ignores If-Match on PUT: the last writer wins there")
     ours = place.mount()
-    theirs = place.mount(f"cache_dir={place.folder}/cache-of-theirs", name="theirs")
+    theirs = place.mount(directories(place.folder, "-of-theirs"), name="theirs")
     (ours.path / "file").write_text("first")
     file = open(ours.path / "file", "r+")
     file.write("ours!")

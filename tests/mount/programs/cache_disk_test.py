@@ -47,8 +47,9 @@ def refused(change):
 def mount_on_small_disk(place):
     """A mount whose cache lies on a disk of 400 MiB, of a bucket of which it has seen one directory out of three."""
     place.serve()
-    disk = place.folder / "cache"
+    disk = place.folder / "state"
     disk.mkdir()
+    (place.folder / "cache").symlink_to(disk / "of-the-cache")
     run("mount", "-t", "tmpfs", "-o", "size=400m,mode=0700", "tmpfs", disk)
     mount = place.mount("metadata_ttl=1")
     for folder in ("seen", "unseen", "later"):
@@ -99,7 +100,7 @@ def a_mount_begins_on_a_full_disk(place):
 
 
 def index_file(place):
-    found, = (place.folder / "cache").glob("**/index/data.mdb")
+    found, = (place.folder / "state").glob("**/names/data.mdb")
     return found
 
 

@@ -11,20 +11,21 @@ import socket
 import subprocess
 
 import harness
-from harness import await_true, need, run
+from harness import await_true, directories, need, run
 
 NOBODY = {"user": 65534, "group": 65534, "extra_groups": []}
 WAIT = 120  # seconds: more than a mount takes on a busy machine
 
 
-def mount_command(place, options="", directory=None, cache=None):
+def mount_command(place, options="", directory=None, state=None, cache=None):
     """`pailfs mount` in the background, as words."""
     if place.store is None:
         place.serve()
     directory = directory or place.folder / "mnt"
     directory.mkdir(exist_ok=True)
     cache = cache or place.folder / "cache"
-    settings = f"{place.store.options()},cache_dir={cache}" + (f",{options}" if options else "")
+    state = state or place.folder / "state"
+    settings = f"{place.store.options()},state_dir={state},cache_dir={cache}" + (f",{options}" if options else "")
     return [str(place.binary), "mount", "demo", str(directory), "-o", settings]
 
 
@@ -50,6 +51,7 @@ def a_cache_below_the_mount_point_is_refused(place):
     directory = place.folder / "mnt"
     with unmounted_after(place):
         refused(mount_command(place, cache=directory), "cache_dir", "mount point")
+        refused(mount_command(place, state=directory / "a"), "state_dir", "mount point")
         refused(mount_command(place, cache=directory / "a/b"), "cache_dir", "mount point")
         (place.folder / "link").symlink_to(directory)
         refused(mount_command(place, cache=place.folder / "link/a"), "cache_dir", "mount point")
@@ -86,6 +88,7 @@ def a_cache_below_a_directory_of_another_user_is_refused(place):
     os.chown(home, NOBODY["user"], NOBODY["group"])
     with unmounted_after(place):
         refused(mount_command(place, cache=home / "cache"), str(home), "belongs to nobody", "cache_dir")
+        refused(mount_command(place, state=home / "state"), str(home), "belongs to nobody", "state_dir")
         assert os.listdir(home) == []
 
 
@@ -175,8 +178,8 @@ def warnings_before_the_mount_go_to_stderr(place):
         assert "waiting for a token: POST" in done.stdout + done.stderr, done.stderr  # and why
 
 
-def a_cache_disk_without_room_for_writing_is_told_of(place):
-    disk = place.folder / "cache"
+def a_disk_without_room_for_writing_is_told_of(place):
+    disk = place.folder / "state"
     disk.mkdir()
     # An index takes 32 MiB at once.
     run("mount", "-t", "tmpfs", "-o", "size=280m,mode=0700", "tmpfs", disk)
@@ -186,7 +189,7 @@ def a_cache_disk_without_room_for_writing_is_told_of(place):
                 said = done.stdout + done.stderr
                 assert done.returncode == 0, said
                 assert re.search(r"[12]\d\d\.\d MiB are free", said), said
-                assert "256.0 MiB" in said and "cache_dir=DIR" in said, said
+                assert "256.0 MiB" in said and "state_dir=DIR" in said, said
             with open(directory / "file", "wb", buffering=0) as file:
                 try:
                     file.write(b"x")
@@ -214,7 +217,7 @@ class OwnMount:
         os.chmod(self.home / "keys.json", 0o600)
         for path in (self.home, self.path, self.home / "keys.json"):
             os.chown(path, NOBODY["user"], NOBODY["group"])
-        settings = f"url={store.address()},credentials={self.home}/keys.json,cache_dir={self.home}/cache"
+        settings = f"url={store.address()},credentials={self.home}/keys.json,{directories(self.home)}"
         self.settings = settings + (f",{options}" if options else "")
 
     def __enter__(self):
@@ -246,13 +249,13 @@ class OwnMount:
     def __exit__(self, *_):
         subprocess.run(self.inside("umount", self.path), stderr=subprocess.DEVNULL)
         subprocess.run(self.inside("umount", "-l", self.path), stderr=subprocess.DEVNULL)
-        await_true("the end of the processes", lambda: not self.users_of_the_cache(), WAIT)
+        await_true("the end of the processes", lambda: not self.users_of_the_state(), WAIT)
         self.holder.kill()
         self.holder.wait()
         self.holder.stdout.close()
 
-    def users_of_the_cache(self):
-        for lock in (self.home / "cache").glob("*/mount.lock"):
+    def users_of_the_state(self):
+        for lock in (self.home / "state").glob("*/mount.lock"):
             with open(lock) as file:
                 try:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -291,6 +294,6 @@ if __name__ == "__main__":
                   standard_descriptors_are_never_used_for_anything_else,
                   a_warning_into_a_closed_pipe_does_not_keep_from_mounting,
                   an_error_into_a_full_file_is_an_exit_status, an_iam_endpoint_that_does_not_answer_is_named,
-                  warnings_before_the_mount_go_to_stderr, a_cache_disk_without_room_for_writing_is_told_of,
+                  warnings_before_the_mount_go_to_stderr, a_disk_without_room_for_writing_is_told_of,
                   a_users_own_mount_is_theirs_to_write,
                   a_users_own_mount_shows_its_root_as_the_options_say])

@@ -11,7 +11,7 @@ import time
 import urllib.request
 
 import harness
-from harness import run
+from harness import directories, run
 
 ROUNDS = int(os.environ.get("PAILFS_ROUNDS", 60))
 BYTES = b"written here and stored nowhere yet"
@@ -53,7 +53,7 @@ def pailfs_umount(place, path):
 
 def in_the_bucket(place, name):
     """What another machine would read."""
-    other = place.mount(f"cache_dir={place.folder}/other-cache", name="elsewhere")
+    other = place.mount(directories(place.folder, "-elsewhere"), name="elsewhere")
     try:
         return (other.path / name).read_bytes()
     except FileNotFoundError:
@@ -62,12 +62,15 @@ def in_the_bucket(place, name):
         other.unmount()
 
 
-def cache_directories(place):
-    return sorted(entry.name for entry in (place.folder / "cache").iterdir())
+def view_directories(place):
+    """Of state and cache, which have the same names."""
+    of_state, of_cache = (sorted(entry.name for entry in (place.folder / name).iterdir()) for name in ("state", "cache"))
+    assert of_state == of_cache, (of_state, of_cache)
+    return of_state
 
 
 def kept_files(place):
-    return [path.read_bytes() for path in (place.folder / "cache").glob("*/kept/*")]
+    return [path.read_bytes() for path in (place.folder / "state").glob("*/kept/*")]
 
 
 def log_lines(place, words):
@@ -177,7 +180,7 @@ def a_loop_of_umount_and_mount_loses_no_mount(place):
         run("umount", "-i", path)  # without a helper that would wait
     place.mount_in_background()
     assert (path / "rounds").read_text() == str(ROUNDS - 1)
-    assert len(cache_directories(place)) == 1
+    assert len(view_directories(place)) == 1
     assert pailfs_umount(place, path).returncode == 0
 
 
@@ -189,7 +192,7 @@ def a_mount_waits_for_the_one_before_it(place):
     said = place.mount_in_background()
     assert "waiting for the mount before this one" in said, said
     assert (place.folder / "mnt" / "late").read_bytes() == BYTES
-    assert len(cache_directories(place)) == 1
+    assert len(view_directories(place)) == 1
     assert pailfs_umount(place, place.folder / "mnt").returncode == 0
 
 
@@ -197,7 +200,7 @@ def a_second_mount_beside_a_live_one_does_not_wait(place):
     mount = place.mount()
     said = place.mount_in_background("beside")
     assert "waiting" not in said, said
-    assert len(cache_directories(place)) == 2
+    assert len(view_directories(place)) == 2
     (mount.path / "here").write_text("x")
     assert (place.folder / "beside" / "here").read_text() == "x"
     assert pailfs_umount(place, place.folder / "beside").returncode == 0
@@ -206,14 +209,14 @@ def a_second_mount_beside_a_live_one_does_not_wait(place):
 def what_a_second_mount_left_is_kept_by_the_next(place):
     first = place.mount()
     second = place.mount(name="second")
-    assert len(cache_directories(place)) == 2
+    assert len(view_directories(place)) == 2
     leave_pending(place, second.path / "lost?")
     second.abandon()
     run("umount", "-l", second.path)
     first.unmount()
     set_faults(place)
     first.start()
-    assert len(cache_directories(place)) == 1
+    assert len(view_directories(place)) == 1
     assert kept_files(place) == [BYTES]
     assert log_lines(place, "bytes that an earlier mount could not store are kept in")
 

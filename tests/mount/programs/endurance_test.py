@@ -3,13 +3,12 @@
 import hashlib
 import json
 import os
-import shutil
 import subprocess
 import threading
 import time
 
 import harness
-from harness import run, status_of
+from harness import forget_everything, run, status_of
 
 FULL = os.environ.get("PAILFS_ENDURANCE") == "full"
 RSS_LIMIT_MIB = 320
@@ -52,7 +51,7 @@ def a_large_file_is_written_and_read_within_the_memory_budget(place):
                 expected.update(piece)
                 file.write(piece)
         mount.unmount()
-        shutil.rmtree(place.folder / "cache")
+        forget_everything(place.folder)
         mount.start()
         with open(mount.path / "large", "rb") as file:
             assert hashlib.file_digest(file, "sha256").hexdigest() == expected.hexdigest()

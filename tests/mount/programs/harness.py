@@ -70,13 +70,24 @@ class Store:
         self.log.close()
 
 
+def directories(folder, name=""):
+    """The options that keep a mount's local state in the folder of its case."""
+    return f"state_dir={folder}/state{name},cache_dir={folder}/cache{name}"
+
+
+def forget_everything(folder):
+    """What mounts that have ended know of their buckets."""
+    for name in ("state", "cache"):
+        shutil.rmtree(folder / name)
+
+
 class Mount:
     """`pailfs mount` in the foreground: its process is the supervisor, its child the worker."""
 
     def __init__(self, binary, folder, store, options="", bucket="demo", name="mnt"):
         self.path = folder / name
         self.folder, self.binary, self.store, self.bucket = folder, binary, store, bucket
-        self.options = f"{store.options()},cache_dir={folder}/cache,log_level={LOG_LEVEL}" + \
+        self.options = f"{store.options()},{directories(folder)},log_level={LOG_LEVEL}" + \
                        (f",{options}" if options else "")
         self.start()
 
@@ -146,7 +157,7 @@ class Place:
         path = self.folder / name
         path.mkdir(exist_ok=True)
         self.in_background.append(path)
-        options = f"{self.store.options()},cache_dir={self.folder}/cache" + (f",{options}" if options else "")
+        options = f"{self.store.options()},{directories(self.folder)}" + (f",{options}" if options else "")
         return run(self.binary, "mount", "demo", path, "-o", options)
 
     def clean_up(self):

@@ -3,13 +3,12 @@
 import hashlib
 import os
 import random
-import shutil
 import statistics
 import threading
 import time
 
 import harness
-from harness import run
+from harness import forget_everything, run
 
 KILLS = int(os.environ.get("PAILFS_KILLS", "50"))
 
@@ -141,7 +140,7 @@ def name_operations_match_a_model(place, kills=KILLS):
     print(f"        {done[0]} operations")
     run("diff", "-r", "--no-dereference", model, here)
     mount.unmount()
-    shutil.rmtree(place.folder / "cache")
+    forget_everything(place.folder)
     mount.start()
     run("diff", "-r", "--no-dereference", model, here)
 

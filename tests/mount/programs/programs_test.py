@@ -11,7 +11,7 @@ import sqlite3
 import subprocess
 
 import harness
-from harness import need, run
+from harness import forget_everything, need, run
 
 
 def digest(path):
@@ -133,7 +133,7 @@ def a_renamed_directory_takes_everything_along(place):
     assert os.listdir(mount.path) == ["new"]
     assert run(*listing, "-C", mount.path / "new", ".", errors="replace") == expected
     mount.unmount()
-    shutil.rmtree(place.folder / "cache")
+    forget_everything(place.folder)
     mount.start()
     assert os.listdir(mount.path) == ["new"]
     assert run(*listing, "-C", mount.path / "new", ".", errors="replace") == expected
@@ -166,7 +166,7 @@ def everything_closed_survives_every_end(place):
     assert tree_of(mount) == expected
     mount.process.send_signal(signal.SIGTERM)
     assert mount.process.wait(60) == 0
-    shutil.rmtree(place.folder / "cache")
+    forget_everything(place.folder)
     mount.start()
     assert tree_of(mount) == expected
 
@@ -192,7 +192,7 @@ def odd_names(place, names):
     for name in names:
         (mount.path / name).write_text(name)
     mount.unmount()
-    shutil.rmtree(place.folder / "cache")
+    forget_everything(place.folder)
     mount.start()
     assert sorted(os.listdir(mount.path)) == sorted(names)
     for name in names:
@@ -216,7 +216,7 @@ def a_directory_of_several_pages_is_listed_whole(place):
     (folder / "0500d").mkdir()
     (folder / "0500d/below").touch()
     mount.unmount()
-    shutil.rmtree(place.folder / "cache")
+    forget_everything(place.folder)
     mount.start()
     assert sorted(os.listdir(folder)) == sorted(names + ["0500d"])
     shutil.rmtree(folder)

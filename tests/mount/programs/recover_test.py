@@ -7,15 +7,15 @@ import subprocess
 
 import harness
 from ends_test import BYTES, leave_pending, pailfs_umount, set_faults
-from harness import run
+from harness import forget_everything, run
 
 
 def recover(place, *words):
-    return run(place.binary, "recover", *words, "--cache-dir", place.folder / "cache")
+    return run(place.binary, "recover", *words, "--state-dir", place.folder / "state")
 
 
 def refusal(place, *words):
-    command = [place.binary, "recover", *words, "--cache-dir", place.folder / "cache"]
+    command = [place.binary, "recover", *words, "--state-dir", place.folder / "state"]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120)
     assert done.returncode != 0, done.stdout
     return done.stdout
@@ -69,7 +69,7 @@ def mount_says_what_an_earlier_one_left_and_it_is_stored_without_a_mount(place):
     mount.abandon()
     subprocess.run(["umount", "-l", mount.path])
     said = run(place.binary, "mount", "demo", mount.path, "-o", mount.options)
-    assert "1 file (12 bytes)" in said and f"pailfs recover list demo --cache-dir {place.folder}/cache" in said, said
+    assert "1 file (12 bytes)" in said and f"pailfs recover list demo --state-dir {place.folder}/state" in said, said
     run("umount", mount.path)
     [entry] = kept(place)
     assert (entry["why"], entry["key"]) == ("never closed", "half"), entry
@@ -86,7 +86,7 @@ def a_patch_whose_base_was_not_fetched_is_exported_but_not_stored(place):
     mount, other = place.mount(), place.mount(name="other")
     (mount.path / "big").write_bytes(bytes(range(256)) * 4096)
     mount.unmount()
-    subprocess.run(["rm", "-rf", place.folder / "cache"])
+    forget_everything(place.folder)
     other.unmount()
     mount.start()
     other.start()

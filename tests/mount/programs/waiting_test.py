@@ -5,14 +5,13 @@ import json
 import os
 import pathlib
 import resource
-import shutil
 import signal
 import subprocess
 import sys
 import urllib.request
 
 import harness
-from harness import await_true
+from harness import await_true, forget_everything
 
 STALL = 90  # seconds of silence; no case waits for their end
 SOON = STALL / 6  # what does not wait for the store ends well before
@@ -114,7 +113,7 @@ os._exit(0)  # with its handlers in place
 """, mount.path)
     assert program.wait(300) == 0, program.stderr.read()
     mount.unmount()
-    shutil.rmtree(place.folder / "cache")
+    forget_everything(place.folder)
     mount.start()
     assert [(mount.path / f"f{i}").read_text() for i in range(20)] == ["content"] * 20
 
@@ -224,7 +223,7 @@ def a_hundred_waiting_reads_keep_nothing_else_waiting(place):
     for i in range(100):
         (mount.path / f"slow{i}").write_bytes(b"x" * 300_000)
     mount.unmount()
-    shutil.rmtree(place.folder / "cache")
+    forget_everything(place.folder)
     mount.start()
     make_known(mount)
     with silence(place, "GetObject"):

@@ -348,7 +348,7 @@ TEST_F(BlockCacheTest, FilesWithoutRecordsAreSwept) {
   const ObjectVersion object = object_of("a", 1_MiB);
   insert(object, 0);
   cache.reset();
-  std::filesystem::remove_all(directory.path() / "catalogue");  // as if it had been set aside
+  std::filesystem::remove_all(directory.path() / "index");  // as if it had been set aside
   reopen();
   // One directory is swept after each batch.
   for (int i = 0; i < 256; ++i) insert(object_of("other" + std::to_string(i), ByteCount{1}), 0);

@@ -16,6 +16,7 @@ WorkerTask some_task() {
   EXPECT_TRUE(
       parse_mount_options("region=eu-de,passwd_file=/etc/a\\,b,uid=7,allow_other,metadata_ttl=0.5", task.options));
   task.source = {"bucket", "a/b/"};
+  task.state_directory = "/var/lib/pailfs/x";
   task.cache_directory = "/var/cache/pailfs/x";
   return task;
 }
@@ -36,6 +37,7 @@ TEST(WorkerArguments, ReadBackWhatTheyWereMadeFrom) {
   ASSERT_TRUE(read) << read.error().context;
   EXPECT_EQ(read->options, task.options);
   EXPECT_EQ(read->source, task.source);
+  EXPECT_EQ(read->state_directory, task.state_directory);
   EXPECT_EQ(read->cache_directory, task.cache_directory);
   EXPECT_EQ(read->log, task.log);
 }
