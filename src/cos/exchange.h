@@ -1,112 +1,122 @@
-// One operation on the wire: authorize, send, judge the answer, wait, try again. The only retry loop of blocking calls;
-// RangedGet, which must not block, takes its decisions from the same RetryDecider.
+// One call on the wire, from the signature to the verdict, without a thread that waits: authorize,
+// send, read, judge, pause, try again, follow redirects, refresh credentials, end once. The only
+// place that does any of these.
+//
+//   exchange(service, object_call("HEAD", "bucket", "key"), context, [](Answer answer) { ... });
 #pragma once
 
-#include <chrono>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <variant>
 
-#include "cos/errors.h"
-#include "cos/store_health.h"
+#include "base/mutex.h"
+#include "cos/attempt.h"
+#include "cos/request_log.h"
+#include "cos/retry_decider.h"
+#include "pailfs/base/secret.h"
 #include "pailfs/base/stop.h"
-#include "pailfs/cos/client.h"
-#include "pailfs/http/retry.h"
 
 namespace pail::cos {
 
-// What every operation of one client uses. Thread-safe.
-struct Link {
-  std::shared_ptr<http::Client> http;
-  std::shared_ptr<auth::Authorizer> authorizer;
-  ClientOptions options;
-  std::shared_ptr<StoreHealth> health;
-};
-
-// The context of all calls of one operation: they share its time, `bound`, or ClientOptions::deadline where that is 0.
-// While the store is down and the context says no more than that, it is the time of a probe.
-CallContext as_one_operation(const Link& link, CallContext context,
-                             std::chrono::milliseconds bound = std::chrono::milliseconds(0));
-// How long an operation may last over which the store itself is busy, and silent: copies and completed uploads.
-std::chrono::milliseconds server_work_bound(const Link& link);
-
-// Decides what follows each attempt of one operation, and tells the store's health how it ended. One thread at a time.
-class RetryDecider {
+// What a streamed call asks for and gets, over all its attempts.
+class Sink {
  public:
-  // `context` has a budget.
-  RetryDecider(const Link& link, const CallContext& context);
-
-  // How long to wait before the next attempt, none when this failure is the outcome.
-  std::optional<std::chrono::milliseconds> after_loss(const Error& loss);
-  std::optional<std::chrono::milliseconds> after_refusal(const ServerError& refusal, const http::Headers& headers);
-
-  // After a refusal that other credentials or a corrected clock may lift: true, once, when one more attempt makes
-  // sense. May wait for a token.
-  bool credentials_changed(const http::Request& request, const ServerError& refusal, const http::Headers& headers,
-                           StopToken stop);
-  // True when this refusal could be about credentials at all and was not yet tried to lift.
-  bool may_be_credentials(const ServerError& refusal) const;
-
-  // The URL to go on with at once after this refusal, when it is a redirect that may be followed.
-  std::optional<std::string> redirected(const http::Request& request, const ServerError& refusal);
-
-  // Forgets the attempts that were made: the operation has moved on.
-  void start_anew();
-  http::Budget& budget() { return *budget_; }
-  // Gives an attempt its budget and deadlines. `first_byte`: silence that ends it.
-  void limit(http::Request& request, std::chrono::milliseconds first_byte) const;
-  unsigned attempts_made() const { return backoff_->attempts_made(); }
-
-  // Once, at the end.
-  void succeeded() { link_.health->answered(); }
-  void failed(const Error& failure);
-
- private:
-  std::optional<std::chrono::milliseconds> pause(const http::Outcome& outcome);
-
-  const Link& link_;
-  const std::shared_ptr<http::Budget> budget_;
-  const SteadyTime started_;
-  const unsigned attempts_;  // at most
-  std::optional<http::Backoff> backoff_;
-  bool exhausted_ = false;  // the last failure was final for want of time or attempts alone
-  unsigned redirects_ = 0;
-  bool credentials_tried_ = false;
-  unsigned damaged_bodies_ = 0;
-  unsigned strange_answers_ = 0;
+  virtual ~Sink() = default;
+  // Adds to a request what is still missing, such as the range.
+  virtual void ask(http::Headers& headers) = 0;
+  virtual std::unique_ptr<AnswerReader> reader() = 0;
 };
 
-// Whether a second execution of the same request has the same outcome. Where it has not, no layer below may send twice
-// without telling.
-enum class Repetition { harmless, matters };
-
-enum class AnswerKind { plain, may_hold_error };  // status 200 with an <Error> inside: copy and complete
-
-struct Call {
-  std::string what;    // "PUT bucket/key", safe text
-  std::string bucket;  // empty: on the service
-  http::Request request;
-  auth::PayloadHash payload = auth::PayloadHash::empty();
-  AnswerKind kind = AnswerKind::plain;
-  Repetition repetition = Repetition::harmless;
-  std::chrono::milliseconds bound{0};    // and silence that is endured; 0: as ClientOptions says
-  std::optional<http::LateAnswer> late;  // a stop ends the wait for the answer, not the attempt
-};
-
-// How an operation ended. With `failure`, `refusal` tells the server's words when there were any.
+// How a call ended.
 struct Answer {
-  http::Response response;
-  std::optional<ServerError> refusal;
-  std::optional<Error> failure;
+  std::string what;              // Call::what
+  http::Response response;       // of the last attempt; its body when that was Complete
+  Verdict verdict;               // of the last attempt; of Complete the body has been moved
+  std::optional<Error> failure;  // unless Complete; names the call
+
+  // The server's words where that was the end; else null.
+  const ServerError* refusal() const {
+    const auto* refused = std::get_if<Refused>(&verdict);
+    return refused == nullptr ? nullptr : &refused->refusal;
+  }
 };
 
-// Blocks until the operation has ended.
-Answer exchange(const Link& link, Call call, CallContext context);
+// `then` is called once, on a network thread or the timer's, never inside of this call. The whole
+// body of a success is kept, or given to `sink`.
+void exchange(Service& service, Call call, CallContext context, std::function<void(Answer)> then);
+void exchange(Service& service, Call call, std::shared_ptr<Sink> sink, CallContext context,
+              std::function<void(Answer)> then);
 
 // The response, or the error of an operation that has nothing to add to it.
 Result<http::Response> response_of(Answer answer);
 
-// A failure of the network as the errno and story that callers of the client see.
-Error loss_error(std::string_view what, const Error& loss);
+// The state machine behind exchange(). What happens to it happens one after the other, on whichever
+// thread; only the completion is also taken by who leaves early.
+class Exchange final : public std::enable_shared_from_this<Exchange> {
+ public:
+  // `sink` may be null. `context` has a budget.
+  Exchange(Service& service, Call call, std::shared_ptr<Sink> sink, const CallContext& context,
+           std::function<void(Answer)> then);
+  void begin();
+
+ private:
+  // Where an attempt went, and what proved who we are.
+  struct Sent {
+    std::string url;
+    Secret authorization;
+  };
+  struct Authorizing {
+    std::string url;
+  };
+  struct InFlight {
+    Sent sent;
+  };
+  struct Refreshing {  // after a refusal that other credentials may lift
+    ServerError refusal;
+    bool clock_corrected;
+  };
+  struct Pausing {
+    StopCallback hurry;
+  };
+  struct Ended {};
+  using State = std::variant<Authorizing, InFlight, Refreshing, std::unique_ptr<Pausing>, Ended>;
+
+  void attempt();
+  http::Request make_request() const;
+  void authorized(auth::Authorization answer);
+  void send(http::Request request);
+  void judge(Judged judged);
+  void judge_refusal(ServerError refusal);
+  void refresh(ServerError refusal);
+  void refreshed(bool changed);
+  void end_or_pause(Error failure, std::optional<std::chrono::milliseconds> pause);
+  void pause(std::chrono::milliseconds time);
+  void end_stopped();
+  void end(std::optional<Error> failure);
+  // The caller of a call that goes on has left.
+  void leave() PAIL_EXCLUDES(mutex_);
+  std::function<void(Answer)> take_completion() PAIL_EXCLUDES(mutex_);
+  bool stopped() const { return ends_.stop_requested() || caller_stop_.stop_requested(); }
+
+  Service& service_;  // outlives running_
+  const Call call_;
+  const std::shared_ptr<Sink> sink_;
+  const StopToken caller_stop_;
+  std::shared_ptr<void> running_;
+  RetryDecider decider_;
+  RequestLog log_;
+  StopSource ends_;  // what is under way
+  std::optional<StopCallback> on_caller_stop_, on_service_stop_;
+
+  State state_;
+  std::string redirected_to_;  // empty: where the call's address is
+  Answer answer_;              // of the last attempt
+  bool uncertain_ = false;     // an attempt without a clear answer may have been carried out
+
+  Mutex mutex_;
+  std::function<void(Answer)> then_ PAIL_GUARDED_BY(mutex_);  // null: the caller has been told
+};
 
 }  // namespace pail::cos

@@ -1,0 +1,20 @@
+// One bucket of a client as an ObjectStore whose operations need no thread.
+//
+//   std::shared_ptr<cos::ObjectStore> store = cos::open_bucket(*client, "my-bucket");
+//
+// It shares the client's connections, credentials and knowledge of the store, and may outlive it.
+// Bodies that come without an MD5 are read inside of the call that starts their upload.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "cos/object_store.h"
+
+namespace pail::cos {
+
+// Who drops the last of client and stores waits until all operations have ended: not from a
+// completion.
+std::shared_ptr<ObjectStore> open_bucket(const Client& client, std::string bucket);
+
+}  // namespace pail::cos
