@@ -9,6 +9,8 @@
 #include "base/checksum.h"
 #include "base/encoding.h"
 #include "base/log.h"
+#include "base/promise.h"
+#include "base/thread.h"
 
 namespace pail::auth {
 namespace {
@@ -18,11 +20,14 @@ constexpr std::chrono::seconds kSkewNoise{30};
 
 class AnonymousAuthorizer : public Authorizer {
  public:
-  Result<Unit> authorize(http::Request& request, const PayloadHash&, StopToken) override {
+  std::optional<Authorization> authorize(http::Request request, const PayloadHash&, const StopToken&,
+                                         std::function<void(Authorization)>) override {
     request.headers.remove("Authorization");
-    return Unit{};
+    return request;
   }
-  bool refresh_after_refusal(const http::Request&, StopToken) override { return false; }
+  std::optional<bool> refresh_after_refusal(std::string_view, const StopToken&, std::function<void(bool)>) override {
+    return false;
+  }
   bool note_server_date(WallTime) override { return false; }
   std::string describe() const override { return auth::describe(Credentials(Anonymous{})); }
   std::string service_instance_id() const override { return {}; }
@@ -33,11 +38,16 @@ class HmacAuthorizer : public Authorizer {
   HmacAuthorizer(HmacKeys keys, std::string region, const Clock& clock)
       : signer_(std::move(keys), std::move(region)), clock_(clock) {}
 
-  Result<Unit> authorize(http::Request& request, const PayloadHash& payload, StopToken) override {
-    return signer_.sign(request, payload, clock_.wall() + skew_.load());
+  std::optional<Authorization> authorize(http::Request request, const PayloadHash& payload, const StopToken&,
+                                         std::function<void(Authorization)>) override {
+    if (auto done = signer_.sign(request, payload, clock_.wall() + skew_.load()); !done)
+      return Unauthorized{std::move(done).error(), std::nullopt};
+    return request;
   }
 
-  bool refresh_after_refusal(const http::Request&, StopToken) override { return false; }
+  std::optional<bool> refresh_after_refusal(std::string_view, const StopToken&, std::function<void(bool)>) override {
+    return false;
+  }
 
   bool note_server_date(WallTime server) override {
     const auto difference = std::chrono::duration_cast<std::chrono::nanoseconds>(server - clock_.wall());
@@ -77,6 +87,31 @@ PayloadHash PayloadHash::of(std::string_view body) {
 
 PayloadHash PayloadHash::sha256_hex(std::string digest) {
   return PayloadHash(std::move(digest));
+}
+
+Result<Unit> Authorizer::authorize(http::Request& request, const PayloadHash& payload, StopToken stop) {
+  constexpr std::chrono::milliseconds kPatience{25'000};
+  const SteadyTime deadline = system_clock().steady() + kPatience;
+  for (;;) {
+    const Promise<Authorization> promise;
+    auto ready = authorize(request, payload, stop, [promise](Authorization answer) { promise.set(std::move(answer)); });
+    Authorization answer = ready ? *std::move(ready) : promise.wait();
+    if (auto* authorized = std::get_if<http::Request>(&answer)) {
+      request = std::move(*authorized);
+      return Unit{};
+    }
+    Unauthorized& failure = std::get<Unauthorized>(answer);
+    if (!failure.try_again || system_clock().steady() >= deadline) return std::move(failure.why);
+    if (!sleep_for(*failure.try_again, stop))
+      return Error{ECANCELED, "cancelled while waiting for a token: " + failure.why.context};
+  }
+}
+
+bool Authorizer::refresh_after_refusal(const http::Request& refused, StopToken stop) {
+  const Promise<bool> promise;
+  const auto ready = refresh_after_refusal(refused.headers.find("Authorization").value_or(""), stop,
+                                           [promise](bool changed) { promise.set(changed); });
+  return ready ? *ready : promise.wait();
 }
 
 std::unique_ptr<Authorizer> make_authorizer(Credentials credentials, std::string region, http::Client& client,

@@ -1,6 +1,7 @@
 #include "auth/iam.h"
 
 #include <cerrno>
+#include <utility>
 
 #include "auth/json.h"
 #include "base/encoding.h"
@@ -15,9 +16,8 @@ using std::chrono::milliseconds;
 
 constexpr ByteCount kLargestAnswer = 256_KiB;
 constexpr http::Deadlines kDeadlines{milliseconds(5'000), milliseconds(10'000), milliseconds(5'000)};
-// The pauses between flights; how long a caller waits in all is kPatience.
+// The pauses between flights.
 constexpr http::RetryPolicy kPauses{milliseconds(500), milliseconds(30'000), std::chrono::hours(24 * 365), ~0U};
-constexpr milliseconds kPatience{25'000};
 // A refused key is not asked about again for this long: a locked account stays locked.
 constexpr milliseconds kPauseAfterRefusal{10'000};
 constexpr milliseconds kPauseAfterForced{60'000};
@@ -78,6 +78,14 @@ class TokenFlight : public http::ResponseHandler {
   http::Response reply_;
 };
 
+// Given up or told of the landing: whichever takes `then` first.
+struct TokenKeeper::Waiter {
+  explicit Waiter(std::function<void(Flight)> then) : then(std::move(then)) {}
+
+  std::function<void(Flight)> then;
+  std::optional<StopCallback> on_stop;
+};
+
 TokenKeeper::TokenKeeper(IamApiKey key, http::Client& client, const Clock& clock)
     : key_{std::move(key.key), std::move(key.instance_id), full_endpoint(key.token_endpoint)},
       client_(client),
@@ -112,10 +120,17 @@ void TokenKeeper::launch() {
 void TokenKeeper::finish_flight(Result<http::Response> reply, SteadyTime asked) {
   const http::Outcome outcome = reply ? http::Outcome::of(*reply, clock_.wall()) : http::Outcome::of(reply.error());
   Result<Token> token = reply ? token_of(*reply, asked) : Result<Token>(std::move(reply).error());
-  const bool cancelled = !token && token.error().errnum == ECANCELED;
-  const MutexLock lock(mutex_);
-  in_flight_ = false;
-  changed_.notify_all();
+  std::vector<std::shared_ptr<Waiter>> waiters;
+  {
+    const MutexLock lock(mutex_);
+    in_flight_ = false;
+    waiters.swap(waiters_);
+    take(std::move(token), outcome);
+  }
+  for (const auto& waiter : waiters) std::exchange(waiter->then, nullptr)(Flight::landed);
+}
+
+void TokenKeeper::take(Result<Token> token, const http::Outcome& outcome) {
   if (token) {
     token_ = *std::move(token);
     failure_.reset();
@@ -128,7 +143,7 @@ void TokenKeeper::finish_flight(Result<http::Response> reply, SteadyTime asked) 
   if (!backoff_) backoff_.emplace(kPauses, clock_);
   const auto pause = backoff_->next(outcome);
   not_before_ = clock_.steady() + pause.value_or(kPauseAfterRefusal);
-  if (!cancelled)
+  if (!flight_stop_.stop_requested())
     spdlog::warn("IAM: {}{}", failure_->context, token_ ? "; the present token stays in use while it is valid" : "");
 }
 
@@ -156,64 +171,93 @@ Error TokenKeeper::refusal_of(const http::Response& reply) const {
   return Error{refused ? EACCES : EIO, std::move(text)};
 }
 
-bool TokenKeeper::join_flight(const StopToken& stop) {
-  while (in_flight_ && !stop.stop_requested()) changed_.wait(mutex_);
-  return !stop.stop_requested();
-}
-
-bool TokenKeeper::sit_out_pause(const StopToken& stop) {
-  const auto until = system_clock().steady() + (not_before_ - clock_.steady());
-  while (!in_flight_ && failure_ && !stop.stop_requested() && system_clock().steady() < until)
-    (void)changed_.wait_until(mutex_, std::chrono::time_point_cast<std::chrono::steady_clock::duration>(until));
-  return !stop.stop_requested();
-}
-
-Result<Secret> TokenKeeper::bearer(const StopToken& stop) {
-  PAIL_CHECK(check_protected(key_.token_endpoint));
-  const auto deadline = system_clock().steady() + kPatience;
-  const StopCallback wake(stop, [this]() PAIL_EXCLUDES(mutex_) {
-    const MutexLock lock(mutex_);  // between a waiter's look at `stop` and its sleep nothing may be missed
-    changed_.notify_all();
-  });
-  const MutexLock lock(mutex_);
-  for (;;) {
-    const Freshness state = freshness(clock_.steady());
-    if (state == Freshness::fresh) return token_->bearer;
-    const bool pausing = clock_.steady() < not_before_;
-    if (!pausing && !in_flight_) launch();
-    const bool may_wait = !client_.on_network_thread();
-    if (state == Freshness::renew_soon || (state == Freshness::renew_now && (pausing || !may_wait)))
-      return token_->bearer;
-    if (!may_wait) return Error{EDEADLK, "waiting for a token on the network thread that has to receive it"};
-    if (state == Freshness::unusable && pausing && failure_) {
-      if (!failure_may_pass_ || system_clock().steady() >= deadline) return *failure_;
-      if (!sit_out_pause(stop)) return cancelled(failure_);
-    }
-    if (!join_flight(stop)) return cancelled(failure_);
-  }
-}
-
-bool TokenKeeper::renew_after_refusal(std::string_view refused_bearer, const StopToken& stop) {
-  const StopCallback wake(stop, [this]() PAIL_EXCLUDES(mutex_) {
+bool TokenKeeper::await_flight(const StopToken& stop, std::function<void(Flight)> then) {
+  const auto waiter = std::make_shared<Waiter>(std::move(then));
+  {
     const MutexLock lock(mutex_);
-    changed_.notify_all();
-  });
-  const MutexLock lock(mutex_);
-  const auto have_another = [&]() PAIL_REQUIRES(mutex_) {
-    return token_ && token_->end > clock_.steady() && token_->bearer.reveal() != refused_bearer;
-  };
-  if (have_another()) return true;
-  if (!in_flight_) {
-    const SteadyTime now = clock_.steady();
-    if (now < next_forced_ || now < not_before_) return false;
-    next_forced_ = now + kPauseAfterForced;
-    launch();
+    if (!in_flight_) return false;
+    waiters_.push_back(waiter);
   }
-  if (client_.on_network_thread()) return false;
-  return join_flight(stop) && have_another();
+  // Outside of the lock, which it takes at once where `stop` was requested before.
+  waiter->on_stop.emplace(stop, [keeper = weak_from_this(), waiting = std::weak_ptr(waiter)] {
+    const auto self = keeper.lock();
+    const auto who = waiting.lock();
+    if (self && who) self->give_up(who);
+  });
+  return true;
+}
+
+void TokenKeeper::give_up(const std::shared_ptr<Waiter>& waiter) {
+  {
+    const MutexLock lock(mutex_);
+    if (std::erase(waiters_, waiter) == 0) return;
+  }
+  std::exchange(waiter->then, nullptr)(Flight::given_up);
+}
+
+std::optional<TokenKeeper::Bearer> TokenKeeper::present_bearer() {
+  const SteadyTime now = clock_.steady();
+  const Freshness state = freshness(now);
+  if (state == Freshness::fresh) return token_->bearer;
+  const bool pausing = now < not_before_;
+  if (!pausing && !in_flight_) launch();
+  if (state == Freshness::renew_soon || (state == Freshness::renew_now && pausing)) return token_->bearer;
+  if (!pausing || !failure_ || in_flight_) return std::nullopt;
+  if (!failure_may_pass_) return Unauthorized{*failure_, std::nullopt};
+  return Unauthorized{*failure_, std::chrono::ceil<milliseconds>(not_before_ - now)};
+}
+
+std::optional<TokenKeeper::Bearer> TokenKeeper::bearer(const StopToken& stop, std::function<void(Bearer)> later) {
+  if (auto valid = check_protected(key_.token_endpoint); !valid)
+    return Unauthorized{std::move(valid).error(), std::nullopt};
+  for (;;) {
+    std::optional<Error> failure;
+    {
+      const MutexLock lock(mutex_);
+      if (auto present = present_bearer()) return present;
+      failure = failure_;
+    }
+    if (stop.stop_requested()) return Unauthorized{cancelled(failure), std::nullopt};
+    const auto ask_again = [self = shared_from_this(), stop, later, failure](Flight flight) {
+      if (flight == Flight::given_up) return later(Unauthorized{cancelled(failure), std::nullopt});
+      if (auto bearer = self->bearer(stop, later)) later(*std::move(bearer));
+    };
+    if (await_flight(stop, ask_again)) return std::nullopt;
+  }
+}
+
+bool TokenKeeper::has_other_than(std::string_view refused_bearer) const {
+  return token_ && token_->end > clock_.steady() && token_->bearer.reveal() != refused_bearer;
+}
+
+std::optional<bool> TokenKeeper::renew_after_refusal(std::string_view refused_bearer, const StopToken& stop,
+                                                     std::function<void(bool)> later) {
+  {
+    const MutexLock lock(mutex_);
+    if (has_other_than(refused_bearer)) return true;
+    if (!in_flight_) {
+      const SteadyTime now = clock_.steady();
+      if (now < next_forced_ || now < not_before_) return false;
+      next_forced_ = now + kPauseAfterForced;
+      launch();
+    }
+  }
+  const auto look = [self = shared_from_this(), refused = Secret(std::string(refused_bearer))] {
+    const MutexLock lock(self->mutex_);
+    return self->has_other_than(refused.reveal());
+  };
+  const auto landed = [look, later = std::move(later)](Flight flight) { later(flight == Flight::landed && look()); };
+  if (await_flight(stop, landed)) return std::nullopt;
+  return look();
 }
 
 namespace {
+
+Authorization with_bearer(http::Request request, TokenKeeper::Bearer bearer) {
+  if (auto* failure = std::get_if<Unauthorized>(&bearer)) return std::move(*failure);
+  request.headers.set("Authorization", std::string(std::get<Secret>(bearer).reveal()));
+  return request;
+}
 
 class IamAuthorizer : public Authorizer {
  public:
@@ -221,15 +265,19 @@ class IamAuthorizer : public Authorizer {
       : keeper_(std::make_shared<TokenKeeper>(std::move(key), client, clock)) {}
   ~IamAuthorizer() override { keeper_->stop(); }
 
-  Result<Unit> authorize(http::Request& request, const PayloadHash&, StopToken stop) override {
-    PAIL_CHECK(check_protected(request.url));
-    PAIL_TRY(const Secret bearer, keeper_->bearer(stop));
-    request.headers.set("Authorization", std::string(bearer.reveal()));
-    return Unit{};
+  std::optional<Authorization> authorize(http::Request request, const PayloadHash&, const StopToken& stop,
+                                         std::function<void(Authorization)> later) override {
+    if (auto valid = check_protected(request.url); !valid) return Unauthorized{std::move(valid).error(), std::nullopt};
+    auto bearer = keeper_->bearer(stop, [request, later = std::move(later)](TokenKeeper::Bearer answer) {
+      later(with_bearer(request, std::move(answer)));
+    });
+    if (!bearer) return std::nullopt;
+    return with_bearer(std::move(request), *std::move(bearer));
   }
 
-  bool refresh_after_refusal(const http::Request& refused, StopToken stop) override {
-    return keeper_->renew_after_refusal(refused.headers.find("Authorization").value_or(""), stop);
+  std::optional<bool> refresh_after_refusal(std::string_view refused, const StopToken& stop,
+                                            std::function<void(bool)> later) override {
+    return keeper_->renew_after_refusal(refused, stop, std::move(later));
   }
 
   bool note_server_date(WallTime) override { return false; }  // lifetimes are counted, not compared with dates

@@ -37,13 +37,21 @@ class ReloadingAuthorizer : public Authorizer {
         looked_(clock.steady()),
         inner_(make_authorizer(std::move(resolved.credentials), region_, client, clock)) {}
 
-  Result<Unit> authorize(http::Request& request, const PayloadHash& payload, StopToken stop) override {
+  // What is waited for keeps the authorizer alive that it was asked of: other credentials may come.
+  std::optional<Authorization> authorize(http::Request request, const PayloadHash& payload, const StopToken& stop,
+                                         std::function<void(Authorization)> later) override {
     (void)reload_if_changed();
-    return inner()->authorize(request, payload, std::move(stop));
+    const auto asked = inner();
+    return asked->authorize(std::move(request), payload, stop,
+                            [asked, later = std::move(later)](Authorization answer) { later(std::move(answer)); });
   }
 
-  bool refresh_after_refusal(const http::Request& refused, StopToken stop) override {
-    return reload_if_changed() || inner()->refresh_after_refusal(refused, std::move(stop));
+  std::optional<bool> refresh_after_refusal(std::string_view refused, const StopToken& stop,
+                                            std::function<void(bool)> later) override {
+    if (reload_if_changed()) return true;
+    const auto asked = inner();
+    return asked->refresh_after_refusal(refused, stop,
+                                        [asked, later = std::move(later)](bool changed) { later(changed); });
   }
 
   bool note_server_date(WallTime server) override { return inner()->note_server_date(server); }

@@ -15,6 +15,7 @@
 namespace pail::cos {
 
 // How an attempt ended. Errors do not name the call.
+struct Unsent {};    // there was none: it was not authorized
 struct Complete {    // the answer is what was asked for
   std::string body;  // empty where it was streamed
 };
@@ -35,7 +36,7 @@ struct TooLarge {  // a body above Call::largest_answer
   ByteCount limit;
 };
 struct Stopped {};  // by the caller, or by who receives the bytes
-using Verdict = std::variant<Complete, Refused, Lost, Unusable, Final, TooLarge, Stopped>;
+using Verdict = std::variant<Unsent, Complete, Refused, Lost, Unusable, Final, TooLarge, Stopped>;
 
 // Reads the successful answer (2xx) to one attempt. Called on a network thread, one call at a time.
 class AnswerReader {

@@ -40,8 +40,7 @@ struct Call {
 // Calls without body on the service, a bucket or an object.
 Call service_call(std::string_view method, std::string_view origin, Query query = {});
 Call bucket_call(std::string_view method, std::string_view bucket, Query query = {});
-Call object_call(std::string_view method, std::string_view bucket, std::string_view key,
-                 Query query = {});
+Call object_call(std::string_view method, std::string_view bucket, std::string_view key, Query query = {});
 
 // A small XML document as the body of a call, with its length, type and MD5.
 void set_xml_body(Call& call, std::string xml);

@@ -3,240 +3,277 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
-
-#include "base/thread.h"
-#include "cos/redirect.h"
-#include "cos/request_log.h"
-#include "pailfs/base/stop.h"
+#include <utility>
 
 namespace pail::cos {
 namespace {
 
 using std::chrono::milliseconds;
 
-bool is_success(int status) {
-  return status >= 200 && status < 300;
-}
+template <class... F>
+struct overloaded : F... {
+  using F::operator()...;
+};
+template <class... F>
+overloaded(F...) -> overloaded<F...>;
 
-// A call that only finds out whether the store is back.
-bool is_probe(const Link& link, const CallContext& context) {
-  return context.effort == Effort::probe && link.health->down();
-}
-
-}  // namespace
-
-CallContext as_one_operation(const Link& link, CallContext context, milliseconds bound) {
-  if (context.budget != nullptr) return context;
-  if (bound == milliseconds(0)) bound = link.options.deadline;
-  if (is_probe(link, context)) bound = std::min(bound, kProbeTime);
-  context.budget = std::make_shared<http::Budget>(bound);
-  return context;
-}
-
-milliseconds server_work_bound(const Link& link) {
-  return 2 * link.options.deadline;
-}
-
-RetryDecider::RetryDecider(const Link& link, const CallContext& context)
-    : link_(link),
-      budget_(context.budget),
-      started_(system_clock().steady()),
-      attempts_(is_probe(link, context) ? 1 : link.options.retries + 1) {
-  start_anew();
-}
-
-void RetryDecider::start_anew() {
-  http::RetryPolicy policy;
-  policy.attempts = attempts_;
-  policy.budget = std::chrono::hours(24);  // budget_ is what counts
-  backoff_.emplace(policy);
-}
-
-std::optional<milliseconds> RetryDecider::pause(const http::Outcome& outcome) {
-  const auto pause = backoff_->next(outcome);
-  exhausted_ = outcome.kind == http::Outcome::Kind::try_again && (!pause || *pause >= budget_->left());
-  return exhausted_ ? std::nullopt : pause;
-}
-
-std::optional<milliseconds> RetryDecider::after_loss(const Error& loss) {
-  return pause(http::Outcome::of(loss));
-}
-
-void RetryDecider::failed(const Error& failure) {
-  if (!exhausted_) {
-    const bool answered = failure.fault != Fault::none && failure.fault != Fault::lost;
-    if (answered && failure.fault != Fault::not_a_store) link_.health->answered();
-    return;
-  }
-  // What ended early, by a connection that broke or an answer that asks for hours, says little of the store.
-  const bool waited = system_clock().steady() - started_ >= budget_->bound() / 2;
-  if (waited || (failure.fault == Fault::lost && attempts_made() > 1)) link_.health->used_up(started_, failure.context);
-}
-
-std::optional<std::string> RetryDecider::redirected(const http::Request& request, const ServerError& refusal) {
-  if (!is_redirect(refusal.status) || refusal.status == 303 || redirects_ >= kMostRedirects) return std::nullopt;
-  ++redirects_;
-  return redirect_target(request.url, refusal.redirect_to, link_.options.url);
-}
-
-std::optional<milliseconds> RetryDecider::after_refusal(const ServerError& refusal, const http::Headers& headers) {
-  // A proxy's own answer may pass; a server that is no store stays none.
-  constexpr unsigned kStrangeAnswers = 3;
-  const bool strange = fault_of(refusal) == Fault::not_a_store;
-  if (strange && ++strange_answers_ >= kStrangeAnswers) return std::nullopt;
-  if (!strange && !may_pass(refusal)) return std::nullopt;
-  // Bytes damaged on their way arrive whole the next time; bytes that never fit their MD5 do not.
-  constexpr unsigned kDamagedBodies = 3;
-  const bool damaged = refusal.code == "BadDigest" || refusal.code == "IncompleteBody";
-  if (damaged && ++damaged_bodies_ >= kDamagedBodies) return std::nullopt;
-  return pause({http::Outcome::Kind::try_again, http::retry_after(headers, system_clock().wall())});
-}
-
-bool RetryDecider::may_be_credentials(const ServerError& refusal) const {
-  constexpr auto kOthers =
-      std::to_array<std::string_view>({"InvalidObjectState", "ObjectAlreadyInActiveTierError", "QuotaExceeded"});
-  if (credentials_tried_) return false;
-  if (refusal.code == "ExpiredToken" || refusal.code == "InvalidToken") return true;
-  if (refusal.status != 401 && refusal.status != 403) return false;
-  return std::ranges::find(kOthers, refusal.code) == kOthers.end();
-}
-
-bool RetryDecider::credentials_changed(const http::Request& request, const ServerError& refusal,
-                                       const http::Headers& headers, StopToken stop) {
-  if (!may_be_credentials(refusal)) return false;
-  credentials_tried_ = true;
-  bool changed = false;
-  if (const auto date = headers.find("Date"))
-    if (const auto server_time = http::parse_http_date(*date))
-      changed = link_.authorizer->note_server_date(*server_time);
-  return link_.authorizer->refresh_after_refusal(request, std::move(stop)) || changed;
-}
-
-void RetryDecider::limit(http::Request& request, milliseconds first_byte) const {
-  const milliseconds left = std::max(milliseconds(1), budget_->left());
-  request.budget = budget_;
-  request.deadlines.connect = std::min(request.deadlines.connect, left);
-  request.deadlines.first_byte = first_byte;
-  request.deadlines.stall = std::min(request.deadlines.stall, link_.options.first_byte);
-}
-
-namespace {
-
+// http::Client tells by errno what became of a request: here it becomes a fault.
 Fault fault_of_loss(int errnum) {
   if (http::is_retryable_errnum(errnum) || errnum == EPROTO) return Fault::lost;
-  if (errnum == EMSGSIZE || errnum == EBADMSG) return Fault::not_a_store;
+  if (errnum == EBADMSG) return Fault::not_a_store;
   return errnum == EACCES || errnum == EPERM ? Fault::denied : Fault::none;
 }
 
-}  // namespace
+// Without a connection nothing was sent.
+bool may_have_been_sent(const Error& loss) {
+  return loss.errnum != ECONNREFUSED && loss.errnum != EHOSTUNREACH && loss.errnum != ENETUNREACH;
+}
 
+// As callers of the client see it.
 Error loss_error(std::string_view what, const Error& loss) {
   int errnum = loss.errnum;
   if (errnum == ECANCELED) errnum = EINTR;
   if (errnum == ECONNRESET) errnum = EIO;
-  if (errnum == EMSGSIZE) errnum = EBADMSG;
   return Error{errnum, fmt::format("{}: {}", what, loss.context), fault_of_loss(loss.errnum)};
 }
 
-namespace {
+Error named(std::string_view what, Error error) {
+  error.context = fmt::format("{}: {}", what, error.context);
+  return error;
+}
 
 // The server may have carried out what it answers so.
 bool leaves_doubt(const ServerError& refusal) {
   const Fault fault = fault_of(refusal);
-  return (refusal.status >= 500 && fault != Fault::unsupported && fault != Fault::quota) || fault == Fault::not_a_store;
+  const bool trouble = refusal.status >= 500 && fault != Fault::unsupported && fault != Fault::quota;
+  return trouble || fault == Fault::not_a_store;
 }
 
-// The state of one blocking operation.
-class Exchange {
- public:
-  Exchange(const Link& link, Call call, const CallContext& context)
-      : link_(link), call_(std::move(call)), stop_(context.stop), decider_(link, context), log_(call_.what) {}
+bool leaves_doubt(const Verdict& verdict) {
+  if (const auto* refused = std::get_if<Refused>(&verdict)) return leaves_doubt(refused->refusal);
+  const auto* lost = std::get_if<Lost>(&verdict);
+  return lost == nullptr || may_have_been_sent(lost->loss);
+}
 
-  Answer run() {
-    for (;;) {
-      const auto pause = attempt();
-      if (!pause) break;
-      log_.repeated(*answer_.failure, *pause);
-      if (!sleep_for(*pause, stop_)) {
-        answer_.failure = Error{EINTR, call_.what + ": interrupted"};
-        break;
-      }
-    }
-    if (answer_.failure && decider_.attempts_made() > 1)
-      answer_.failure->context += fmt::format(", after {} attempts", decider_.attempts_made());
-    if (answer_.failure) answer_.failure->may_have_happened = uncertain_;
-    log_.ended(answer_.response.headers);
-    answer_.failure ? decider_.failed(*answer_.failure) : decider_.succeeded();
-    return std::move(answer_);
-  }
-
- private:
-  // The pause before the next attempt, none when answer_ is final.
-  std::optional<milliseconds> attempt() {
-    answer_ = {};
-    http::Request request = call_.request;
-    decider_.limit(request, std::max(call_.bound, link_.options.first_byte));
-    if (call_.repetition == Repetition::matters) request.dead_connection = http::DeadConnection::tell;
-    if (auto authorized = link_.authorizer->authorize(request, call_.payload, stop_); !authorized) {
-      answer_.failure = loss_error(call_.what, authorized.error());
-      return std::nullopt;
-    }
-    auto response = call_.late ? link_.http->send(request, stop_, *call_.late) : link_.http->send(request, stop_);
-    if (!response) return lost(response.error());
-    answer_.response = *std::move(response);
-    return judge(request);
-  }
-
-  std::optional<milliseconds> lost(const Error& loss) {
-    answer_.failure = loss_error(call_.what, loss);
-    // Without a connection nothing was sent.
-    if (loss.errnum != ECONNREFUSED && loss.errnum != EHOSTUNREACH && loss.errnum != ENETUNREACH) uncertain_ = true;
-    if (stop_.stop_requested()) return std::nullopt;
-    return decider_.after_loss(loss);
-  }
-
-  std::optional<milliseconds> judge(const http::Request& request) {
-    const http::Response& response = answer_.response;
-    ServerError refusal;
-    if (is_success(response.status)) {
-      if (call_.kind == AnswerKind::plain || !parse_embedded_error(response.headers, response.body, refusal))
-        return std::nullopt;
-    } else {
-      refusal = parse_server_error(response.status, response.headers, response.body);
-    }
-    answer_.refusal = refusal;
-    answer_.failure = to_error(call_.what, refusal);
-    if (auto target = decider_.redirected(request, refusal)) {
-      call_.request.url = *std::move(target);
-      return milliseconds(0);
-    }
-    if (decider_.credentials_changed(request, refusal, response.headers, stop_)) return milliseconds(0);
-    if (leaves_doubt(refusal)) uncertain_ = true;
-    // The answer to a HEAD never holds a code: head_object() looks closer.
-    if (request.method == "HEAD" && refusal.status == 404) return std::nullopt;
-    return decider_.after_refusal(refusal, response.headers);
-  }
-
-  const Link& link_;
-  Call call_;
-  StopToken stop_;
-  RetryDecider decider_;
-  RequestLog log_;
-  Answer answer_;
-  bool uncertain_ = false;  // an attempt without a clear answer may have been carried out
-};
+// Answers that only a store gives which has the bucket.
+bool shows_bucket(const std::optional<Error>& failure) {
+  if (!failure) return true;
+  const Fault fault = failure->fault;
+  return fault == Fault::no_key || fault == Fault::no_upload || fault == Fault::precondition;
+}
 
 }  // namespace
 
-Answer exchange(const Link& link, Call call, CallContext context) {
-  const std::chrono::milliseconds bound = call.bound;
-  return Exchange(link, std::move(call), as_one_operation(link, std::move(context), bound)).run();
+void exchange(Service& service, Call call, std::shared_ptr<Sink> sink, CallContext context,
+              std::function<void(Answer)> then) {
+  context = as_one_operation(service, std::move(context), call.bound);
+  std::make_shared<Exchange>(service, std::move(call), std::move(sink), context, std::move(then))->begin();
+}
+
+void exchange(Service& service, Call call, CallContext context, std::function<void(Answer)> then) {
+  exchange(service, std::move(call), nullptr, std::move(context), std::move(then));
 }
 
 Result<http::Response> response_of(Answer answer) {
   if (answer.failure) return *std::move(answer.failure);
   return std::move(answer.response);
+}
+
+Exchange::Exchange(Service& service, Call call, std::shared_ptr<Sink> sink, const CallContext& context,
+                   std::function<void(Answer)> then)
+    : service_(service),
+      call_(std::move(call)),
+      sink_(std::move(sink)),
+      caller_stop_(context.stop),
+      running_(service.running().enter()),
+      decider_(service, context),
+      log_(call_.what),
+      then_(std::move(then)) {
+  answer_.what = call_.what;
+}
+
+void Exchange::begin() {
+  const std::weak_ptr<Exchange> weak = weak_from_this();
+  on_service_stop_.emplace(service_.running().stop_token(), [ends = ends_] { ends.request_stop(); });
+  if (!call_.late)
+    on_caller_stop_.emplace(caller_stop_, [ends = ends_] { ends.request_stop(); });
+  else
+    on_caller_stop_.emplace(caller_stop_, [weak] {
+      // Whoever asks for the stop must not carry out what follows.
+      if (const auto self = weak.lock()) self->service_.timer().run_now([self] { self->leave(); });
+    });
+  attempt();
+}
+
+// ---- one attempt ----
+
+void Exchange::attempt() {
+  if (stopped()) return service_.timer().run_now([self = shared_from_this()] { self->end_stopped(); });
+  answer_.response = {};
+  answer_.verdict = Unsent{};
+  state_ = Authorizing{};
+  http::Request request = make_request();
+  auto ready = service_.authorizer().authorize(
+      std::move(request), call_.payload, ends_.token(), [self = shared_from_this()](auth::Authorization later) {
+        self->service_.timer().run_now([self, later = std::move(later)] { self->authorized(later); });
+      });
+  if (!ready) return;
+  if (auto* request = std::get_if<http::Request>(&*ready)) return send(std::move(*request));
+  service_.timer().run_now([self = shared_from_this(), failed = *std::move(ready)] { self->authorized(failed); });
+}
+
+http::Request Exchange::make_request() const {
+  http::Request request;
+  request.method = call_.method;
+  request.url = redirected_to_.empty() ? service_.addresses().of(call_.bucket, call_.key, call_.query) : redirected_to_;
+  request.headers = call_.headers;
+  request.body = call_.body;
+  if (sink_ != nullptr) sink_->ask(request.headers);
+  if (call_.repetition == Repetition::matters) request.dead_connection = http::DeadConnection::tell;
+  decider_.limit(request, std::max(call_.bound, service_.options().first_byte));
+  return request;
+}
+
+void Exchange::authorized(auth::Authorization answer) {
+  if (auto* request = std::get_if<http::Request>(&answer)) return stopped() ? end_stopped() : send(std::move(*request));
+  const auto& failure = std::get<auth::Unauthorized>(answer);
+  if (stopped()) answer_.verdict = Stopped{};
+  const bool again = failure.try_again && !stopped();
+  end_or_pause(loss_error(call_.what, failure.why), again ? decider_.without_token(*failure.try_again) : std::nullopt);
+}
+
+void Exchange::send(http::Request request) {
+  state_ = InFlight{{request.url, Secret(std::string(request.headers.find("Authorization").value_or("")))}};
+  auto reader = sink_ != nullptr ? sink_->reader() : read_whole(call_.largest_answer, call_.kind);
+  auto attempt = std::make_shared<Attempt>(
+      std::move(reader), [self = shared_from_this()](Judged judged) { self->judge(std::move(judged)); });
+  service_.network().start(std::move(request), std::move(attempt), ends_.token());
+}
+
+// ---- what became of it ----
+
+void Exchange::judge(Judged judged) {
+  answer_.response = {judged.status, std::move(judged.headers), {}};
+  answer_.verdict = std::move(judged.verdict);
+  if (auto* complete = std::get_if<Complete>(&answer_.verdict)) {
+    answer_.response.body = std::move(complete->body);
+    return end(std::nullopt);
+  }
+  if (leaves_doubt(answer_.verdict)) uncertain_ = true;
+  if (stopped()) return end_stopped();
+  std::visit(overloaded{
+                 [&](const Refused& v) { judge_refusal(v.refusal); },
+                 [&](const Lost& v) { judge_loss(v); },
+                 [&](const Unusable& v) { end_or_pause(named(call_.what, v.why), decider_.after_unusable_answer()); },
+                 [&](const Final& v) { end(named(call_.what, v.why)); },
+                 [&](const TooLarge& v) {
+                   end(not_a_store(fmt::format("{}: the answer is larger than {} bytes", call_.what, v.limit.n)));
+                 },
+                 [&](const Stopped&) { end_stopped(); },
+                 [](const auto&) {},
+             },
+             Verdict(answer_.verdict));
+}
+
+void Exchange::judge_loss(const Lost& lost) {
+  if (lost.moved) decider_.start_anew();
+  end_or_pause(loss_error(call_.what, lost.loss), decider_.after_loss(lost.loss));
+}
+
+void Exchange::judge_refusal(const ServerError& refusal) {
+  if (auto target = decider_.redirected(std::get<InFlight>(state_).sent.url, refusal)) {
+    redirected_to_ = *std::move(target);
+    return again(to_error(call_.what, refusal));
+  }
+  if (decider_.tries_credentials(refusal)) return refresh(refusal);
+  end_refused(refusal);
+}
+
+void Exchange::end_refused(const ServerError& refusal) {
+  // The answer to a HEAD never holds a code: whoever asked looks closer.
+  const bool unsaid = call_.method == "HEAD" && refusal.status == 404;
+  end_or_pause(to_error(call_.what, refusal),
+               unsaid ? std::nullopt : decider_.after_refusal(refusal, answer_.response.headers));
+}
+
+void Exchange::refresh(const ServerError& refusal) {
+  bool clock_corrected = false;
+  if (const auto date = answer_.response.headers.find("Date"))
+    if (const auto server_time = http::parse_http_date(*date))
+      clock_corrected = service_.authorizer().note_server_date(*server_time);
+  const Secret refused = std::move(std::get<InFlight>(state_).sent.authorization);
+  state_ = Refreshing{refusal, clock_corrected};
+  const auto changed = service_.authorizer().refresh_after_refusal(
+      refused.reveal(), ends_.token(), [self = shared_from_this()](bool changed) {
+        self->service_.timer().run_now([self, changed] { self->refreshed(changed); });
+      });
+  if (changed) refreshed(*changed);
+}
+
+void Exchange::refreshed(bool changed) {
+  if (stopped()) return end_stopped();
+  const Refreshing refreshing = std::move(std::get<Refreshing>(state_));
+  if (changed || refreshing.clock_corrected) return again(to_error(call_.what, refreshing.refusal));
+  end_refused(refreshing.refusal);
+}
+
+// ---- what follows ----
+
+void Exchange::again(const Error& failure) {
+  log_.repeated(failure, milliseconds(0));
+  attempt();
+}
+
+void Exchange::end_or_pause(Error failure, std::optional<milliseconds> pause) {
+  if (!pause) return end(std::move(failure));
+  log_.repeated(failure, *pause);
+  runtime::Timer& timer = service_.timer();
+  const runtime::Timer::Id id = timer.announce();
+  state_ = std::make_unique<StopCallback>(ends_.token(), [&timer, id] { timer.hurry(id); });
+  timer.run_after(*pause, id, [self = shared_from_this()] { self->attempt(); });
+}
+
+void Exchange::end_stopped() {
+  answer_.verdict = Stopped{};
+  end(Error{EINTR, call_.what + ": interrupted"});
+}
+
+void Exchange::end(std::optional<Error> failure) {
+  state_ = Ended{};
+  on_caller_stop_.reset();
+  on_service_stop_.reset();
+  log_.ended(answer_.response.headers);
+  if (failure) {
+    if (decider_.attempts_made() > 1) failure->context += fmt::format(", after {} attempts", decider_.attempts_made());
+    failure->may_have_happened = uncertain_;
+    decider_.failed(*failure);
+  } else {
+    decider_.succeeded();
+  }
+  if (!call_.bucket.empty() && shows_bucket(failure)) service_.bucket_seen().seen(call_.bucket);
+  answer_.failure = std::move(failure);
+  // Once it is gone the service may go, and with it all that a completion does not hold.
+  const std::shared_ptr<void> running = std::move(running_);
+  if (const auto then = take_completion())
+    then(std::move(answer_));
+  else if (!answer_.failure)
+    call_.late(answer_.response);
+}
+
+void Exchange::leave() {
+  if (const auto then = take_completion()) {
+    Answer answer;
+    answer.what = call_.what;
+    answer.verdict = Stopped{};
+    answer.failure = Error{EINTR, call_.what + ": interrupted"};
+    answer.failure->may_have_happened = true;
+    then(std::move(answer));
+  }
+}
+
+std::function<void(Answer)> Exchange::take_completion() {
+  const MutexLock lock(mutex_);
+  return std::exchange(then_, nullptr);
 }
 
 }  // namespace pail::cos

@@ -67,9 +67,7 @@ class Exchange final : public std::enable_shared_from_this<Exchange> {
     std::string url;
     Secret authorization;
   };
-  struct Authorizing {
-    std::string url;
-  };
+  struct Authorizing {};
   struct InFlight {
     Sent sent;
   };
@@ -77,22 +75,26 @@ class Exchange final : public std::enable_shared_from_this<Exchange> {
     ServerError refusal;
     bool clock_corrected;
   };
-  struct Pausing {
-    StopCallback hurry;
-  };
+  // Ended early by a stop. The task that ends the pause also ends this: the callback must not
+  // outlive the timer.
+  using Pausing = std::unique_ptr<StopCallback>;
   struct Ended {};
-  using State = std::variant<Authorizing, InFlight, Refreshing, std::unique_ptr<Pausing>, Ended>;
+  using State = std::variant<Authorizing, InFlight, Refreshing, Pausing, Ended>;
 
   void attempt();
   http::Request make_request() const;
   void authorized(auth::Authorization answer);
   void send(http::Request request);
+
   void judge(Judged judged);
-  void judge_refusal(ServerError refusal);
-  void refresh(ServerError refusal);
+  void judge_loss(const Lost& lost);
+  void judge_refusal(const ServerError& refusal);
+  void refresh(const ServerError& refusal);
   void refreshed(bool changed);
+  void end_refused(const ServerError& refusal);
+
+  void again(const Error& failure);  // at once
   void end_or_pause(Error failure, std::optional<std::chrono::milliseconds> pause);
-  void pause(std::chrono::milliseconds time);
   void end_stopped();
   void end(std::optional<Error> failure);
   // The caller of a call that goes on has left.
@@ -110,7 +112,7 @@ class Exchange final : public std::enable_shared_from_this<Exchange> {
   StopSource ends_;  // what is under way
   std::optional<StopCallback> on_caller_stop_, on_service_stop_;
 
-  State state_;
+  State state_ = Authorizing{};
   std::string redirected_to_;  // empty: where the call's address is
   Answer answer_;              // of the last attempt
   bool uncertain_ = false;     // an attempt without a clear answer may have been carried out

@@ -6,21 +6,16 @@
 // What operations mean, and their errors, is said in pailfs/cos/client.h. Thread-safe.
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "base/promise.h"
+#include "cos/completion.h"
 #include "pailfs/cos/client.h"
 
 namespace pail::cos {
-
-// Called exactly once, on a thread of the store, so never inside of the call that was given it. It must return quickly
-// and must not wait for the store.
-template <class T>
-using Completion = std::function<void(Result<T>)>;
 
 struct UploadPart {
   std::string key;

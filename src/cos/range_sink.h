@@ -10,21 +10,20 @@ namespace pail::cos {
 
 // Bytes reach the handler in order and once, all from one version of the object. One call at a
 // time.
-class RangeSink final : public Sink {
+class RangeSink final : public Sink, public std::enable_shared_from_this<RangeSink> {
  public:
   // `request` has been checked. `budget` is renewed by each byte that is delivered.
-  RangeSink(GetRequest request, std::shared_ptr<GetHandler> handler,
-            std::shared_ptr<http::Budget> budget);
+  RangeSink(GetRequest request, std::shared_ptr<GetHandler> handler, std::shared_ptr<http::Budget> budget);
 
   void ask(http::Headers& headers) override;
   std::unique_ptr<AnswerReader> reader() override;
 
   // What the read ended with, given how its exchange ended.
-  Result<ObjectInfo> outcome(const std::string& what, Answer answer) const;
+  Result<ObjectInfo> outcome(Answer answer) const;
 
  private:
   class Reader;
-  Result<ObjectInfo> outside(const std::string& what, Answer answer) const;
+  Result<ObjectInfo> outside(Answer answer) const;
 
   const GetRequest request_;
   const std::shared_ptr<GetHandler> handler_;

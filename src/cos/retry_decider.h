@@ -29,8 +29,7 @@ class RetryDecider {
 
   // How long to wait before the next attempt, none when this failure is the outcome.
   std::optional<std::chrono::milliseconds> after_loss(const Error& loss);
-  std::optional<std::chrono::milliseconds> after_refusal(const ServerError& refusal,
-                                                         const http::Headers& headers);
+  std::optional<std::chrono::milliseconds> after_refusal(const ServerError& refusal, const http::Headers& headers);
   std::optional<std::chrono::milliseconds> after_unusable_answer();
   // The token service asks for this pause: says nothing of the store.
   std::optional<std::chrono::milliseconds> without_token(std::chrono::milliseconds asked);

@@ -36,10 +36,9 @@ class Service {
  public:
   // Errors: EINVAL `options.url` is no scheme://host[:port], or one of the others is missing.
   static Result<std::shared_ptr<Service>> create(std::shared_ptr<http::Client> network,
-                                                 std::shared_ptr<auth::Authorizer> authorizer,
-                                                 ClientOptions options);
-  Service(std::shared_ptr<http::Client> network, std::shared_ptr<auth::Authorizer> authorizer,
-          ClientOptions options, Addresses addresses);
+                                                 std::shared_ptr<auth::Authorizer> authorizer, ClientOptions options);
+  Service(std::shared_ptr<http::Client> network, std::shared_ptr<auth::Authorizer> authorizer, ClientOptions options,
+          Addresses addresses);
   ~Service() { running_.stop_all(); }
 
   const ClientOptions& options() const { return options_; }

@@ -90,6 +90,11 @@ std::string Addresses::object(std::string_view bucket, std::string_view key, con
   return base(bucket) + '/' + percent_encode(key, "/") + encode_query(query);
 }
 
+std::string Addresses::of(std::string_view bucket_name, std::string_view key, const Query& query) const {
+  if (bucket_name.empty()) return service(query);
+  return key.empty() ? bucket(bucket_name, query) : object(bucket_name, key, query);
+}
+
 Result<Unit> check_bucket(std::string_view bucket) {
   const bool characters = std::ranges::all_of(bucket, [](unsigned char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '-' ||
@@ -105,6 +110,11 @@ Result<Unit> check_key(std::string_view key) {
   if (key.size() > kMaxKeyBytes)
     return Error{ENAMETOOLONG, fmt::format("key of {} bytes: {} are allowed", key.size(), kMaxKeyBytes)};
   return Unit{};
+}
+
+Result<Unit> check_object(std::string_view bucket, std::string_view key) {
+  PAIL_CHECK(check_bucket(bucket));
+  return check_key(key);
 }
 
 std::string target_text(std::string_view bucket, std::string_view key) {

@@ -24,6 +24,8 @@ class Addresses {
   std::string service(const Query& query) const;
   std::string bucket(std::string_view bucket, const Query& query) const;
   std::string object(std::string_view bucket, std::string_view key, const Query& query) const;
+  // The service without a bucket, the bucket without a key.
+  std::string of(std::string_view bucket, std::string_view key, const Query& query) const;
   std::string origin() const { return store_.origin(); }
 
  private:
@@ -37,6 +39,8 @@ class Addresses {
 Result<Unit> check_bucket(std::string_view bucket);
 // Errors: EINVAL empty; ENAMETOOLONG above kMaxKeyBytes.
 Result<Unit> check_key(std::string_view key);
+// Both.
+Result<Unit> check_object(std::string_view bucket, std::string_view key);
 
 // "bucket/key" for messages.
 std::string target_text(std::string_view bucket, std::string_view key);

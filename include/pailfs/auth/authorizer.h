@@ -2,9 +2,12 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <variant>
 
 #include "pailfs/auth/credentials.h"
 #include "pailfs/base/clock.h"
@@ -29,20 +32,40 @@ class PayloadHash {
   std::string text_;
 };
 
-// Thread-safe. Authorize each attempt anew: signatures and tokens grow old.
+// Why a request could not be authorized. Errors: EACCES the key is unknown or locked, with the text
+// of the token service; ETIMEDOUT, ECONNREFUSED, EHOSTUNREACH, ... no token could be had;
+// ECANCELED a stop was requested; EPROTO a token would travel in clear text.
+struct Unauthorized {
+  Error why;
+  // The trouble may pass: nothing is sent to the token service before this time is over.
+  std::optional<std::chrono::milliseconds> try_again;
+};
+
+// The request as it may be sent now.
+using Authorization = std::variant<http::Request, Unauthorized>;
+
+// Thread-safe. Authorize each attempt anew: signatures and tokens grow old. Nothing here waits, except
+// where it says so.
 class Authorizer {
  public:
   virtual ~Authorizer() = default;
 
-  // Adds what proves who we are; replaces what an earlier call added. URL, method and headers must be final: all
-  // x-amz-*, ibm-*, content-*, range and if-* headers are signed. May wait for a token, so not on a network thread.
-  // Errors: EACCES the key is unknown or locked, with the text of the token service; ETIMEDOUT, ECONNREFUSED,
-  // EHOSTUNREACH, ... no token could be had; ECANCELED `stop`; EDEADLK waiting is needed on a network thread.
-  virtual Result<Unit> authorize(http::Request& request, const PayloadHash& payload, StopToken stop = {}) = 0;
+  // Adds what proves who we are; replaces what an earlier call added. URL, method and headers must be
+  // final: all x-amz-*, ibm-*, content-*, range and if-* headers are signed.
+  // Ready at once, or none: `later` is then called once with the answer, on any thread, also before
+  // this call has returned, and as soon as `stop` is requested. It must not wait.
+  virtual std::optional<Authorization> authorize(http::Request request, const PayloadHash& payload,
+                                                 const StopToken& stop, std::function<void(Authorization)> later) = 0;
 
-  // After 401 or 403 to `refused`: true when other credentials are at hand now, so that one more attempt makes sense.
-  // May wait for a token. At most one new token a minute is fetched for this reason.
-  virtual bool refresh_after_refusal(const http::Request& refused, StopToken stop = {}) = 0;
+  // After 401 or 403 to a request with this Authorization field, empty when it had none: true when
+  // other credentials are at hand now, so that one more attempt makes sense. At once or later, as
+  // authorize(). At most one new token a minute is fetched for this reason.
+  virtual std::optional<bool> refresh_after_refusal(std::string_view refused, const StopToken& stop,
+                                                    std::function<void(bool)> later) = 0;
+
+  // The same, waiting, for at most 25 s of trouble that may pass. Not on a network thread.
+  Result<Unit> authorize(http::Request& request, const PayloadHash& payload, StopToken stop = {});
+  bool refresh_after_refusal(const http::Request& refused, StopToken stop = {});
 
   // Tells the server's time (its Date header), to correct signatures for a wrong local clock. Differences below
   // 30 seconds are noise. True when the correction changed, so that an attempt refused for skew is worth repeating.

@@ -81,6 +81,8 @@ struct GetRequest {
   ETag if_match;  // empty: whatever is there; a retry within the call is pinned to the first answer's ETag
 };
 
+class Service;  // src/cos/service.h: what the library itself uses
+
 class Client {
  public:
   static Result<std::unique_ptr<Client>> create(std::shared_ptr<http::Client> http,
@@ -140,6 +142,9 @@ class Client {
   virtual Result<UploadsPage> list_uploads(std::string_view bucket, std::string_view prefix,
                                            std::string_view key_marker, std::string_view upload_id_marker,
                                            CallContext context = {}) = 0;
+
+  // What this client works on, for what else shall share it.
+  virtual std::shared_ptr<Service> service() const = 0;
 };
 
 // Where a bucket is, as a provisioning code, looked up among all buckets of the service instance: explains no_bucket

@@ -16,8 +16,7 @@ struct CopyObject {
   Result<Call> call(Service& service) const;
 };
 // Looks at the object when an attempt without answer may have made the conditions fail.
-void start(Service& service, CopyObject operation, CallContext context,
-           Completion<CopyResult> then);
+void start(Service& service, CopyObject operation, CallContext context, Completion<CopyResult> then);
 
 struct CopyPart {
   std::string bucket;

@@ -23,7 +23,6 @@ struct DeleteObjects {
   using Value = std::vector<DeleteRefusal>;
 };
 // Keys that parsers of other servers would damage are deleted one by one, the others together.
-void start(Service& service, DeleteObjects operation, CallContext context,
-           Completion<std::vector<DeleteRefusal>> then);
+void start(Service& service, DeleteObjects operation, CallContext context, Completion<std::vector<DeleteRefusal>> then);
 
 }  // namespace pail::cos::op

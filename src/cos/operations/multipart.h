@@ -26,8 +26,7 @@ struct UploadPart {
   using Value = CompletedPart;
 };
 // The MD5 of a body without one is computed inside of this call, not on a network thread.
-void start(Service& service, UploadPart operation, CallContext context,
-           Completion<CompletedPart> then);
+void start(Service& service, UploadPart operation, CallContext context, Completion<CompletedPart> then);
 
 struct CompleteUpload {
   std::string bucket;
@@ -37,8 +36,7 @@ struct CompleteUpload {
   Result<Call> call(Service& service) const;
 };
 // Looks at the object when an earlier attempt may have completed the upload.
-void start(Service& service, CompleteUpload operation, CallContext context,
-           Completion<PutResult> then);
+void start(Service& service, CompleteUpload operation, CallContext context, Completion<PutResult> then);
 
 struct AbortUpload {
   std::string bucket, key;
@@ -69,5 +67,7 @@ struct ListUploads {
 
 // Errors: EINVAL no number of a part; EFBIG.
 Result<Unit> check_part(unsigned number, ByteCount size);
+// The request that stores a part, without its bytes.
+Call part_call(const std::string& bucket, const std::string& key, const UploadId& upload, unsigned number);
 
 }  // namespace pail::cos::op

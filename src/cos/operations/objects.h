@@ -14,8 +14,7 @@ struct HeadObject {
   using Value = ObjectInfo;
 };
 // A 404 without a word of what is missing is looked into: no_key is proven.
-void start(Service& service, HeadObject operation, CallContext context,
-           Completion<ObjectInfo> then);
+void start(Service& service, HeadObject operation, CallContext context, Completion<ObjectInfo> then);
 
 struct GetObject {
   std::string bucket, key;
@@ -44,8 +43,7 @@ struct OwnWrite {
   ObjectHeaders headers;
   Error failure;
 };
-void find_own_write(Service& service, OwnWrite write, CallContext context,
-                    Completion<PutResult> then);
+void find_own_write(Service& service, OwnWrite write, CallContext context, Completion<PutResult> then);
 
 // Metadata that was asked for and is there; other fields may be there too.
 bool holds_metadata(const ObjectInfo& info, const ObjectHeaders& wanted);

@@ -27,8 +27,7 @@ void fail(Service& service, Error error, Completion<T> then) {
 }
 
 template <class Operation>
-void start(Service& service, Operation operation, CallContext context,
-           Completion<typename Operation::Value> then) {
+void start(Service& service, Operation operation, CallContext context, Completion<typename Operation::Value> then) {
   auto call = operation.call(service);
   if (!call) return fail(service, std::move(call).error(), std::move(then));
   exchange(service, *std::move(call), std::move(context),
@@ -40,8 +39,7 @@ void start(Service& service, Operation operation, CallContext context,
 // Blocks until the operation has ended. Errors: EDEADLK on a network thread, which has to receive
 // the answer.
 template <class Operation>
-Result<typename Operation::Value> perform(Service& service, Operation operation,
-                                          CallContext context) {
+Result<typename Operation::Value> perform(Service& service, Operation operation, CallContext context) {
   if (service.network().on_network_thread())
     return Error{EDEADLK, "waiting for a store on the thread that has to receive its answer"};
   const Promise<Result<typename Operation::Value>> outcome;

@@ -9,7 +9,6 @@
 namespace pail::cos::op {
 
 // The handler is called on threads of the service, one call at a time.
-void start_ranged_get(Service& service, GetRequest request, std::shared_ptr<GetHandler> handler,
-                      CallContext context);
+void start_ranged_get(Service& service, GetRequest request, std::shared_ptr<GetHandler> handler, CallContext context);
 
 }  // namespace pail::cos::op
