@@ -16,6 +16,7 @@ class BucketStore final : public ObjectStore {
  public:
   BucketStore(std::shared_ptr<Service> service, std::string bucket)
       : service_(std::move(service)), bucket_(std::move(bucket)) {}
+  ~BucketStore() override { running_.wait(); }
 
   void list_objects(ListRequest request, CallContext context, Completion<ListPage> then) override {
     begin(op::ListObjects{bucket_, std::move(request)}, std::move(context), std::move(then));
@@ -65,11 +66,14 @@ class BucketStore final : public ObjectStore {
  private:
   template <class Operation>
   void begin(Operation operation, CallContext context, Completion<typename Operation::Value> then) {
-    start(*service_, std::move(operation), std::move(context), std::move(then));
+    start(*service_, std::move(operation), std::move(context),
+          Completion<typename Operation::Value>(
+              [running = running_.enter(), then = std::move(then)](auto value) { then(std::move(value)); }));
   }
 
   const std::shared_ptr<Service> service_;
   const std::string bucket_;
+  RunningTransfers running_;  // completions that are still to be called
 };
 
 }  // namespace

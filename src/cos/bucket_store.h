@@ -4,6 +4,9 @@
 //
 // It shares the client's connections, credentials and knowledge of the store, and may outlive it.
 // Bodies that come without an MD5 are read inside of the call that starts their upload.
+//
+// Thread-safe. Destruction waits until all completions have been called, and with the last of
+// client and stores ends ranged reads with EINTR: never inside of a completion.
 #pragma once
 
 #include <memory>
@@ -13,8 +16,6 @@
 
 namespace pail::cos {
 
-// Who drops the last of client and stores waits until all operations have ended: not from a
-// completion.
 std::shared_ptr<ObjectStore> open_bucket(const Client& client, std::string bucket);
 
 }  // namespace pail::cos

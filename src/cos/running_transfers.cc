@@ -17,10 +17,14 @@ void RunningTransfers::leave() {
   changed_.notify_all();
 }
 
-void RunningTransfers::stop_all() {
-  stop_.request_stop();
+void RunningTransfers::wait() {
   const MutexLock lock(mutex_);
   while (running_ > 0) changed_.wait(mutex_);
+}
+
+void RunningTransfers::stop_all() {
+  stop_.request_stop();
+  wait();
 }
 
 }  // namespace pail::cos

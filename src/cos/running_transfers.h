@@ -14,7 +14,9 @@ class RunningTransfers {
  public:
   // One more, until the value is gone.
   std::shared_ptr<void> enter() PAIL_EXCLUDES(mutex_);
-  // Asks them all to end, and waits until they are gone. Not from a completion.
+  // Until all are gone. Not from a completion.
+  void wait() PAIL_EXCLUDES(mutex_);
+  // Asks them all to end, and waits.
   void stop_all() PAIL_EXCLUDES(mutex_);
   StopToken stop_token() const { return stop_.token(); }
 
