@@ -11,7 +11,7 @@
 #include "base/thread.h"
 #include "cli/connect.h"
 #include "cli/left_siblings.h"
-#include "cos/client_object_store.h"
+#include "cos/bucket_store.h"
 
 namespace pail::cli {
 namespace {
@@ -68,7 +68,7 @@ Result<std::unique_ptr<vfs::FileSystem>> make_filesystem(const WorkerTask& task,
   const auth::Sources sources = credential_sources(task.options, std::move(secrets.environment), task.source.bucket);
   const auth::Resolved resolved = newest_credentials(sources, std::move(secrets.resolved));
   PAIL_TRY(const Connection connection, connect(task.options, sources, resolved, Patience::serving));
-  const auto store = cos::client_object_store(connection.store, task.source.bucket);
+  const auto store = cos::open_bucket(*connection.store, task.source.bucket);
   const vfs::Options options = view_options(task, connection.endpoint);
   PAIL_TRY(auto files, open_patiently(options, store, std::move(opens), start));
   if (start == vfs::Start::fresh) {

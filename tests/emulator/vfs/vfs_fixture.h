@@ -11,7 +11,7 @@
 #include <string_view>
 #include <vector>
 
-#include "cos/client_object_store.h"
+#include "cos/bucket_store.h"
 #include "emulator/emulator.h"
 #include "pailfs/auth/authorizer.h"
 #include "pailfs/cos/client.h"
@@ -54,7 +54,7 @@ class VfsTest : public testing::Test {
   int mkdir(std::string_view path);
   int rmdir(std::string_view path);
 
-  std::shared_ptr<cos::ObjectStore> object_store() const { return cos::client_object_store(store_, kBucket); }
+  std::shared_ptr<cos::ObjectStore> object_store() const { return cos::open_bucket(*store_, kBucket); }
 
   // The bucket itself, past the file system.
   void put(const std::string& key, std::string content, cos::ObjectHeaders headers = {});
