@@ -1,16 +1,8 @@
 #include "vfs/attribute_view.h"
 
-#include <sys/stat.h>
-
 #include <algorithm>
 
 namespace pail::vfs {
-
-WallTime modification_time(int descriptor) {
-  struct stat st {};
-  if (fstat(descriptor, &st) != 0) return system_clock().wall();
-  return WallTime(std::chrono::seconds(st.st_mtim.tv_sec) + std::chrono::nanoseconds(st.st_mtim.tv_nsec));
-}
 
 Result<local::InodeRecord> AttributeView::shown(local::InodeRecord record) const {
   constexpr int kTries = 100;  // it would have to be stored and changed again between two steps, each time
@@ -18,7 +10,7 @@ Result<local::InodeRecord> AttributeView::shown(local::InodeRecord record) const
     const auto file = staging_.open(record.number);
     if (file) {
       record.size = (*file)->size();
-      record.modified = modification_time((*file)->descriptor());
+      record.modified = (*file)->modified();
       record.changed = std::max(record.changed, record.modified);
       return record;
     }

@@ -21,7 +21,4 @@ class AttributeView {
   local::StagingArea& staging_;
 };
 
-// The modification time of what is staged.
-WallTime modification_time(int descriptor);
-
 }  // namespace pail::vfs

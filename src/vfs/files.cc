@@ -22,17 +22,6 @@ namespace {
 constexpr ByteCount kFillPiece{8ull << 20};
 constexpr ByteCount kCopyPart{1ull << 30};
 
-timespec to_timespec(WallTime time) {
-  const auto seconds = std::chrono::floor<std::chrono::seconds>(time);
-  return {static_cast<time_t>(seconds.time_since_epoch().count()), static_cast<long>((time - seconds).count())};
-}
-
-Result<Unit> set_modification_time(int fd, WallTime time) {
-  const timespec times[2] = {{0, UTIME_OMIT}, to_timespec(time)};
-  if (futimens(fd, times) != 0) return errno_error(errno, "staging file");
-  return Unit{};
-}
-
 // The store itself said that the version asked for is not there any more: it was replaced or removed.
 bool is_gone(const Error& error) {
   return error.fault == Fault::precondition || error.fault == Fault::no_key || error.fault == Fault::no_version;
@@ -259,7 +248,6 @@ Result<Unit> Files::hydrate(const InodeRecord& record, local::StagedFile& file, 
   const auto missing = file.missing({{}, {file.size().n}});
   if (missing.empty()) return Unit{};
   PAIL_TRY(const auto version, tree_.version_of(*index_.read(), record));
-  const WallTime modified = modification_time(file.descriptor());
   for (const Extent& gap : missing)
     for (ByteOffset at = gap.begin; at < gap.end; at = at + kFillPiece) {
       const Extent piece = intersect(gap, {at, at + kFillPiece});
@@ -270,7 +258,7 @@ Result<Unit> Files::hydrate(const InodeRecord& record, local::StagedFile& file, 
         position = position + ByteCount{bytes.size()};
       }
     }
-  return set_modification_time(file.descriptor(), modified);
+  return Unit{};
 }
 
 // ---- into the bucket ------------------------------------------------------------------------------------------------
@@ -425,7 +413,7 @@ void Files::forget_name_of_lost(local::WriteTransaction& change, const InodeReco
 
 Result<Unit> Files::set_staged_time(InodeNumber number, WallTime modified) {
   PAIL_TRY(const Staged file, staged(number));
-  return set_modification_time(file->descriptor(), modified);
+  return file->set_modified(modified);
 }
 
 Result<Unit> Files::store_attributes(InodeNumber number, const Edit& edit, const StopToken& stop) {

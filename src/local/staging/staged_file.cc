@@ -6,6 +6,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <limits>
@@ -22,17 +23,6 @@ constexpr ByteCount kLogRoomStep = 64_KiB;
 constexpr ByteCount kRewriteLogAbove = 1_MiB;
 constexpr ByteOffset kEndOfAll{std::numeric_limits<std::uint64_t>::max()};
 constexpr std::uint64_t kLargestFile = std::numeric_limits<off_t>::max();
-
-// As docs/format.md says; all numbers in the byte order of the machine, which the file does not leave.
-struct LogRecord {
-  std::uint64_t kind = 0, begin = 0, end = 0, checksum = 0;
-
-  std::uint64_t expected_checksum() const {
-    const std::array<std::uint64_t, 3> covered{kind, begin, end};
-    return xxh3(std::as_bytes(std::span(covered)));
-  }
-};
-static_assert(sizeof(LogRecord) == 32);
 
 Result<Unit> set_size(int fd, ByteCount size) {
   while (::ftruncate(fd, static_cast<off_t>(size.n)) != 0)
@@ -56,7 +46,21 @@ Result<Unit> remove_file(const std::filesystem::path& path) {
   return Unit{};
 }
 
+WallTime file_time(const struct stat& status) {
+  return WallTime(std::chrono::seconds(status.st_mtim.tv_sec) + std::chrono::nanoseconds(status.st_mtim.tv_nsec));
+}
+
+Result<Unit> sync_file(const UniqueFd& file, const std::filesystem::path& path) {
+  if (::fsync(file.get()) != 0) return errno_error(errno, path.string());
+  return Unit{};
+}
+
 }  // namespace
+
+std::uint64_t LogRecord::expected_checksum() const {
+  const std::array<std::uint64_t, 3> covered{kind, begin, end};
+  return xxh3(std::as_bytes(std::span(covered)));
+}
 
 std::filesystem::path staged_whole_path(const std::filesystem::path& directory, InodeNumber number) {
   return directory / fmt::format("{}.whole", number);
@@ -69,6 +73,10 @@ std::filesystem::path staged_data_path(const std::filesystem::path& directory, I
 std::filesystem::path staged_log_path(const std::filesystem::path& data_path) {
   std::filesystem::path path = data_path;
   return path += ".log";
+}
+
+std::filesystem::path staged_times_path(const std::filesystem::path& directory, InodeNumber number) {
+  return directory / fmt::format("{}.times", number);
 }
 
 Result<Unit> FreeSpace::admit(ByteCount size) {
@@ -90,11 +98,13 @@ Result<Unit> FreeSpace::admit(ByteCount size) {
 
 Result<std::shared_ptr<SparseStagedFile>> SparseStagedFile::create(const std::filesystem::path& directory,
                                                                    InodeNumber number, ByteCount base_size,
-                                                                   std::shared_ptr<FreeSpace> space) {
+                                                                   std::shared_ptr<FreeSpace> space,
+                                                                   const Clock& clock) {
   const std::filesystem::path whole = staged_whole_path(directory, number), data = staged_data_path(directory, number);
   const bool has_base = base_size.n > 0;
-  std::shared_ptr<SparseStagedFile> file(new SparseStagedFile(has_base ? data : whole, std::move(space)));
+  std::shared_ptr<SparseStagedFile> file(new SparseStagedFile(has_base ? data : whole, std::move(space), clock));
   MutexLock lock(file->mutex_);
+  PAIL_TRY(file->times_, ModificationLog::create(staged_times_path(directory, number), clock.wall()));
   if (has_base)
     PAIL_CHECK(file->make_over_base(base_size));
   else
@@ -127,17 +137,20 @@ Result<Unit> SparseStagedFile::make_over_base(ByteCount base_size) {
 }
 
 Result<std::shared_ptr<SparseStagedFile>> SparseStagedFile::open(const std::filesystem::path& directory,
-                                                                 InodeNumber number, std::shared_ptr<FreeSpace> space) {
+                                                                 InodeNumber number, std::shared_ptr<FreeSpace> space,
+                                                                 const Clock& clock) {
   auto opened = open_file(staged_whole_path(directory, number), O_RDWR);
   const bool whole = opened || opened.error().errnum != ENOENT;
   if (!whole) opened = open_file(staged_data_path(directory, number), O_RDWR);
   std::shared_ptr<SparseStagedFile> file(new SparseStagedFile(
-      whole ? staged_whole_path(directory, number) : staged_data_path(directory, number), std::move(space)));
+      whole ? staged_whole_path(directory, number) : staged_data_path(directory, number), std::move(space), clock));
   MutexLock lock(file->mutex_);
   PAIL_TRY(file->data_, std::move(opened));
   struct stat st {};
   if (::fstat(file->data_.get(), &st) != 0) return errno_error(errno, file->path_.string());
   file->size_ = ByteCount{static_cast<std::uint64_t>(st.st_size)};
+  file->times_ = ModificationLog::open(staged_times_path(directory, number), file_time(st));
+  file->log_promise_ = LogPromise::may_be_synced;  // by the process before
   // What was reserved before is not asked for again: the disk may be full by now.
   constexpr std::uint64_t kStatBlock = 512;
   const bool has_its_space = static_cast<std::uint64_t>(st.st_blocks) * kStatBlock >= file->size_.n;
@@ -182,10 +195,11 @@ Result<Unit> SparseStagedFile::write(ByteOffset at, std::span<const std::byte> d
   if (was_missing) PAIL_CHECK(make_log_room());
   PAIL_CHECK(store(at, data));
   size_ = std::max(size_, ByteCount{extent.end.n});
-  if (!was_missing) return Unit{};
-  PAIL_CHECK(append_log(LogKind::present, extent));
-  missing_.remove(extent);
-  return Unit{};
+  if (was_missing) {
+    PAIL_CHECK(append_log(LogKind::present, extent));
+    missing_.remove(extent);
+  }
+  return times_.set(clock_.wall());
 }
 
 Result<Unit> SparseStagedFile::truncate(ByteCount size) {
@@ -198,13 +212,28 @@ Result<Unit> SparseStagedFile::truncate(ByteCount size) {
   PAIL_CHECK(set_size(data_.get(), size));
   size_ = size;
   reserved_.remove(cut);
-  if (!cuts_missing) return Unit{};
+  PAIL_CHECK(cuts_missing ? log_cut(cut) : Result<Unit>(Unit{}));
+  return times_.set(clock_.wall());
+}
+
+Result<Unit> SparseStagedFile::log_cut(Extent cut) {
   missing_.remove(cut);
   // The other way round, a kill would leave cut bytes neither in the file nor missing. This way a kill leaves a file
   // shorter than its log says, and opening it puts the log right.
   auto logged = append_log(LogKind::truncated, cut);
   if (!logged) log_behind_ = true;
   return logged;
+}
+
+WallTime SparseStagedFile::modified() const {
+  MutexLock lock(mutex_);
+  return times_.modified();
+}
+
+Result<Unit> SparseStagedFile::set_modified(WallTime modified) {
+  MutexLock lock(mutex_);
+  PAIL_CHECK(check_usable());
+  return times_.set(modified);
 }
 
 Result<Unit> SparseStagedFile::reserve(Extent extent) {
@@ -250,7 +279,8 @@ Result<std::size_t> SparseStagedFile::read(ByteOffset at, std::span<std::byte> o
 
 // A record must not fail for lack of space once its data is in place.
 Result<Unit> SparseStagedFile::make_log_room() {
-  if (log_size_.n > kRewriteLogAbove.n) PAIL_CHECK(rewrite_log());
+  const bool may_be_replaced = log_promise_ == LogPromise::survives_kill;
+  if (may_be_replaced && log_size_.n > kRewriteLogAbove.n) PAIL_CHECK(rewrite_log());
   if (log_size_.n + sizeof(LogRecord) <= log_room_.n) return Unit{};
   const Extent room{{log_room_.n}, ByteOffset{log_room_.n} + kLogRoomStep};
   PAIL_CHECK(allocate(log_.get(), room));
@@ -297,46 +327,82 @@ Result<Unit> SparseStagedFile::rewrite_log() {
   return Unit{};
 }
 
-Result<Unit> SparseStagedFile::replay_log() {
+Result<std::vector<LogRecord>> SparseStagedFile::read_log() {
   const std::filesystem::path path = staged_log_path(path_);
-  const auto damaged = [&](const char* how) { return Error{EBADMSG, fmt::format("{}: {}", path.string(), how)}; };
   auto opened = open_file(path, O_RDWR);
-  if (!opened && opened.error().errnum == ENOENT) return damaged("missing");
+  if (!opened && opened.error().errnum == ENOENT) return damaged_log("missing");
   PAIL_TRY(log_, std::move(opened));
   struct stat st {};
   if (::fstat(log_.get(), &st) != 0) return errno_error(errno, path.string());
   std::vector<LogRecord> records(static_cast<std::size_t>(st.st_size) / sizeof(LogRecord));
   PAIL_TRY(const std::size_t read, read_at(log_.get(), {}, std::as_writable_bytes(std::span(records))));
   records.resize(read / sizeof(LogRecord));
-  bool torn = static_cast<std::size_t>(st.st_size) != records.size() * sizeof(LogRecord);
-
-  for (std::size_t i = 0; i < records.size(); ++i) {
-    const LogRecord& record = records[i];
-    if (record.checksum != record.expected_checksum()) {
-      if (i == 0 || i + 1 < records.size()) return damaged("a record is damaged");
-      records.pop_back();
-      torn = true;
-      break;
-    }
-    const Extent extent{{record.begin}, {record.end}};
-    const auto kind = static_cast<LogKind>(record.kind);
-    if ((kind == LogKind::base) != (i == 0)) return damaged("records in the wrong order");
-    if (kind == LogKind::base) {
-      base_size_ = extent.size();
-      missing_.add(extent);
-    } else if (kind == LogKind::present || kind == LogKind::truncated) {
-      missing_.remove(extent);
-    } else {
-      return damaged("a record of an unknown kind");
-    }
-  }
-  if (records.empty()) return damaged("empty");
-  const Extent beyond{{size_.n}, kEndOfAll};
-  torn |= missing_.overlaps(beyond);  // cut, and killed before the log said so
-  missing_.remove(beyond);
-  // Else it stays as it is: whoever only looks must not need disk space.
-  if (torn) return rewrite_log();
+  // A kill or a power loss leaves a tail without a single intact record, if any.
+  const auto intact = [](const LogRecord& record) { return record.intact(); };
+  const auto torn = std::ranges::find_if_not(records, intact);
+  if (std::any_of(torn, records.end(), intact)) return damaged_log("a record is damaged");
+  records.erase(torn, records.end());
   log_size_ = log_room_ = ByteCount{records.size() * sizeof(LogRecord)};
+  // Else it stays as it is: whoever only looks must not need the disk.
+  if (static_cast<std::uint64_t>(st.st_size) != log_size_.n) PAIL_CHECK(set_size(log_.get(), log_size_));
+  return records;
+}
+
+Result<Unit> SparseStagedFile::replay_log() {
+  PAIL_TRY(const auto records, read_log());
+  if (records.empty()) return damaged_log("without a record that can be read");
+  for (const LogRecord& record : records) PAIL_CHECK(apply(record, &record == &records.front()));
+  const Extent beyond{{size_.n}, kEndOfAll};
+  if (!missing_.overlaps(beyond)) return Unit{};
+  missing_.remove(beyond);  // cut, and killed before the log said so
+  return append_log(LogKind::truncated, beyond);
+}
+
+Result<Unit> SparseStagedFile::apply(const LogRecord& record, bool is_first) {
+  const Extent extent{{record.begin}, {record.end}};
+  const auto kind = static_cast<LogKind>(record.kind);
+  if ((kind == LogKind::base) != is_first) return damaged_log("records in the wrong order");
+  if (kind == LogKind::base) {
+    base_size_ = extent.size();
+    missing_.add(extent);
+  } else if (kind == LogKind::present || kind == LogKind::truncated) {
+    missing_.remove(extent);
+  } else {
+    return damaged_log("a record of an unknown kind");
+  }
+  return Unit{};
+}
+
+Error SparseStagedFile::damaged_log(std::string_view how) const {
+  return {EBADMSG, fmt::format("{}: {}", staged_log_path(path_).string(), how)};
+}
+
+// ---- power loss ----
+
+// What is to be synced, in this order: data, then what says that they are there.
+Result<std::vector<UniqueFd>> SparseStagedFile::begin_sync() {
+  MutexLock lock(mutex_);
+  PAIL_CHECK(check_usable());
+  if (sync_failure_) return *sync_failure_;
+  log_promise_ = LogPromise::may_be_synced;
+  std::vector<UniqueFd> files;
+  for (const int file : {data_.get(), log_.get(), times_.descriptor()}) {
+    if (file < 0) continue;
+    files.emplace_back(::fcntl(file, F_DUPFD_CLOEXEC, 0));
+    if (!files.back().valid()) return errno_error(errno, path_.string());
+  }
+  return files;
+}
+
+Result<Unit> SparseStagedFile::sync() {
+  PAIL_TRY(auto files, begin_sync());
+  PAIL_TRY(files.emplace_back(), open_file(path_.parent_path(), O_RDONLY | O_DIRECTORY));
+  for (const UniqueFd& file : files)
+    if (auto synced = sync_file(file, path_); !synced) {
+      MutexLock lock(mutex_);
+      sync_failure_ = synced.error();
+      return synced;
+    }
   return Unit{};
 }
 

@@ -6,10 +6,14 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
+#include <string_view>
+#include <vector>
 
 #include "base/mutex.h"
 #include "base/unique_fd.h"
 #include "local/staging/extent_set.h"
+#include "local/staging/modification_log.h"
 #include "local/staging/staging.h"
 
 namespace pail::local {
@@ -28,14 +32,25 @@ class FreeSpace {
   std::atomic<std::int64_t> credit_{0};  // bytes that may be written before the kernel is asked again
 };
 
+// A record of a staging log, as docs/format.md says; all numbers in the byte order of the machine, which
+// the file does not leave.
+struct LogRecord {
+  std::uint64_t kind = 0, begin = 0, end = 0, checksum = 0;
+
+  std::uint64_t expected_checksum() const;
+  bool intact() const { return checksum == expected_checksum(); }
+};
+static_assert(sizeof(LogRecord) == 32);
+
 class SparseStagedFile final : public StagedFile {
  public:
   // All bytes of [0, base_size) are missing. Replaces what is there. Errors: ENOSPC, EIO.
   static Result<std::shared_ptr<SparseStagedFile>> create(const std::filesystem::path& directory, InodeNumber number,
-                                                          ByteCount base_size, std::shared_ptr<FreeSpace> space);
+                                                          ByteCount base_size, std::shared_ptr<FreeSpace> space,
+                                                          const Clock& clock);
   // Errors: ENOENT; EBADMSG.
   static Result<std::shared_ptr<SparseStagedFile>> open(const std::filesystem::path& directory, InodeNumber number,
-                                                        std::shared_ptr<FreeSpace> space);
+                                                        std::shared_ptr<FreeSpace> space, const Clock& clock);
 
   ByteCount size() const override PAIL_EXCLUDES(mutex_);
   Result<Unit> write(ByteOffset at, std::span<const std::byte> data) override PAIL_EXCLUDES(mutex_);
@@ -46,14 +61,20 @@ class SparseStagedFile final : public StagedFile {
   // between.
   Result<Unit> fill(ByteOffset at, std::span<const std::byte> data) override PAIL_EXCLUDES(mutex_);
   Result<std::size_t> read(ByteOffset at, std::span<std::byte> out) const override PAIL_EXCLUDES(mutex_);
+  WallTime modified() const override PAIL_EXCLUDES(mutex_);
+  Result<Unit> set_modified(WallTime modified) override PAIL_EXCLUDES(mutex_);
+  Result<Unit> sync() override PAIL_EXCLUDES(mutex_);
   int descriptor() const override { return data_.get(); }
   const std::filesystem::path& path() const override { return path_; }
 
  private:
   enum class LogKind : std::uint64_t { base = 1, present = 2, truncated = 3 };
+  // Whether a power loss may take the log away. One that was synced is not replaced by a shorter one,
+  // which would have to be synced with the lock held.
+  enum class LogPromise { survives_kill, may_be_synced };
 
-  SparseStagedFile(std::filesystem::path path, std::shared_ptr<FreeSpace> space)
-      : path_(std::move(path)), space_(std::move(space)) {}
+  SparseStagedFile(std::filesystem::path path, std::shared_ptr<FreeSpace> space, const Clock& clock)
+      : path_(std::move(path)), space_(std::move(space)), clock_(clock) {}
   Result<Unit> make_whole() PAIL_REQUIRES(mutex_);
   Result<Unit> make_over_base(ByteCount base_size) PAIL_REQUIRES(mutex_);
   Result<Unit> check_usable() const PAIL_REQUIRES(mutex_);
@@ -61,11 +82,17 @@ class SparseStagedFile final : public StagedFile {
   Result<Unit> store(ByteOffset at, std::span<const std::byte> data) PAIL_REQUIRES(mutex_);
   Result<Unit> make_log_room() PAIL_REQUIRES(mutex_);
   Result<Unit> append_log(LogKind kind, Extent extent) PAIL_REQUIRES(mutex_);
+  Result<Unit> log_cut(Extent cut) PAIL_REQUIRES(mutex_);
   Result<Unit> rewrite_log() PAIL_REQUIRES(mutex_);
+  Result<std::vector<LogRecord>> read_log() PAIL_REQUIRES(mutex_);
   Result<Unit> replay_log() PAIL_REQUIRES(mutex_);
+  Result<Unit> apply(const LogRecord& record, bool is_first) PAIL_REQUIRES(mutex_);
+  Error damaged_log(std::string_view how) const;
+  Result<std::vector<UniqueFd>> begin_sync() PAIL_EXCLUDES(mutex_);
 
   const std::filesystem::path path_;
   const std::shared_ptr<FreeSpace> space_;
+  const Clock& clock_;
   UniqueFd data_;
 
   mutable Mutex mutex_;
@@ -76,6 +103,9 @@ class SparseStagedFile final : public StagedFile {
   ExtentSet reserved_ PAIL_GUARDED_BY(mutex_);   // has its disk space
   Extent last_present_ PAIL_GUARDED_BY(mutex_);  // the extent of the log's last record, when that is of kind present
   ByteCount log_size_ PAIL_GUARDED_BY(mutex_), log_room_ PAIL_GUARDED_BY(mutex_);
+  LogPromise log_promise_ PAIL_GUARDED_BY(mutex_) = LogPromise::survives_kill;
+  ModificationLog times_ PAIL_GUARDED_BY(mutex_);
+  std::optional<Error> sync_failure_ PAIL_GUARDED_BY(mutex_);
   bool log_behind_ PAIL_GUARDED_BY(mutex_) = false;  // a record could not be written: the file must not be used
 };
 
@@ -84,5 +114,6 @@ class SparseStagedFile final : public StagedFile {
 std::filesystem::path staged_whole_path(const std::filesystem::path& directory, InodeNumber number);
 std::filesystem::path staged_data_path(const std::filesystem::path& directory, InodeNumber number);
 std::filesystem::path staged_log_path(const std::filesystem::path& data_path);
+std::filesystem::path staged_times_path(const std::filesystem::path& directory, InodeNumber number);
 
 }  // namespace pail::local

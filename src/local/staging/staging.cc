@@ -57,8 +57,8 @@ Result<Unit> write_description(const std::filesystem::path& kept_file, const Kep
 
 class DirectoryStagingArea final : public StagingArea {
  public:
-  DirectoryStagingArea(std::filesystem::path directory, std::shared_ptr<FreeSpace> space)
-      : directory_(std::move(directory)), space_(std::move(space)) {}
+  DirectoryStagingArea(std::filesystem::path directory, std::shared_ptr<FreeSpace> space, const Clock& clock)
+      : directory_(std::move(directory)), space_(std::move(space)), clock_(clock) {}
 
   Result<std::shared_ptr<StagedFile>> create(InodeNumber number, ByteCount base_size) override PAIL_EXCLUDES(mutex_);
   Result<std::shared_ptr<StagedFile>> open(InodeNumber number) override PAIL_EXCLUDES(mutex_);
@@ -81,6 +81,7 @@ class DirectoryStagingArea final : public StagingArea {
 
   const std::filesystem::path directory_;
   const std::shared_ptr<FreeSpace> space_;
+  const Clock& clock_;
   Mutex mutex_;
   // The last ones used, the newest first: opening one anew reads its log, which grows with every write.
   std::list<std::pair<InodeNumber, std::shared_ptr<SparseStagedFile>>> recent_ PAIL_GUARDED_BY(mutex_);
@@ -90,7 +91,7 @@ class DirectoryStagingArea final : public StagingArea {
 Result<std::shared_ptr<StagedFile>> DirectoryStagingArea::create(InodeNumber number, ByteCount base_size) {
   MutexLock lock(mutex_);
   close(number);
-  PAIL_TRY(auto file, SparseStagedFile::create(directory_, number, base_size, space_));
+  PAIL_TRY(auto file, SparseStagedFile::create(directory_, number, base_size, space_, clock_));
   return use(number, std::move(file));
 }
 
@@ -99,7 +100,7 @@ Result<std::shared_ptr<StagedFile>> DirectoryStagingArea::open(InodeNumber numbe
   if (const auto known = open_files_.find(number); known != open_files_.end())
     if (auto file = known->second.lock()) return use(number, std::move(file));
   close(number);
-  PAIL_TRY(auto file, SparseStagedFile::open(directory_, number, space_));
+  PAIL_TRY(auto file, SparseStagedFile::open(directory_, number, space_, clock_));
   return use(number, std::move(file));
 }
 
@@ -131,7 +132,8 @@ Result<Unit> DirectoryStagingArea::remove(InodeNumber number) {
   close(number);
   const std::filesystem::path data = staged_data_path(directory_, number);
   // The log last: without data it is a leftover, data without its log would look damaged.
-  for (const auto& path : {data, staged_whole_path(directory_, number), staged_log_path(data), note_path(number)})
+  for (const auto& path : {data, staged_whole_path(directory_, number), staged_log_path(data),
+                           staged_times_path(directory_, number), note_path(number)})
     if (::unlink(path.c_str()) != 0 && errno != ENOENT) return errno_error(errno, path.string());
   return Unit{};
 }
@@ -150,7 +152,7 @@ std::filesystem::path DirectoryStagingArea::note_path(InodeNumber number) const 
 // What only the staging file knows of itself.
 void DirectoryStagingArea::describe(InodeNumber number, KeptDescription& description) {
   description.number = number;
-  description.kept = system_clock().wall();
+  description.kept = clock_.wall();
   if (const auto note = read_file(note_path(number), kLongestNote); note && description.error.empty()) {
     description.error = *note;
     if (description.reason == KeptReason::never_closed) description.reason = KeptReason::upload_failed;
@@ -200,7 +202,9 @@ Result<Unit> DirectoryStagingArea::move_data(InodeNumber number, const std::file
   if (::renameat2(AT_FDCWD, data.c_str(), AT_FDCWD, target.c_str(), RENAME_NOREPLACE) != 0)
     return errno_error(errno, data.string());
   const std::filesystem::path replaced = staged_data_path(directory_, number);
-  for (const auto& path : {replaced, staged_log_path(replaced), note_path(number)}) ::unlink(path.c_str());
+  for (const auto& path :
+       {replaced, staged_log_path(replaced), staged_times_path(directory_, number), note_path(number)})
+    ::unlink(path.c_str());
   return Unit{};
 }
 
@@ -214,14 +218,15 @@ std::vector<InodeNumber> DirectoryStagingArea::all() const {
   return numbers;
 }
 
-// Logs and notes without data, and files in the making, of a process that was killed.
+// Logs, times and notes without data, and files in the making, of a process that was killed.
 void DirectoryStagingArea::remove_leftovers() {
   std::error_code failed;
   for (const auto& entry : std::filesystem::directory_iterator(directory_, failed)) {
     const std::filesystem::path& path = entry.path();
     const bool unfinished = path.extension() == ".new";
     const bool orphaned = path.extension() == ".log" && !std::filesystem::exists(directory_ / path.stem(), failed);
-    const auto noted = path.extension() == ".failed" ? number_of(path.stem().string()) : std::nullopt;
+    const bool remark = path.extension() == ".failed" || path.extension() == ".times";
+    const auto noted = remark ? number_of(path.stem().string()) : std::nullopt;
     const bool pointless = noted && !std::filesystem::exists(data_path(*noted), failed);
     if (unfinished || orphaned || pointless) ::unlink(path.c_str());
   }
@@ -229,15 +234,16 @@ void DirectoryStagingArea::remove_leftovers() {
 
 }  // namespace
 
-Result<std::unique_ptr<StagingArea>> StagingArea::open(const std::filesystem::path& directory, ByteCount min_free) {
+Result<std::unique_ptr<StagingArea>> StagingArea::open(const std::filesystem::path& directory, ByteCount min_free,
+                                                       const Clock& clock) {
   PAIL_CHECK(make_private_directory(directory));
   // Made while there is room: on a full disk a file can still be moved there.
   const std::filesystem::path kept = kept_folder(directory.parent_path());
   for (const auto& folder : {kept, kept_description_path(kept / "any").parent_path()})
     if (const auto made = make_private_directory(folder); !made) spdlog::warn("{}", made.error().context);
   PAIL_TRY(UniqueFd handle, open_file(directory, O_RDONLY | O_DIRECTORY));
-  auto area =
-      std::make_unique<DirectoryStagingArea>(directory, std::make_shared<FreeSpace>(std::move(handle), min_free));
+  auto area = std::make_unique<DirectoryStagingArea>(directory,
+                                                     std::make_shared<FreeSpace>(std::move(handle), min_free), clock);
   area->remove_leftovers();
   return std::unique_ptr<StagingArea>(std::move(area));
 }

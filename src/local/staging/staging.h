@@ -12,6 +12,7 @@
 #include "local/records.h"
 #include "local/staging/kept.h"
 #include "pailfs/base/bytes.h"
+#include "pailfs/base/clock.h"
 #include "pailfs/base/result.h"
 
 namespace pail::local {
@@ -38,6 +39,15 @@ class StagedFile {
   // Reads present bytes; stops at the end of the file or at a missing byte. Returns the bytes read.
   virtual Result<std::size_t> read(ByteOffset at, std::span<std::byte> out) const = 0;
 
+  // When it was last written, truncated or made, by the clock of the area, or what was set since. Bytes
+  // that are filled in and reserved space change nothing. Survives a kill as the bytes do.
+  virtual WallTime modified() const = 0;
+  virtual Result<Unit> set_modified(WallTime modified) = 0;
+
+  // Returns when all that calls returned for before survives a power loss. After an error it never
+  // succeeds again: what the kernel has dropped is not known. Errors: EIO, ENOSPC.
+  virtual Result<Unit> sync() = 0;
+
   // A descriptor of the data, for reading; valid while this object lives.
   virtual int descriptor() const = 0;
   virtual const std::filesystem::path& path() const = 0;
@@ -46,7 +56,9 @@ class StagedFile {
 class StagingArea {
  public:
   // Uses `directory` (0700, created where missing). `min_free`: writes fail with ENOSPC when less would be left free.
-  static Result<std::unique_ptr<StagingArea>> open(const std::filesystem::path& directory, ByteCount min_free);
+  // `clock`: for modification times; outlives the area and its files.
+  static Result<std::unique_ptr<StagingArea>> open(const std::filesystem::path& directory, ByteCount min_free,
+                                                   const Clock& clock = system_clock());
   virtual ~StagingArea() = default;
 
   // A new staging file over a base of `base_size` bytes, all of them missing. Replaces one that is there.

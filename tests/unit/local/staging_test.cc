@@ -356,6 +356,208 @@ TEST_F(StagingTest, WritesWinOverFillsFromOtherThreads) {
   EXPECT_EQ(text_of(*file, 0, kSize), expected);
 }
 
+// ---- power loss ----
+
+void replace_file(const std::filesystem::path& path, std::string_view content) {
+  std::ofstream(path, std::ios::binary | std::ios::trunc) << content;
+}
+
+// The log of a file over 100 bytes with records that do not extend each other.
+std::string log_after_four_writes(StagedFile& file, const std::filesystem::path& path) {
+  for (const std::uint64_t at : {10, 30, 50, 70}) EXPECT_TRUE(file.write(ByteOffset{at}, bytes_of("12345")));
+  auto log = read_file(path, 1_MiB);
+  EXPECT_TRUE(log && log->size() == 160);
+  return *log;
+}
+
+TEST_F(StagingTest, EveryTruncationOfTheLogKeepsTheRecordsBeforeIt) {
+  const std::string log = log_after_four_writes(*create(100), log_path());
+  for (std::size_t size = 32; size <= log.size(); ++size) {
+    replace_file(log_path(), log.substr(0, size));
+    reopen();
+    const auto file = open();
+    ASSERT_TRUE(file);
+    const std::size_t records = size / 32 - 1;
+    for (std::size_t i = 0; i < 4; ++i) {
+      const std::uint64_t at = 10 + 20 * i;
+      ASSERT_EQ(file->missing(extent(at, at + 5)).empty(), i < records) << size;
+    }
+    ASSERT_TRUE(file->write(ByteOffset{90}, bytes_of("more")));
+    reopen();
+    ASSERT_TRUE(open()->missing(extent(90, 94)).empty()) << size;
+  }
+}
+
+TEST_F(StagingTest, ALogWithoutItsFirstRecordIsEBADMSG) {
+  const std::string log = log_after_four_writes(*create(100), log_path());
+  for (std::size_t size = 0; size < 32; ++size) {
+    replace_file(log_path(), log.substr(0, size));
+    reopen();
+    ASSERT_EQ(errnum_of(area->open(kNumber)), EBADMSG) << size;
+  }
+}
+
+TEST_F(StagingTest, GarbageBehindTheLogIsATornTail) {
+  const std::string log = log_after_four_writes(*create(100), log_path());
+  for (const std::string& tail : {std::string(4096, '\0'), std::string(1000, '\xff'), std::string(33, 'g')}) {
+    replace_file(log_path(), log + tail);
+    reopen();
+    const auto missing = open()->missing(extent(0, 80));
+    ASSERT_EQ(missing, (std::vector{extent(0, 10), extent(15, 30), extent(35, 50), extent(55, 70), extent(75, 80)}));
+    ASSERT_EQ(std::filesystem::file_size(log_path()), log.size());
+  }
+}
+
+TEST_F(StagingTest, EveryFlippedByteOfTheLogIsNoticed) {
+  const std::string log = log_after_four_writes(*create(100), log_path());
+  for (std::size_t at = 0; at < log.size(); ++at) {
+    std::string damaged = log;
+    damaged[at] = static_cast<char>(damaged[at] ^ 0x10);
+    replace_file(log_path(), damaged);
+    reopen();
+    const auto file = area->open(kNumber);
+    if (at < log.size() - 32) {
+      ASSERT_EQ(errnum_of(file), EBADMSG) << at;
+    } else {
+      ASSERT_TRUE(file) << at;
+      ASSERT_EQ((*file)->missing(extent(70, 75)), std::vector{extent(70, 75)}) << at;
+    }
+  }
+}
+
+TEST_F(StagingTest, SyncSucceedsAndChangesNothing) {
+  for (const std::uint64_t base_size : {0, 100}) {
+    const auto file = create(base_size);
+    ASSERT_TRUE(file->write(ByteOffset{3}, bytes_of("x")));
+    const auto sync = file->sync();
+    EXPECT_TRUE(sync) << sync.error().context;
+    EXPECT_EQ(text_of(*file, 3, 1), "x");
+  }
+}
+
+TEST_F(StagingTest, SyncOfAFileWhoseFolderIsGoneFails) {
+  const auto file = create(0);
+  const auto staging = directory.path() / "staging", away = directory.path() / "away";
+  std::filesystem::rename(staging, away);
+  EXPECT_EQ(errnum_of(file->sync()), ENOENT);
+}
+
+// ---- the modification time ----
+
+class StagedTimeTest : public StagingTest {
+ protected:
+  void SetUp() override { reopen_at(1'000); }
+  void reopen_at(int seconds) {
+    clock.set(seconds);
+    area.reset();
+    auto opened = StagingArea::open(directory.path() / "staging", ByteCount{0}, clock);
+    ASSERT_TRUE(opened) << opened.error().context;
+    area = *std::move(opened);
+  }
+  class SetClock final : public Clock {
+   public:
+    void set(int seconds) { now_ = at(seconds); }
+    WallTime wall() const override { return now_; }
+    SteadyTime steady() const override { return {}; }
+
+   private:
+    WallTime now_{};
+  };
+  static WallTime at(int seconds) { return WallTime(std::chrono::seconds(seconds)); }
+  std::filesystem::path times_path() const { return directory.path() / "staging/42.times"; }
+
+  SetClock clock;
+};
+
+TEST_F(StagedTimeTest, WritingTruncatingAndMakingAFileAreModifications) {
+  for (const std::uint64_t base_size : {0, 100}) {
+    clock.set(1'000);
+    const auto file = create(base_size);
+    EXPECT_EQ(file->modified(), at(1'000));
+    clock.set(1'001);
+    ASSERT_TRUE(file->write(ByteOffset{0}, bytes_of("x")));
+    EXPECT_EQ(file->modified(), at(1'001));
+    clock.set(1'002);
+    ASSERT_TRUE(file->truncate(ByteCount{50}));
+    EXPECT_EQ(file->modified(), at(1'002));
+    reopen_at(2'000);
+    EXPECT_EQ(open()->modified(), at(1'002));
+  }
+}
+
+TEST_F(StagedTimeTest, FillingInAndReservingAreNone) {
+  const auto file = create(100);
+  clock.set(1'001);
+  ASSERT_TRUE(file->fill(ByteOffset{0}, bytes_of("base")));
+  ASSERT_TRUE(file->reserve(extent(0, 200)));
+  EXPECT_EQ(file->modified(), at(1'000));
+}
+
+TEST_F(StagedTimeTest, ATimeThatIsSetStaysToTheNanosecondUntilTheNextWrite) {
+  const auto file = create(0);
+  const WallTime set(std::chrono::nanoseconds(-1'234'567'891));
+  ASSERT_TRUE(file->set_modified(set));
+  EXPECT_EQ(file->modified(), set);
+  reopen_at(1'001);
+  EXPECT_EQ(open()->modified(), set);
+  ASSERT_TRUE(open()->write(ByteOffset{0}, bytes_of("x")));
+  EXPECT_EQ(open()->modified(), at(1'001));
+}
+
+TEST_F(StagedTimeTest, TheFileSystemsTimesAreNotAsked) {
+  create(0);
+  std::filesystem::last_write_time(directory.path() / "staging/42.whole", {});
+  reopen_at(2'000);
+  EXPECT_EQ(open()->modified(), at(1'000));
+}
+
+TEST_F(StagedTimeTest, AFileOfAnEarlierVersionTakesTheFileSystemsTimeOnce) {
+  create(0);
+  std::filesystem::remove(times_path());
+  const auto data = directory.path() / "staging/42.whole";
+  const timespec then[2] = {{777, 5}, {777, 5}};
+  ASSERT_EQ(::utimensat(AT_FDCWD, data.c_str(), then, 0), 0);
+  reopen_at(2'000);
+  EXPECT_EQ(open()->modified(), WallTime(std::chrono::seconds(777) + std::chrono::nanoseconds(5)));
+  std::filesystem::last_write_time(data, {});
+  reopen_at(2'000);
+  EXPECT_EQ(open()->modified(), WallTime(std::chrono::seconds(777) + std::chrono::nanoseconds(5)));
+}
+
+TEST_F(StagedTimeTest, ATornTimeIsTheOneBefore) {
+  const auto file = create(0);
+  ASSERT_TRUE(file->set_modified(at(5)));
+  ASSERT_TRUE(file->set_modified(at(6)));  // the third record: in the place of the first
+  const auto log = open_file(times_path(), O_RDWR);
+  ASSERT_TRUE(log && write_at(log->get(), ByteOffset{512 + 16}, bytes_of("torn")));
+  reopen_at(2'000);
+  EXPECT_EQ(open()->modified(), at(5));
+  ASSERT_TRUE(open()->set_modified(at(7)));
+  reopen_at(2'000);
+  EXPECT_EQ(open()->modified(), at(7));
+}
+
+TEST_F(StagedTimeTest, ReplacedAndRemovedFilesTakeTheirTimesWithThem) {
+  const auto first = create(0);
+  clock.set(1'001);
+  const auto second = create(10);
+  ASSERT_TRUE(first->set_modified(at(3)));
+  reopen_at(2'000);
+  EXPECT_EQ(open()->modified(), at(1'001));
+  ASSERT_TRUE(area->remove(kNumber));
+  EXPECT_FALSE(std::filesystem::exists(times_path()));
+  create(0);
+  ASSERT_TRUE(area->set_aside(kNumber, {.name = "x"}));
+  EXPECT_FALSE(std::filesystem::exists(times_path()));
+}
+
+TEST_F(StagedTimeTest, TimesWithoutDataAreRemoved) {
+  create(0);
+  std::filesystem::remove(directory.path() / "staging/42.whole");
+  reopen_at(2'000);
+  EXPECT_FALSE(std::filesystem::exists(times_path()));
+}
+
 // A staged file as POSIX and the base define it: a byte, or nothing while it must still come from the base.
 class StagedModel {
  public:
