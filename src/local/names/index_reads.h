@@ -5,8 +5,8 @@
 
 #include <array>
 
-#include "local/environment/transaction.h"
 #include "local/environment/seal.h"
+#include "local/environment/transaction.h"
 #include "local/names/codec.h"
 #include "local/names/index.h"
 #include "local/names/lmdb_index.h"
