@@ -66,7 +66,7 @@ def public_names(text):
         if access and stack:
             stack[-1][1] = access.group(1)
         declared = re.match(r"\s*[\w:<>,&*\s\[\]]*?\b(\w+)\(", line)
-        if declared and not opened:
+        if declared and not opened and "[[noreturn]]" not in line:  # whoever does not return has no answer
             if not stack and depth <= 1:
                 names.add(declared.group(1))
             elif stack and stack[-1][1] == "public" and depth == stack[-1][2] + 1:

@@ -633,5 +633,26 @@ TEST_F(StagingTest, AgreesWithAModelUnderRandomOperationsAndKills) {
   }
 }
 
+TEST_F(StagingTest, ReservedSpaceIsOnTheDisk) {
+  const auto file = create(0);
+  ASSERT_TRUE(file->reserve(extent(0, 8 << 20)));
+  struct stat status {};
+  ASSERT_EQ(::fstat(file->descriptor(), &status), 0);
+  EXPECT_GE(status.st_blocks * 512, 8 << 20);
+  EXPECT_EQ(file->size(), ByteCount{0});
+}
+
+TEST_F(StagingTest, AKeptFileIsRemovedWithItsDescription) {
+  const auto file = create(0);
+  ASSERT_TRUE(file->write({}, std::as_bytes(std::span("bytes"))));
+  const auto path = area->set_aside(kNumber, {.name = "f"});
+  ASSERT_TRUE(path);
+  ASSERT_TRUE(std::filesystem::exists(kept_description_path(*path)));
+  ASSERT_TRUE(remove_kept(*path));
+  EXPECT_FALSE(std::filesystem::exists(*path));
+  EXPECT_FALSE(std::filesystem::exists(kept_description_path(*path)));
+  EXPECT_TRUE(remove_kept(*path)) << "it is gone";
+}
+
 }  // namespace
 }  // namespace pail::local
