@@ -155,8 +155,11 @@ Result<TokenKeeper::Token> TokenKeeper::token_of(const http::Response& reply, St
 
 // A server that echoes what it was sent must not bring the key into a log.
 std::string TokenKeeper::scrub(std::string text) const {
-  for (std::size_t at; !key_.key.empty() && (at = text.find(key_.key.reveal())) != std::string::npos;)
-    text.replace(at, key_.key.reveal().size(), "[key]");
+  constexpr std::string_view kInstead = "[key]";  // may hold the key again: what was replaced is not looked at
+  const std::string_view key = key_.key.reveal();
+  if (key.empty()) return text;
+  for (std::size_t at = 0; (at = text.find(key, at)) != std::string::npos; at += kInstead.size())
+    text.replace(at, key.size(), kInstead);
   return text;
 }
 

@@ -200,6 +200,89 @@ TEST_F(TokenService, MayOutliveItsAuthorizer) {
   server_.note("go");
 }
 
+// ---- without waiting ----
+
+// What came later, and how often.
+struct Later {
+  std::promise<Authorization> first;
+  std::atomic<int> times = 0;
+  std::function<void(Authorization)> take() {
+    return [this](Authorization answer) {
+      if (++times == 1) first.set_value(std::move(answer));
+    };
+  }
+};
+
+http::Request request_for(const char* url) {
+  http::Request request;
+  request.url = url;
+  return request;
+}
+
+TEST_F(TokenService, AnswersAtOnceWithATokenAtHand) {
+  EXPECT_EQ(bearer(), "Bearer token-1");
+  Later later;
+  const auto now =
+      authorizer_->authorize(request_for("https://s3.example/b/k"), PayloadHash::empty(), {}, later.take());
+  ASSERT_TRUE(now);
+  EXPECT_EQ(std::get<http::Request>(*now).headers.find("authorization").value_or(""), "Bearer token-1");
+  EXPECT_EQ(later.times, 0);
+}
+
+TEST_F(TokenService, AnswersLaterAndOnceWhenTheTokenHasCome) {
+  hold_ = true;
+  Later later;
+  const StopSource stop;
+  EXPECT_FALSE(
+      authorizer_->authorize(request_for("https://s3.example/b/k"), PayloadHash::empty(), stop.token(), later.take()));
+  ASSERT_TRUE(server_.wait_for("asked"));
+  EXPECT_EQ(later.times, 0);
+  server_.note("go");
+  const Authorization answer = later.first.get_future().get();
+  EXPECT_EQ(std::get<http::Request>(answer).headers.find("authorization").value_or(""), "Bearer token-1");
+  stop.request_stop();
+  EXPECT_EQ(later.times, 1);
+}
+
+TEST_F(TokenService, AStopIsAnsweredOnceAlthoughTheTokenComes) {
+  hold_ = true;
+  Later later;
+  const StopSource stop;
+  EXPECT_FALSE(
+      authorizer_->authorize(request_for("https://s3.example/b/k"), PayloadHash::empty(), stop.token(), later.take()));
+  ASSERT_TRUE(server_.wait_for("asked"));
+  stop.request_stop();
+  EXPECT_EQ(std::get<Unauthorized>(later.first.get_future().get()).why.errnum, ECANCELED);
+  server_.note("go");
+  EXPECT_TRUE(await_bearer("Bearer token-1"));
+  EXPECT_EQ(later.times, 1);
+}
+
+TEST_F(TokenService, SaysWhenToAskAgainAfterAPassingFailureAndIsNotAskedBefore) {
+  status_ = 503;
+  Later later;
+  EXPECT_FALSE(authorizer_->authorize(request_for("https://s3.example/b/k"), PayloadHash::empty(), {}, later.take()));
+  const Authorization answer = later.first.get_future().get();
+  const auto& failure = std::get<Unauthorized>(answer);
+  ASSERT_TRUE(failure.try_again);
+  EXPECT_LE(*failure.try_again, std::chrono::milliseconds(30'000));
+  const int asked = server_.noted("asked");
+  if (failure.try_again->count() > 0) {
+    EXPECT_TRUE(authorizer_->authorize(request_for("https://s3.example/b/k"), PayloadHash::empty(), {}, {}));
+    EXPECT_EQ(server_.noted("asked"), asked);
+  }
+}
+
+TEST_F(TokenService, TheEndOfTheAuthorizerAnswersWhoWaits) {
+  hold_ = true;
+  Later later;
+  EXPECT_FALSE(authorizer_->authorize(request_for("https://s3.example/b/k"), PayloadHash::empty(), {}, later.take()));
+  ASSERT_TRUE(server_.wait_for("asked"));
+  authorizer_.reset();
+  EXPECT_EQ(std::get<Unauthorized>(later.first.get_future().get()).why.errnum, ECANCELED);
+  server_.note("go");
+}
+
 TEST_F(TokenService, NeverGetsTheKeyInClearText) {
   authorizer_ = make("http://iam.example/identity/token");
   EXPECT_EQ(bearer(), "error " + std::to_string(EPROTO));
