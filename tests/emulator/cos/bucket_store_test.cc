@@ -141,6 +141,25 @@ TEST_F(BucketStoreTest, HundredsOnTheirWayNeedNoThread) {
   while (ended < 300) std::this_thread::sleep_for(1ms);
 }
 
+TEST_F(BucketStoreTest, AHeadIsAnsweredWhileManyPutsAreStuckStartedOrWaitedFor) {
+  ASSERT_EQ(why(put("a", "content")), "");
+  server_->add_fault({.operations = {"PutObject"}, .kind = FaultKind::stall});
+  const StopSource end;
+  std::atomic<int> ended{0};
+  for (int i = 0; i < 32; ++i)
+    store_->put_object({.key = "slow"}, end.token(), [&](Result<PutResult> result) {
+      EXPECT_EQ(errnum_of(result), EINTR);
+      ++ended;
+    });
+  std::promise<Result<ObjectInfo>> head;
+  store_->head_object("a", {}, [&](Result<ObjectInfo> info) { head.set_value(std::move(info)); });
+  EXPECT_EQ(why(head.get_future().get()), "");
+  EXPECT_EQ(why(store_->head_object("a")), "");
+  EXPECT_EQ(ended, 0);
+  end.request_stop();
+  while (ended < 32) std::this_thread::sleep_for(1ms);
+}
+
 TEST_F(BucketStoreTest, AnAnswerMayStartTheNextOperation) {
   std::promise<Result<ObjectInfo>> last;
   store_->put_object(put_request("a", "content"), {}, [&](Result<PutResult> stored) {
