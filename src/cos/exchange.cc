@@ -82,20 +82,20 @@ Result<http::Response> response_of(Answer answer) {
 Exchange::Exchange(Service& service, Call call, std::shared_ptr<Sink> sink, const CallContext& context,
                    std::function<void(Answer)> then)
     : service_(service),
-      call_(std::move(call)),
+      call_(std::make_unique<const Call>(std::move(call))),
       sink_(std::move(sink)),
       caller_stop_(context.stop),
       running_(service.running().enter()),
       decider_(service, context),
-      log_(call_.what),
+      log_(call_->what),
       then_(std::move(then)) {
-  answer_.what = call_.what;
+  answer_.what = call_->what;
 }
 
 void Exchange::begin() {
   const std::weak_ptr<Exchange> weak = weak_from_this();
   on_service_stop_.emplace(service_.running().stop_token(), [ends = ends_] { ends.request_stop(); });
-  if (!call_.late)
+  if (!call_->late)
     on_caller_stop_.emplace(caller_stop_, [ends = ends_] { ends.request_stop(); });
   else
     on_caller_stop_.emplace(caller_stop_, [weak] {
@@ -114,7 +114,7 @@ void Exchange::attempt() {
   state_ = Authorizing{};
   http::Request request = make_request();
   auto ready = service_.authorizer().authorize(
-      std::move(request), call_.payload, ends_.token(), [self = shared_from_this()](auth::Authorization later) {
+      std::move(request), call_->payload, ends_.token(), [self = shared_from_this()](auth::Authorization later) {
         self->service_.timer().run_now([self, later = std::move(later)] { self->authorized(later); });
       });
   if (!ready) return;
@@ -124,13 +124,14 @@ void Exchange::attempt() {
 
 http::Request Exchange::make_request() const {
   http::Request request;
-  request.method = call_.method;
-  request.url = redirected_to_.empty() ? service_.addresses().of(call_.bucket, call_.key, call_.query) : redirected_to_;
-  request.headers = call_.headers;
-  request.body = call_.body;
+  request.method = call_->method;
+  request.url =
+      redirected_to_.empty() ? service_.addresses().of(call_->bucket, call_->key, call_->query) : redirected_to_;
+  request.headers = call_->headers;
+  request.body = call_->body;
   if (sink_ != nullptr) sink_->ask(request.headers);
-  if (call_.repetition == Repetition::matters) request.dead_connection = http::DeadConnection::tell;
-  decider_.limit(request, std::max(call_.bound, service_.options().first_byte));
+  if (call_->repetition == Repetition::matters) request.dead_connection = http::DeadConnection::tell;
+  decider_.limit(request, std::max(call_->bound, service_.options().first_byte));
   return request;
 }
 
@@ -139,12 +140,12 @@ void Exchange::authorized(auth::Authorization answer) {
   const auto& failure = std::get<auth::Unauthorized>(answer);
   if (stopped()) answer_.verdict = Stopped{};
   const bool again = failure.try_again && !stopped();
-  end_or_pause(loss_error(call_.what, failure.why), again ? decider_.without_token(*failure.try_again) : std::nullopt);
+  end_or_pause(loss_error(call_->what, failure.why), again ? decider_.without_token(*failure.try_again) : std::nullopt);
 }
 
 void Exchange::send(http::Request request) {
   state_ = InFlight{{request.url, Secret(std::string(request.headers.find("Authorization").value_or("")))}};
-  auto reader = sink_ != nullptr ? sink_->reader() : read_whole(call_.largest_answer, call_.kind);
+  auto reader = sink_ != nullptr ? sink_->reader() : read_whole(call_->largest_answer, call_->kind);
   auto attempt = std::make_shared<Attempt>(
       std::move(reader), [self = shared_from_this()](Judged judged) { self->judge(std::move(judged)); });
   service_.network().start(std::move(request), std::move(attempt), ends_.token());
@@ -164,10 +165,10 @@ void Exchange::judge(Judged judged) {
   std::visit(overloaded{
                  [&](const Refused& v) { judge_refusal(v.refusal); },
                  [&](const Lost& v) { judge_loss(v); },
-                 [&](const Unusable& v) { end_or_pause(named(call_.what, v.why), decider_.after_unusable_answer()); },
-                 [&](const Final& v) { end(named(call_.what, v.why)); },
+                 [&](const Unusable& v) { end_or_pause(named(call_->what, v.why), decider_.after_unusable_answer()); },
+                 [&](const Final& v) { end(named(call_->what, v.why)); },
                  [&](const TooLarge& v) {
-                   end(not_a_store(fmt::format("{}: the answer is larger than {} bytes", call_.what, v.limit.n)));
+                   end(not_a_store(fmt::format("{}: the answer is larger than {} bytes", call_->what, v.limit.n)));
                  },
                  [&](const Stopped&) { end_stopped(); },
                  [](const auto&) {},
@@ -177,32 +178,32 @@ void Exchange::judge(Judged judged) {
 
 void Exchange::judge_loss(const Lost& lost) {
   if (lost.moved) decider_.start_anew();
-  end_or_pause(loss_error(call_.what, lost.loss), decider_.after_loss(lost.loss));
+  end_or_pause(loss_error(call_->what, lost.loss), decider_.after_loss(lost.loss));
 }
 
 void Exchange::judge_refusal(const ServerError& refusal) {
   if (auto target = decider_.redirected(std::get<InFlight>(state_).sent.url, refusal)) {
     redirected_to_ = *std::move(target);
-    return again(to_error(call_.what, refusal));
+    return again(to_error(call_->what, refusal));
   }
-  if (decider_.tries_credentials(refusal)) return refresh(refusal);
+  if (decider_.tries_credentials(refusal)) return refresh();
   end_refused(refusal);
 }
 
 void Exchange::end_refused(const ServerError& refusal) {
   // The answer to a HEAD never holds a code: whoever asked looks closer.
-  const bool unsaid = call_.method == "HEAD" && refusal.status == 404;
-  end_or_pause(to_error(call_.what, refusal),
+  const bool unsaid = call_->method == "HEAD" && refusal.status == 404;
+  end_or_pause(to_error(call_->what, refusal),
                unsaid ? std::nullopt : decider_.after_refusal(refusal, answer_.response.headers));
 }
 
-void Exchange::refresh(const ServerError& refusal) {
+void Exchange::refresh() {
   bool clock_corrected = false;
   if (const auto date = answer_.response.headers.find("Date"))
     if (const auto server_time = http::parse_http_date(*date))
       clock_corrected = service_.authorizer().note_server_date(*server_time);
   const Secret refused = std::move(std::get<InFlight>(state_).sent.authorization);
-  state_ = Refreshing{refusal, clock_corrected};
+  state_ = Refreshing{clock_corrected};
   const auto changed = service_.authorizer().refresh_after_refusal(
       refused.reveal(), ends_.token(), [self = shared_from_this()](bool changed) {
         self->service_.timer().run_now([self, changed] { self->refreshed(changed); });
@@ -212,9 +213,9 @@ void Exchange::refresh(const ServerError& refusal) {
 
 void Exchange::refreshed(bool changed) {
   if (stopped()) return end_stopped();
-  const Refreshing refreshing = std::move(std::get<Refreshing>(state_));
-  if (changed || refreshing.clock_corrected) return again(to_error(call_.what, refreshing.refusal));
-  end_refused(refreshing.refusal);
+  const ServerError refusal = *answer_.refusal();  // what follows forgets the answer
+  if (changed || std::get<Refreshing>(state_).clock_corrected) return again(to_error(call_->what, refusal));
+  end_refused(refusal);
 }
 
 // ---- what follows ----
@@ -235,7 +236,7 @@ void Exchange::end_or_pause(Error failure, std::optional<milliseconds> pause) {
 
 void Exchange::end_stopped() {
   answer_.verdict = Stopped{};
-  end(Error{EINTR, call_.what + ": interrupted"});
+  end(Error{EINTR, call_->what + ": interrupted"});
 }
 
 void Exchange::end(std::optional<Error> failure) {
@@ -250,22 +251,22 @@ void Exchange::end(std::optional<Error> failure) {
   } else {
     decider_.succeeded();
   }
-  if (!call_.bucket.empty() && shows_bucket(failure)) service_.bucket_seen().seen(call_.bucket);
+  if (!call_->bucket.empty() && shows_bucket(failure)) service_.bucket_seen().seen(call_->bucket);
   answer_.failure = std::move(failure);
   // Once it is gone the service may go, and with it all that a completion does not hold.
   const std::shared_ptr<void> running = std::move(running_);
   if (const auto then = take_completion())
     then(std::move(answer_));
   else if (!answer_.failure)
-    call_.late(answer_.response);
+    call_->late(answer_.response);
 }
 
 void Exchange::leave() {
   if (const auto then = take_completion()) {
     Answer answer;
-    answer.what = call_.what;
+    answer.what = call_->what;
     answer.verdict = Stopped{};
-    answer.failure = Error{EINTR, call_.what + ": interrupted"};
+    answer.failure = Error{EINTR, call_->what + ": interrupted"};
     answer.failure->may_have_happened = true;
     then(std::move(answer));
   }

@@ -72,7 +72,6 @@ class Exchange final : public std::enable_shared_from_this<Exchange> {
     Sent sent;
   };
   struct Refreshing {  // after a refusal that other credentials may lift
-    ServerError refusal;
     bool clock_corrected;
   };
   // Ended early by a stop. The task that ends the pause also ends this: the callback must not
@@ -89,7 +88,7 @@ class Exchange final : public std::enable_shared_from_this<Exchange> {
   void judge(Judged judged);
   void judge_loss(const Lost& lost);
   void judge_refusal(const ServerError& refusal);
-  void refresh(const ServerError& refusal);
+  void refresh();
   void refreshed(bool changed);
   void end_refused(const ServerError& refusal);
 
@@ -103,7 +102,7 @@ class Exchange final : public std::enable_shared_from_this<Exchange> {
   bool stopped() const { return ends_.stop_requested() || caller_stop_.stop_requested(); }
 
   Service& service_;  // outlives running_
-  const Call call_;
+  const std::unique_ptr<const Call> call_;
   const std::shared_ptr<Sink> sink_;
   const StopToken caller_stop_;
   std::shared_ptr<void> running_;

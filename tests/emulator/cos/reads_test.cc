@@ -53,6 +53,21 @@ TEST_F(Reads, AResumptionWithoutIfMatchIsPinnedToTheFirstVersion) {
   EXPECT_TRUE(*read == content_);
 }
 
+TEST_F(Reads, ATransferThatMovesGetsAllAttemptsAnewEachTime) {
+  connection_ = connect(server_.where(), {.retries = 1});
+  server_->add_fault({.operations = {"GetObject"}, .kind = FaultKind::truncate, .times = 5, .at_byte = 20'000});
+  const auto read = read_range(store(), "bucket", "big", 0, 200'000, etag_);
+  ASSERT_EQ(why(read), "");
+  EXPECT_TRUE(*read == content_.substr(0, 200'000));
+}
+
+TEST_F(Reads, AServerThatSendsLittleAnAnswerDoesNotKeepAReaderForEver) {
+  connection_ = connect(server_.where(), {.retries = 2});
+  server_->add_fault({.operations = {"GetObject"}, .kind = FaultKind::truncate, .at_byte = 100});
+  EXPECT_EQ(fault_of(read_range(store(), "bucket", "big", 0, 200'000, etag_)), Fault::lost);
+  EXPECT_EQ(server_.requests("GetObject", 3), 3u);
+}
+
 TEST_F(Reads, AStalledBodyIsCutAndResumed) {
   connection_ = connect(server_.where(), {.first_byte = milliseconds(300)});
   server_->add_fault({.operations = {"GetObject"}, .kind = FaultKind::stall, .times = 1, .at_byte = kSize / 2});
