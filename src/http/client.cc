@@ -25,9 +25,7 @@ constexpr ByteCount kLargestFirstReserve = 1_MiB;    // a server's Content-Lengt
 // Collects a response for the thread that waits for it.
 class Collector : public ResponseHandler {
  public:
-  // `late` gets the response when nobody waits for it any more.
-  explicit Collector(ByteCount limit, std::function<void(const Response&)> late = {})
-      : limit_(limit), late_(std::move(late)) {}
+  explicit Collector(ByteCount limit) : limit_(limit) {}
 
   bool on_head(int status, const Headers& headers) override {
     response_.status = status;
@@ -46,25 +44,15 @@ class Collector : public ResponseHandler {
   }
 
   void on_done(Result<Unit> outcome) override PAIL_EXCLUDES(mutex_) {
-    {
-      const MutexLock lock(mutex_);
-      outcome_ = std::move(outcome);
-      finished_ = true;
-      changed_.notify_all();
-      if (!left_ || too_large_ || !outcome_) return;
-    }
-    late_(response_);
+    const MutexLock lock(mutex_);
+    outcome_ = std::move(outcome);
+    finished_ = true;
+    changed_.notify_all();
   }
 
-  Result<Response> wait(const StopToken& leave) PAIL_EXCLUDES(mutex_) {
-    const StopCallback wake(leave, [this] {
-      const MutexLock lock(mutex_);
-      changed_.notify_all();
-    });
+  Result<Response> wait() PAIL_EXCLUDES(mutex_) {
     const MutexLock lock(mutex_);
-    while (!finished_ && !leave.stop_requested()) changed_.wait(mutex_);
-    left_ = !finished_;
-    if (left_) return Error{ECANCELED, "cancelled"};
+    while (!finished_) changed_.wait(mutex_);
     if (too_large_) return Error{EMSGSIZE, fmt::format("the response is larger than {} bytes", limit_.n)};
     if (!outcome_) return std::move(outcome_).error();
     return std::move(response_);
@@ -72,7 +60,6 @@ class Collector : public ResponseHandler {
 
  private:
   const ByteCount limit_;
-  const std::function<void(const Response&)> late_;
   // Written by the network thread before it sets finished_, read by the waiter after.
   Response response_;
   bool too_large_ = false;
@@ -80,7 +67,6 @@ class Collector : public ResponseHandler {
   Mutex mutex_;
   CondVar changed_;
   bool finished_ PAIL_GUARDED_BY(mutex_) = false;
-  bool left_ PAIL_GUARDED_BY(mutex_) = false;  // the caller has gone without the response
   Result<Unit> outcome_ PAIL_GUARDED_BY(mutex_) = Unit{};
 };
 
@@ -148,15 +134,7 @@ Result<Response> Client::send(Request request, StopToken stop) {
   if (on_network_thread()) return waits_for_itself();
   const auto collector = std::make_shared<Collector>(request.max_response_body);
   start(std::move(request), collector, std::move(stop));
-  return collector->wait({});
-}
-
-Result<Response> Client::send(Request request, const StopToken& leave, LateAnswer late) {
-  if (on_network_thread()) return waits_for_itself();
-  if (leave.stop_requested()) return Error{ECANCELED, "cancelled"};
-  const auto collector = std::make_shared<Collector>(request.max_response_body, std::move(late.take));
-  start(std::move(request), collector, std::move(late.end));
-  return collector->wait(leave);
+  return collector->wait();
 }
 
 bool Client::on_network_thread() const {

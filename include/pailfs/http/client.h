@@ -1,7 +1,6 @@
 // Requests in flight: a pool of keep-alive connections driven by few network threads.
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -24,12 +23,6 @@ class ResponseHandler {
   virtual bool on_data(std::span<const std::byte> bytes) = 0;
   // Exactly once and last: a value when the whole body has arrived, whatever the status. Errors: as Client::send().
   virtual void on_done(Result<Unit> outcome) = 0;
-};
-
-// What becomes of a request whose caller leaves before the answer.
-struct LateAnswer {
-  std::function<void(const Response&)> take;  // gets a response that comes whole, of any status, on a network thread
-  StopToken end;                              // ends the request, whether or not its caller waits
 };
 
 enum class TlsVerification { full, none };
@@ -65,8 +58,6 @@ class Client {
   // trusted, or the answer is not HTTP; EMSGSIZE the answer is larger than the request allows; ECANCELED `stop`;
   // EINVAL the request cannot be sent; or what BodySource::read_at() returned.
   Result<Response> send(Request request, StopToken stop = {});
-  // As send(), but `leave` ends only the wait, with ECANCELED: what was sent goes on.
-  Result<Response> send(Request request, const StopToken& leave, LateAnswer late);
 
   // True on a thread of this client, where nothing may block.
   bool on_network_thread() const;
