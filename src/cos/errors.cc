@@ -27,15 +27,15 @@ constexpr auto kCodes = std::to_array<CodeRow>({
     {"BucketAlreadyExists", 409, Fault::exists, EEXIST},
     {"BucketAlreadyOwnedByYou", 409, Fault::exists, EEXIST},
     {"BucketNotEmpty", 409, Fault::not_empty, ENOTEMPTY},
-    {"CredentialsNotSupported", 400, Fault::denied, EACCES},
+    {"CredentialsNotSupported", 400, Fault::credentials, EACCES},
     {"EntityTooLarge", 400, Fault::refused, EFBIG},
     {"EntityTooSmall", 400, Fault::refused, EINVAL},
     {"IncompleteBody", 400, Fault::trouble, EIO},
     {"InternalError", 500, Fault::trouble, EIO},
-    {"InvalidAccessKeyId", 403, Fault::denied, EACCES},
+    {"InvalidAccessKeyId", 403, Fault::unknown_key_id, EACCES},
     {"InvalidObjectState", 403, Fault::archived, EREMOTEIO},
     {"InvalidRange", 416, Fault::refused, EINVAL},
-    {"InvalidSecurity", 403, Fault::denied, EACCES},
+    {"InvalidSecurity", 403, Fault::credentials, EACCES},
     {"InvalidBucketState", 409, Fault::retained, EPERM},
     {"KeyTooLong", 400, Fault::refused, ENAMETOOLONG},
     {"MaxMessageLengthExceeded", 400, Fault::refused, EFBIG},
@@ -48,19 +48,19 @@ constexpr auto kCodes = std::to_array<CodeRow>({
     {"ObjectAlreadyExists", 409, Fault::exists, EEXIST},
     {"OperationAborted", 409, Fault::busy, EBUSY},
     {"PreconditionFailed", 412, Fault::precondition, ESTALE},
-    {"RequestTimeTooSkewed", 403, Fault::denied, EACCES},
+    {"RequestTimeTooSkewed", 403, Fault::wrong_clock, EACCES},
     {"RequestTimeout", 400, Fault::trouble, ETIMEDOUT},
     {"ServiceUnavailable", 503, Fault::busy, EIO},
-    {"SignatureDoesNotMatch", 403, Fault::denied, EACCES},
+    {"SignatureDoesNotMatch", 403, Fault::wrong_signature, EACCES},
     {"SlowDown", 503, Fault::busy, EIO},
     {"TooManyBuckets", 400, Fault::quota, EDQUOT},
     {"VaultQuotaExceeded", 507, Fault::quota, ENOSPC},
 
-    {"AccountProblem", 403, Fault::denied, EACCES},
-    {"AuthorizationHeaderMalformed", 400, Fault::denied, EACCES},
+    {"AccountProblem", 403, Fault::credentials, EACCES},
+    {"AuthorizationHeaderMalformed", 400, Fault::credentials, EACCES},
     {"ConditionalRequestConflict", 409, Fault::busy, EBUSY},
-    {"ExpiredToken", 400, Fault::denied, EACCES},
-    {"InvalidToken", 400, Fault::denied, EACCES},
+    {"ExpiredToken", 400, Fault::wrong_token, EACCES},
+    {"InvalidToken", 400, Fault::wrong_token, EACCES},
     {"KeyTooLongError", 400, Fault::refused, ENAMETOOLONG},
     {"NoSuchVersion", 404, Fault::no_version, ESTALE},
     {"PermanentRedirect", 301, Fault::redirect, EIO},
@@ -95,11 +95,11 @@ constexpr auto kStatuses = std::to_array<StatusRow>({
     {307, Fault::redirect, EIO},
     {308, Fault::redirect, EIO},
     {400, Fault::refused, EINVAL},
-    {401, Fault::denied, EACCES},
+    {401, Fault::credentials, EACCES},
     {403, Fault::denied, EACCES},
     {404, Fault::not_a_store, EIO},
     {405, Fault::not_a_store, EIO},
-    {407, Fault::denied, EACCES},
+    {407, Fault::credentials, EACCES},
     {408, Fault::trouble, ETIMEDOUT},
     {409, Fault::busy, EBUSY},
     {410, Fault::not_a_store, EIO},
@@ -113,6 +113,33 @@ constexpr auto kStatuses = std::to_array<StatusRow>({
     {503, Fault::busy, EIO},
     {504, Fault::trouble, ETIMEDOUT},
     {507, Fault::quota, ENOSPC},
+});
+
+// What a failure without an answer means; the errno is that of http and auth.
+struct LossRow {
+  int from;
+  Fault fault;
+  int errnum;
+  Loss loss;
+};
+
+constexpr auto kLosses = std::to_array<LossRow>({
+    {ETIMEDOUT, Fault::lost, ETIMEDOUT, Loss::silence},
+    {ECONNREFUSED, Fault::lost, ECONNREFUSED, Loss::no_listener},
+    {EHOSTUNREACH, Fault::lost, EHOSTUNREACH, Loss::no_way},
+    {ENETUNREACH, Fault::lost, ENETUNREACH, Loss::no_way},
+    {ENETDOWN, Fault::lost, ENETDOWN, Loss::no_way},
+    {EADDRNOTAVAIL, Fault::lost, EADDRNOTAVAIL, Loss::no_way},
+    {EPROTO, Fault::lost, EPROTO, Loss::no_trust},
+    {ECONNRESET, Fault::lost, EIO, Loss::broken},
+    {ECONNABORTED, Fault::lost, ECONNABORTED, Loss::broken},
+    {EPIPE, Fault::lost, EPIPE, Loss::broken},
+    {EAGAIN, Fault::lost, EAGAIN, Loss::broken},
+    {ECANCELED, Fault::stopped, EINTR, Loss::broken},
+    {EMSGSIZE, Fault::not_a_store, EBADMSG, Loss::broken},
+    {EBADMSG, Fault::not_a_store, EBADMSG, Loss::broken},
+    {EACCES, Fault::credentials, EACCES, Loss::broken},
+    {EPERM, Fault::credentials, EPERM, Loss::broken},
 });
 
 StatusRow by_status(int status) {
@@ -218,6 +245,18 @@ bool may_pass(const ServerError& error) {
   return std::ranges::find(kPassing, error.code) != kPassing.end();
 }
 
+Error loss_error(std::string_view what, const Error& loss) {
+  const auto row = std::ranges::find(kLosses, loss.errnum, &LossRow::from);
+  std::string story = fmt::format("{}: {}", what, loss.context);
+  if (row == kLosses.end()) return {loss.errnum, std::move(story)};
+  return {row->errnum, std::move(story), row->fault};
+}
+
+Loss loss_of(const Error& lost) {
+  const auto row = std::ranges::find(kLosses, lost.errnum, &LossRow::errnum);
+  return row == kLosses.end() ? Loss::broken : row->loss;
+}
+
 Error not_a_store(std::string context) {
   return {EBADMSG, std::move(context), Fault::not_a_store};
 }
@@ -249,6 +288,13 @@ std::string advice(const ServerError& error) {
 }
 
 }  // namespace
+
+Error to_error(const DeleteRefusal& refusal) {
+  std::string story = fmt::format("{} {}", quote(refusal.code), quote(refusal.message));
+  const CodeRow* row = find_code(refusal.code);
+  if (row == nullptr) return {EIO, std::move(story), Fault::trouble};
+  return {row->errnum, std::move(story), row->fault};
+}
 
 Error to_error(std::string_view what, const ServerError& error) {
   std::string story = fmt::format("{}: {}", what, error.status);

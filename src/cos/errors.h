@@ -6,6 +6,7 @@
 
 #include "pailfs/base/result.h"
 #include "pailfs/cos/fault.h"
+#include "pailfs/cos/types.h"
 #include "pailfs/http/message.h"
 
 namespace pail::cos {
@@ -26,6 +27,21 @@ struct ServerError {
   std::string redirect_to;  // a URL or host, of a redirect that names one
   std::string region;       // where the bucket is, of a redirect that tells
 };
+
+// What kept any answer from coming.
+enum class Loss {
+  no_way,       // the host has no address, or no way leads there
+  no_listener,  // nothing listens at its port
+  silence,      // nothing came in time
+  no_trust,     // TLS failed, or the certificate is not trusted
+  broken,       // a connection that broke, and anything else
+};
+
+// A failure of the network, or of authorizing a request, as callers of the client see it. `what` is safe text.
+Error loss_error(std::string_view what, const Error& loss);
+
+// Of an Error with Fault::lost.
+Loss loss_of(const Error& lost);
 
 // Reads an answer that is no success. Its body may be XML, JSON, HTML or nothing.
 ServerError parse_server_error(int status, const http::Headers& headers, std::string_view body);
@@ -54,6 +70,9 @@ Error not_a_store(std::string context);
 
 // Text from outside as it stands where it is plain, otherwise through quote().
 std::string readable(std::string_view untrusted);
+
+// One key of a multi-object delete.
+Error to_error(const DeleteRefusal& refusal);
 
 // "PUT bucket/key: 403 AccessDenied (Access denied.), request id 1234". `what` is safe text.
 Error to_error(std::string_view what, const ServerError& error);

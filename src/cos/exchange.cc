@@ -17,24 +17,9 @@ struct overloaded : F... {
 template <class... F>
 overloaded(F...) -> overloaded<F...>;
 
-// http::Client tells by errno what became of a request: here it becomes a fault.
-Fault fault_of_loss(int errnum) {
-  if (http::is_retryable_errnum(errnum) || errnum == EPROTO) return Fault::lost;
-  if (errnum == EBADMSG) return Fault::not_a_store;
-  return errnum == EACCES || errnum == EPERM ? Fault::denied : Fault::none;
-}
-
 // Without a connection nothing was sent.
 bool may_have_been_sent(const Error& loss) {
   return loss.errnum != ECONNREFUSED && loss.errnum != EHOSTUNREACH && loss.errnum != ENETUNREACH;
-}
-
-// As callers of the client see it.
-Error loss_error(std::string_view what, const Error& loss) {
-  int errnum = loss.errnum;
-  if (errnum == ECANCELED) errnum = EINTR;
-  if (errnum == ECONNRESET) errnum = EIO;
-  return Error{errnum, fmt::format("{}: {}", what, loss.context), fault_of_loss(loss.errnum)};
 }
 
 Error named(std::string_view what, Error error) {
@@ -236,7 +221,7 @@ void Exchange::end_or_pause(Error failure, std::optional<milliseconds> pause) {
 
 void Exchange::end_stopped() {
   answer_.verdict = Stopped{};
-  end(Error{EINTR, call_->what + ": interrupted"});
+  end(Error{EINTR, call_->what + ": interrupted", Fault::stopped});
 }
 
 void Exchange::end(std::optional<Error> failure) {
@@ -266,7 +251,7 @@ void Exchange::leave() {
     Answer answer;
     answer.what = call_->what;
     answer.verdict = Stopped{};
-    answer.failure = Error{EINTR, call_->what + ": interrupted"};
+    answer.failure = Error{EINTR, call_->what + ": interrupted", Fault::stopped};
     answer.failure->may_have_happened = true;
     then(std::move(answer));
   }

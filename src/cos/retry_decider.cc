@@ -106,7 +106,8 @@ void RetryDecider::limit(http::Request& request, milliseconds first_byte) const 
 
 void RetryDecider::failed(const Error& failure) {
   if (!exhausted_) {
-    const bool answered = failure.fault != Fault::none && failure.fault != Fault::lost;
+    const bool ended = failure.fault == Fault::none || failure.fault == Fault::stopped;
+    const bool answered = !ended && failure.fault != Fault::lost;
     if (answered && failure.fault != Fault::not_a_store) service_.health().answered();
     return;
   }

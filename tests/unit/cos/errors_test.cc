@@ -2,6 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <cerrno>
+#include <utility>
+
+#include "pailfs/http/retry.h"
+
 namespace pail::cos {
 namespace {
 
@@ -115,6 +120,25 @@ TEST(StoreFault, TellsWhatIsMissing) {
   EXPECT_EQ(fault(500, "NoSuchKey"), Fault::trouble);
 }
 
+TEST(StoreFault, TellsWhatIsWrongWithTheCredentials) {
+  EXPECT_EQ(fault(403, "AccessDenied"), Fault::denied);
+  EXPECT_EQ(fault(403, ""), Fault::denied);
+  EXPECT_EQ(fault(403, "InvalidAccessKeyId"), Fault::unknown_key_id);
+  EXPECT_EQ(fault(403, "SignatureDoesNotMatch"), Fault::wrong_signature);
+  EXPECT_EQ(fault(403, "RequestTimeTooSkewed"), Fault::wrong_clock);
+  EXPECT_EQ(fault(400, "ExpiredToken"), Fault::wrong_token);
+  EXPECT_EQ(fault(400, "InvalidToken"), Fault::wrong_token);
+  EXPECT_EQ(fault(403, "InvalidSecurity"), Fault::credentials);
+  EXPECT_EQ(fault(401, ""), Fault::credentials);
+}
+
+TEST(StoreFault, WithoutAccessIsEaccesAndNothingElseIs) {
+  for (const int status : {400, 401, 403, 404, 405, 409, 412, 451, 500, 501, 503, 507})
+    for (const auto* code : {"", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "RequestTimeTooSkewed",
+                             "ExpiredToken", "AccountProblem", "NoSuchKey", "SlowDown", "QuotaExceeded"})
+      EXPECT_EQ(no_access(fault(status, code)), errnum(status, code) == EACCES) << status << code;
+}
+
 TEST(StoreFault, UnsupportedIsTheStoresOwnWord) {
   EXPECT_EQ(fault(501, "NotImplemented"), Fault::unsupported);
   EXPECT_EQ(fault(405, "MethodNotAllowed"), Fault::unsupported);
@@ -143,6 +167,60 @@ TEST(StoreFault, OfARedirectNamesWhereItLeadsWithoutTheQuery) {
 TEST(Errno, OfARetainedObjectIsEpermWhateverTheCode) {
   EXPECT_EQ(errnum(451, ""), EPERM);
   EXPECT_EQ(errnum(451, "AccessDenied"), EPERM);
+}
+
+TEST(LossError, OfAConnectionIsLostAndTellsWhatStoodInTheWay) {
+  const auto loss = [](int from) {
+    const Error error = loss_error("GET b/k", {from, "x"});
+    EXPECT_EQ(error.fault, Fault::lost) << from;
+    EXPECT_EQ(error.context, "GET b/k: x");
+    return std::pair(error.errnum, loss_of(error));
+  };
+  EXPECT_EQ(loss(ETIMEDOUT), std::pair(ETIMEDOUT, Loss::silence));
+  EXPECT_EQ(loss(ECONNREFUSED), std::pair(ECONNREFUSED, Loss::no_listener));
+  EXPECT_EQ(loss(EHOSTUNREACH), std::pair(EHOSTUNREACH, Loss::no_way));
+  EXPECT_EQ(loss(EPROTO), std::pair(EPROTO, Loss::no_trust));
+  EXPECT_EQ(loss(ECONNRESET), std::pair(EIO, Loss::broken));
+}
+
+TEST(LossError, WhateverMayPassCountsAsLost) {
+  for (int errnum = 1; errnum < 134; ++errnum) {
+    if (!http::is_retryable_errnum(errnum)) continue;
+    EXPECT_EQ(loss_error("GET b/k", {errnum, "x"}).fault, Fault::lost) << errnum;
+  }
+}
+
+TEST(LossError, OfAStopIsStoppedAndEintr) {
+  const Error error = loss_error("GET b/k", {ECANCELED, "cancelled"});
+  EXPECT_EQ(error.fault, Fault::stopped);
+  EXPECT_EQ(error.errnum, EINTR);
+}
+
+TEST(LossError, OfATokenThatIsRefusedIsTheCredentials) {
+  EXPECT_EQ(loss_error("GET b/k", {EACCES, "x"}).fault, Fault::credentials);
+}
+
+TEST(LossError, OfAnAnswerThatIsTooLargeOrBrokenIsNoStores) {
+  EXPECT_EQ(loss_error("GET b/k", {EMSGSIZE, "x"}).fault, Fault::not_a_store);
+  EXPECT_EQ(loss_error("GET b/k", {EMSGSIZE, "x"}).errnum, EBADMSG);
+  EXPECT_EQ(loss_error("GET b/k", {EBADMSG, "x"}).fault, Fault::not_a_store);
+}
+
+TEST(LossError, OfALocalFailureKeepsItsErrnoAndProvesNothing) {
+  const Error error = loss_error("GET b/k", {ENOSPC, "x"});
+  EXPECT_EQ(error.fault, Fault::none);
+  EXPECT_EQ(error.errnum, ENOSPC);
+}
+
+TEST(Refusal, OfOneKeyOfManyIsAFaultByTheSameTable) {
+  const Error denied = to_error(DeleteRefusal{"k", "AccessDenied", "no\x1b"});
+  EXPECT_EQ(denied.fault, Fault::denied);
+  EXPECT_EQ(denied.errnum, EACCES);
+  EXPECT_NE(denied.context.find("AccessDenied"), denied.context.npos);
+  EXPECT_EQ(denied.context.find('\x1b'), denied.context.npos);
+  EXPECT_EQ(to_error(DeleteRefusal{"k", "InternalError", ""}).fault, Fault::trouble);
+  EXPECT_EQ(to_error(DeleteRefusal{"k", "Surprise", ""}).fault, Fault::trouble);
+  EXPECT_EQ(to_error(DeleteRefusal{"k", "Surprise", ""}).errnum, EIO);
 }
 
 TEST(Retry, IsForTroubleOfTheMoment) {
