@@ -20,6 +20,13 @@ SCHEDULING = re.compile(
 # The rooms of a layer, lowest first. "" is the layer's own folder.
 ROOMS = {"local": ["", "environment", "staging", "journal", "names"]}
 
+# What failed is told by its Fault here; there is no exception. What a system call answered is `errno`, and not meant.
+DECIDES_ON_FAULTS = ("src/vfs/", "src/cli/")
+DECIDING = re.compile(
+    r"\berrnum\b\s*[=!]=|[=!]=\s*[\w.>()*-]*\berrnum\b|\berrnum_of\(|\bswitch\s*\([^;{]*\berrnum\b|"
+    r"\bfind\([^;?]*\berrnum\b|\bcontext\b\s*[=!]=|\bcontext\.(find|contains|starts_with|ends_with|compare)\(|"
+    r"\bcode\b\s*[=!]=\s*\"|\brefusal\.code\b")
+
 # Where no file and no constructor may be large.
 BOUNDED = ("src/base/", "src/runtime/", "src/local/", "src/cos/", "src/auth/")
 MOST_LINES, COLUMNS, MOST_PARAMETERS = 500, 100, 6
@@ -118,6 +125,15 @@ def cycles(texts):
     return problems
 
 
+def decisions(path, text):
+    """An errno is for the kernel and a text for people: neither says what happened. That is the fault's."""
+    if not path.startswith(DECIDES_ON_FAULTS):
+        return []
+    bare = without_comments(text)
+    return [f"{path}:{line_of(bare, found.start())}: {' '.join(found.group().split())} is decided on an errno or a text"
+            for found in DECIDING.finditer(bare)]
+
+
 def sources():
     for top in ("src", "include"):
         for path in sorted((ROOT / top).rglob("*")):
@@ -138,6 +154,10 @@ RULES = {
         sizes,
         ("src/local/a.cc", ("x" * 101 + "\n") * 251),
         ("src/local/a.cc", ("x" * 100 + "\n") * 500)),
+    "the file system and its commands decide on faults": (
+        decisions,
+        ("src/vfs/a.cc", "if (why.errnum == EINTR) return;"),
+        ("src/vfs/a.cc", "if (why.fault == Fault::stopped) return Error{why.errnum, why.context};")),
     "no constructor takes many parameters": (
         constructors,
         ("src/local/a.h", "class A {\n A(int a, B<int, int> b, int c, int d, int e, int f, int g);\n};"),

@@ -11,6 +11,7 @@ import threading
 import traceback
 
 import builds
+import rooms_test
 import tally
 import tiers
 from tally import Tally
@@ -182,6 +183,22 @@ def set_ups(build):
     return len((build.folder / "set-ups").read_text().splitlines())
 
 
+def a_decision_on_an_errno_or_a_text_is_seen():
+    for line in ["if (why.errnum == EINTR)", "x = done.error().errnum != ENOENT ? a : b;", "EIO == why.errnum",
+                 "if (errnum_of(read(file)) > 0)", "switch (error.errnum) {", "std::ranges::find(kOthers, why.errnum)",
+                 'why.context.find("AccessDenied")', 'refusal.code == "NoSuchKey"', 'error.context == "gone"']:
+        assert rooms_test.decisions("src/vfs/a.cc", line), line
+        assert rooms_test.decisions("src/cli/a.cc", line), line
+        assert not rooms_test.decisions("src/cos/a.cc", line), line
+
+
+def an_errno_that_is_passed_on_decides_nothing():
+    for line in ["return Error{why.errnum, why.context, why.fault};", "if (errno == EINTR) continue;",
+                 "return is_gone(why) ? ESTALE : why.errnum;", "// errnum == EINTR", "if (end.code == 0) return;",
+                 'find(kFaults, why.fault) == end ? EIO : why.errnum', "if (why.fault == Fault::stopped) return;"]:
+        assert not rooms_test.decisions("src/vfs/a.cc", line), line
+
+
 CASES = [cases_of_googletest_are_counted_and_failures_named,
          cases_of_scripts_are_counted_and_failures_named,
          a_script_that_shows_the_output_of_googletest_is_counted_by_its_last_line,
@@ -192,7 +209,8 @@ CASES = [cases_of_googletest_are_counted_and_failures_named,
          a_failure_is_named_after_the_table_and_in_the_exit_code,
          a_build_that_is_ready_is_tested_while_the_next_is_made,
          the_command_line_is_checked, a_build_folder_of_other_options_is_made_anew,
-         packages_that_are_optional_stop_nothing_and_others_do]
+         packages_that_are_optional_stop_nothing_and_others_do,
+         a_decision_on_an_errno_or_a_text_is_seen, an_errno_that_is_passed_on_decides_nothing]
 
 
 def main():

@@ -56,7 +56,7 @@ Result<std::unique_ptr<vfs::FileSystem>> open_patiently(const vfs::Options& opti
   const auto until = system_clock().steady() + kLockPatience;
   for (;;) {
     auto opened = vfs::FileSystem::open(options, store, opens, start);
-    if (opened || opened.error().errnum != EBUSY || system_clock().steady() > until) return opened;
+    if (opened || opened.error().fault != Fault::busy || system_clock().steady() > until) return opened;
     (void)sleep_for(kLockPause);
   }
 }

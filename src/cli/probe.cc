@@ -22,6 +22,7 @@
 #include "base/thread.h"
 #include "base/unique_fd.h"
 #include "cli/connect.h"
+#include "cos/errors.h"
 #include "pailfs/base/stop.h"
 #include "pailfs/cos/endpoints.h"
 
@@ -32,10 +33,6 @@ constexpr int kTokenSeconds = kProbeSeconds - 1;  // the rest is for the store, 
 
 Error explained(const Error& error, std::string_view explanation) {
   return {error.errnum, fmt::format("{}\n  {}", explanation, error.context), error.fault};
-}
-
-bool mentions(const Error& error, std::string_view code) {
-  return error.context.find(code) != std::string::npos;
 }
 
 // The bucket these credentials can see whose name is closest, none when no other is close.
@@ -75,16 +72,7 @@ Error explain_missing_bucket(cos::Client& store, std::string_view url, const Sou
                                       bucket, url));
 }
 
-Error explain_refusal(cos::Client& store, const Source& source, const Error& error, StopToken stop) {
-  if (mentions(error, "InvalidAccessKeyId"))
-    return explained(error, "wrong key: the store does not know this access key id");
-  if (mentions(error, "SignatureDoesNotMatch"))
-    return explained(error, "wrong key: the secret access key does not belong to this access key id");
-  if (mentions(error, "RequestTimeTooSkewed"))
-    return explained(error, "the clock of this machine is wrong: the store refuses its signatures");
-  if (mentions(error, "ExpiredToken") || mentions(error, "InvalidToken"))
-    return explained(error, "wrong key: its token has expired or is not valid");
-  if (!mentions(error, "AccessDenied")) return explained(error, "wrong key: these credentials are refused");
+Error explain_no_right(cos::Client& store, const Source& source, const Error& error, StopToken stop) {
   const std::string place = source.prefix.empty() ? "" : fmt::format(" below {}", quote(source.prefix));
   if (store.head_bucket(source.bucket, stop))
     return explained(error,
@@ -97,32 +85,54 @@ Error explain_refusal(cos::Client& store, const Source& source, const Error& err
                          source.bucket, place));
 }
 
+std::string explain_loss(std::string_view url, cos::Loss loss) {
+  switch (loss) {
+    case cos::Loss::no_way:
+      return fmt::format("unreachable: the host of {} has no address, or no way leads there", url);
+    case cos::Loss::no_listener:
+      return fmt::format("unreachable: nothing listens at {}", url);
+    case cos::Loss::silence:
+      return fmt::format("unreachable: {} does not answer", url);
+    case cos::Loss::no_trust:
+      return fmt::format(
+          "no trust in {}: its certificate or its TLS is not accepted; where an authority of your own signed it, name "
+          "it with ca_bundle=FILE",
+          url);
+    case cos::Loss::broken:
+      break;
+  }
+  return fmt::format("{} does not answer as an object store should", url);
+}
+
 Error explain(cos::Client& store, std::string_view url, const Source& source, const Error& error, StopToken stop) {
-  if (error.fault == Fault::no_bucket || error.fault == Fault::redirect)
-    return explain_missing_bucket(store, url, source, error, stop);
-  switch (error.errnum) {
-    case EACCES:
-      return explain_refusal(store, source, error, stop);
-    case EHOSTUNREACH:
-      return explained(error, fmt::format("unreachable: the host of {} has no address, or no way leads there", url));
-    case ECONNREFUSED:
-      return explained(error, fmt::format("unreachable: nothing listens at {}", url));
-    case ETIMEDOUT:
-      return explained(error, fmt::format("unreachable: {} does not answer", url));
-    case EPROTO:
-      return explained(error, fmt::format("no trust in {}: its certificate or its TLS is not accepted; where an "
-                                          "authority of your own signed it, name it with ca_bundle=FILE",
-                                          url));
+  switch (error.fault) {
+    case Fault::no_bucket:
+    case Fault::redirect:
+      return explain_missing_bucket(store, url, source, error, stop);
+    case Fault::denied:
+      return explain_no_right(store, source, error, stop);
+    case Fault::unknown_key_id:
+      return explained(error, "wrong key: the store does not know this access key id");
+    case Fault::wrong_signature:
+      return explained(error, "wrong key: the secret access key does not belong to this access key id");
+    case Fault::wrong_clock:
+      return explained(error, "the clock of this machine is wrong: the store refuses its signatures");
+    case Fault::wrong_token:
+      return explained(error, "wrong key: its token has expired or is not valid");
+    case Fault::credentials:
+      return explained(error, "wrong key: these credentials are refused");
+    case Fault::lost:
+      return explained(error, explain_loss(url, cos::loss_of(error)));
     default:
       return explained(error, fmt::format("{} does not answer as an object store should", url));
   }
 }
 
 // What may pass is asked for again until the time is up.
-std::string explain_missing_token(const std::string& endpoint, int errnum) {
+std::string explain_missing_token(const std::string& endpoint, Fault fault) {
   constexpr std::string_view kAdvice = "another one is chosen with -o iam_endpoint=URL";
-  if (errnum == EACCES) return "wrong key: these credentials are refused";
-  if (errnum == ECANCELED)
+  if (no_access(fault)) return "wrong key: these credentials are refused";
+  if (fault == Fault::stopped)
     return fmt::format("the IAM endpoint {} gave no token within {} seconds; {}", endpoint, kTokenSeconds, kAdvice);
   return fmt::format("the IAM endpoint {} gave no token; {}", endpoint, kAdvice);
 }
@@ -190,7 +200,8 @@ Result<Unit> probe_token(auth::Authorizer& authorizer, const auth::IamApiKey& ke
   request.url = key.token_endpoint;
   const auto authorized = authorizer.authorize(request, auth::PayloadHash::empty(), std::move(stop));
   if (authorized) return Unit{};
-  return explained(authorized.error(), explain_missing_token(key.token_endpoint, authorized.error().errnum));
+  const Fault fault = cos::loss_error("", authorized.error()).fault;
+  return explained(authorized.error(), explain_missing_token(key.token_endpoint, fault));
 }
 
 Result<Unit> probe_bucket(cos::Client& store, std::string_view url, const Source& source, StopToken stop) {

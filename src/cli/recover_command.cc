@@ -90,9 +90,6 @@ std::string places_text(const Task& task) {
 }
 
 Result<Kept> find_kept(const Task& task) {
-  if (task.line.kept.empty())
-    return Error{EINVAL, fmt::format("which file? Say its ID: pailfs recover {} ID; pailfs recover list names them",
-                                     task.line.action)};
   for (Kept& kept : all_kept(task))
     if (kept.id == task.line.kept) return std::move(kept);
   return Error{ENOENT, fmt::format("{}: no kept file has this ID in {}; pailfs recover list names them",
@@ -230,13 +227,17 @@ Result<UniqueFd> lock(const Kept& kept) {
   return Error{EBUSY, fmt::format("{}: another pailfs recover is working on it", kept.id)};
 }
 
+Result<Unit> check_key(const std::string& key) {
+  if (!key.starts_with('/') && !key.ends_with('/') && key.size() <= cos::kMaxKeyBytes) return Unit{};
+  return Error{EINVAL, fmt::format("--as {}: expected a key of the bucket, such as dir/file, of at most {} bytes and "
+                                   "without a slash at its ends",
+                                   quote(key), cos::kMaxKeyBytes)};
+}
+
 Result<std::string> key_for(const Task& task, const local::KeptDescription& about) {
   const std::string key = task.line.as.empty() ? about.key : task.line.as;
   if (key.empty()) return Error{EINVAL, "the name of this file is not known; say which key it shall have: --as KEY"};
-  if (key.starts_with('/') || key.ends_with('/') || key.size() > cos::kMaxKeyBytes)
-    return Error{EINVAL, fmt::format("--as {}: expected a key of the bucket, such as dir/file, of at most {} bytes and "
-                                     "without a slash at its ends",
-                                     quote(key), cos::kMaxKeyBytes)};
+  PAIL_CHECK(check_key(key));
   return key;
 }
 
@@ -279,7 +280,6 @@ Result<Unit> copy_bytes(int from, int to) {
 }
 
 Result<Unit> export_to_file(const Task& task) {
-  if (task.line.file.empty()) return Error{EINVAL, "where to? Say pailfs recover export ID FILE"};
   PAIL_TRY(const Kept kept, find_kept(task));
   PAIL_TRY(const UniqueFd from, lock(kept));
   PAIL_TRY(const UniqueFd to, open_file(task.line.file, O_WRONLY | O_CREAT | O_EXCL));
@@ -301,28 +301,48 @@ Result<Unit> drop(const Task& task) {
   return printed(fmt::format("{} is removed: {}, {}\n", kept.id, place_of(kept.file), readable_size(kept.file.size)));
 }
 
+enum class Needs { nothing, id, id_and_file };
+
 struct Action {
   std::string_view name;
+  Needs needs;
   Result<Unit> (*run)(const Task&);
 };
 
-constexpr auto kActions = std::to_array<Action>(
-    {{"list", list}, {"show", show}, {"store", store}, {"export", export_to_file}, {"drop", drop}});
+constexpr auto kActions = std::to_array<Action>({{"list", Needs::nothing, list},
+                                                 {"show", Needs::id, show},
+                                                 {"store", Needs::id, store},
+                                                 {"export", Needs::id_and_file, export_to_file},
+                                                 {"drop", Needs::id, drop}});
 
-Result<Unit> run_action(const Task& task) {
+// What the command line asks for. Errors: EINVAL it is no whole sentence.
+Result<Action> asked_for(const Task& task) {
   const auto action = std::ranges::find(kActions, task.line.action, &Action::name);
-  if (action != kActions.end()) return action->run(task);
-  return Error{EINVAL, fmt::format("{}: expected list, show, store, export or drop", quote(task.line.action))};
+  if (action == kActions.end())
+    return Error{EINVAL, fmt::format("{}: expected list, show, store, export or drop", quote(task.line.action))};
+  if (action->needs == Needs::id_and_file && task.line.file.empty())
+    return Error{EINVAL, "where to? Say pailfs recover export ID FILE"};
+  if (action->needs != Needs::nothing && task.line.kept.empty())
+    return Error{EINVAL, fmt::format("which file? Say its ID: pailfs recover {} ID; pailfs recover list names them",
+                                     task.line.action)};
+  if (!task.line.as.empty()) PAIL_CHECK(check_key(task.line.as));
+  return *action;
+}
+
+int ended(const Error& why, int exit_code) {
+  say("{}", why.context);
+  return exit_code;
 }
 
 }  // namespace
 
 int run_recover(const CommandLine& line, auth::Environment environment) {
   const auto task = make_task(line, std::move(environment));
-  const auto done = task ? run_action(*task) : Result<Unit>(task.error());
-  if (done) return 0;
-  say("{}", done.error().context);
-  return done.error().errnum == EINVAL ? kExitUsage : kExitSystem;
+  if (!task) return ended(task.error(), kExitUsage);
+  const auto action = asked_for(*task);
+  if (!action) return ended(action.error(), kExitUsage);
+  const auto done = action->run(*task);
+  return done ? 0 : ended(done.error(), kExitSystem);
 }
 
 }  // namespace pail::cli

@@ -119,7 +119,7 @@ Result<ViewDirectory> take_free(const std::filesystem::path& first) {
 Result<Unit> take_over(const std::filesystem::path& cache, const std::filesystem::path& own) {
   say("taking over what an older version kept in {}", cache.string());
   const auto taken = local::take_over(cache, own);
-  if (taken || taken.error().errnum != EEXIST) return taken;
+  if (taken || taken.error().fault != Fault::exists) return taken;
   PAIL_TRY(const ViewDirectory sibling, take_free(own.parent_path() / view_of(own)));
   return local::take_over(cache, sibling.path);
 }

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/file.h"
+#include "pailfs/cos/fault.h"
 
 namespace pail::local {
 namespace {
@@ -104,7 +105,8 @@ Result<Unit> take_over(const fs::path& cache, const fs::path& state) {
   std::error_code failed;
   const bool has_names = fs::exists(names, failed);
   if (has_names && holds_files(cache))
-    return Error{EEXIST, fmt::format("{}: there are names in {} already", cache.string(), state.string())};
+    return Error{EEXIST, fmt::format("{}: there are names in {} already", cache.string(), state.string()),
+                 Fault::exists};
   if (!has_names) {
     PAIL_CHECK(copy_index(cache / "index", unfinished));
     for (const char* folder : kFolders) PAIL_CHECK(move_folder(cache / folder, state / folder));

@@ -12,8 +12,8 @@ namespace pail::local {
 bool is_of_one_directory(const std::filesystem::path& cache);
 
 // Moves it to `state`; the cached blocks stay. The caller holds both directories. A kill leaves it
-// to be gone on with. Errors: EEXIST `state` has names of its own already, and `cache` files;
-// ENOSPC there is no room in `state`, and nothing is lost.
+// to be gone on with. Errors: EEXIST (Fault::exists) `state` has names of its own already, and `cache`
+// files; ENOSPC there is no room in `state`, and nothing is lost.
 Result<Unit> take_over(const std::filesystem::path& cache, const std::filesystem::path& state);
 
 // Says that the directory may be removed, to is_of_one_directory() and to programs that make backups

@@ -325,7 +325,7 @@ void BlockReader::interrupt(const PendingPtr& pending) {
     if (pending->answered) return;
     pending->answered = true;
   }
-  pending->reply(Error{EINTR, "interrupted while waiting for the store"});
+  pending->reply(Error{EINTR, "interrupted while waiting for the store", Fault::stopped});
 }
 
 void BlockReader::ended() {

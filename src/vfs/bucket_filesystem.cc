@@ -425,11 +425,11 @@ Unstored BucketFileSystem::unstored(InodeNumber number, const PendingFile& file,
                                     const StopToken& stop) {
   Unstored out{.key = file.key, .why = why.context, .kept = options_.state_directory / "kept", .given_up = true};
   const auto staged = local_.staging->open(number);
-  if (files_.is_staged(number) && staged) {
+  if (files_.is_staged(number) && staged && *staged) {
     out.kept = (*staged)->path();
     out.given_up = false;
   }
-  if (stop.stop_requested() && why.errnum == EINTR) out.why = "there was not enough time to store it";
+  if (stop.stop_requested() && why.fault == Fault::stopped) out.why = "there was not enough time to store it";
   return out;
 }
 

@@ -269,7 +269,7 @@ Result<std::optional<InodeRecord>> Directories::accept(const InodeRecord& asked,
   // Nor of use: a listing has told of something newer since HEAD was sent.
   const bool newer = record.etag != asked.etag || record.stored != asked.stored || record.epoch != asked.epoch;
   if (newer || !tree_.still_lies(*change, spot)) return std::optional<InodeRecord>{};
-  if (fault == Fault::denied) return std::optional(record);  // may be listed but not read: shown as the listing has it
+  if (no_access(fault)) return std::optional(record);  // may be listed but not read: shown as the listing has it
   if (!info && fault != Fault::no_key) return info.error();
   if (busy) return std::optional(std::move(record));
   const bool directory = record.type == FileType::directory;

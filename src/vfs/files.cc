@@ -85,8 +85,7 @@ void Files::read(InodeNumber number, std::uint64_t epoch, Extent want, const Sto
     if (!again) return reply(again.error());
     if (const auto current = check_epoch(*again, epoch); !current) return reply(current.error());
     if (again->content == Content::remote) return read_remote(std::move(*again), want, stop, std::move(reply));
-    // Or it lost against another writer and is being set aside.
-    return reply(file.error().errnum == ENOENT ? Error{ESTALE, file.error().context} : file.error());
+    return reply(file.error());
   }
   read_staged(*record, *file, want, stop, std::move(reply));
 }
@@ -167,7 +166,10 @@ void Files::read_remote(InodeRecord record, Extent want, const StopToken& stop, 
 // ---- writing --------------------------------------------------------------------------------------------------------
 
 Result<Files::Staged> Files::staged(InodeNumber number) {
-  return staging_.open(number);
+  PAIL_TRY(Staged file, staging_.open(number));
+  // Its upload has ended, or it lost against another writer and was set aside.
+  if (!file) return Error{ESTALE, "what was written to the file is not here any more"};
+  return file;
 }
 
 // Makes the inode one of a staged file that keeps at most the first `most` bytes of its object. The disk space of all
@@ -302,7 +304,7 @@ Result<Unit> Files::store_in_turn(InodeNumber number, Epoch epoch, const StopTok
   const auto outcome = uploader_.upload(job, stop);
   if (!outcome && is_gone(outcome.error())) return keep_conflict(record, outcome.error());
   if (!outcome) {
-    if (outcome.error().errnum != EINTR) staging_.note_failure(number, outcome.error().context);
+    if (outcome.error().fault != Fault::stopped) staging_.note_failure(number, outcome.error().context);
     return outcome.error();
   }
   return uploaded(current, key, *outcome, *file);
@@ -498,7 +500,7 @@ Result<cos::CopyResult> Files::copy(const std::string& from, const std::string& 
                            .conditions = {}};
   if (size <= cos::kMaxSinglePut) {
     auto copied = store_.copy_object(request, stop);
-    const bool refused = !copied && copied.error().errnum == EINVAL;
+    const bool refused = !copied && copied.error().fault == Fault::refused;
     if (refused && size.n == 0 && to.ends_with('/')) return copy_marker(from, to, stop);
     return copied;
   }
@@ -555,7 +557,7 @@ Result<Files::Preserved> Files::preserve(InodeNumber number, const StopToken& st
   Preserved copy = file ? Preserved(*this, record.number) : Preserved();
   const auto whole = file ? hydrate(record, **file, stop) : Result<Unit>(file.error());
   if (whole) return copy;
-  if (whole.error().errnum == EINTR) return whole.error();
+  if (whole.error().fault == Fault::stopped) return whole.error();
   spdlog::warn("{}: removed while it is open; whoever has it open cannot read it any more: {}", quote(record.name),
                whole.error().context);
   return Preserved();
@@ -578,25 +580,26 @@ void Files::release_preserved(InodeNumber number) {
 void Files::discard(InodeNumber number) {
   abandon_upload(number);
   const auto removed = staging_.remove(number);
-  if (!removed && removed.error().errnum != ENOENT) spdlog::warn("{}", removed.error().context);
+  if (!removed) spdlog::warn("{}", removed.error().context);
 }
 
 Result<Unit> Files::set_aside_leftovers() {
   for (const InodeNumber number : index_.read()->staged()) {
     auto record = index_.read()->inode(number);
     if (!record) continue;
-    if (record->binding != local::Binding::removed) {
+    const auto file = staging_.open(number);
+    const bool there = !file || *file;  // one that is damaged, too
+    if (there && record->binding != local::Binding::removed) {
       const auto path = staging_.set_aside(number, describe(*record, local::KeptReason::never_closed));
-      if (!path && path.error().errnum != ENOENT)
+      if (!path)
         return Error{
             path.error().errnum,
             fmt::format("{}: an earlier mount could not store it, and its bytes cannot be put aside; make room "
                         "in {}: {}",
                         quote(record->name), options_.state_directory.string(), path.error().context)};
-      if (path)
-        spdlog::warn(
-            "{}: an earlier mount ended before it was stored; its bytes are kept in {}, see `pailfs recover list`",
-            quote(record->name), path->string());
+      spdlog::warn(
+          "{}: an earlier mount ended before it was stored; its bytes are kept in {}, see `pailfs recover list`",
+          quote(record->name), path->string());
     }
     leave_base(number);
   }
@@ -606,7 +609,7 @@ Result<Unit> Files::set_aside_leftovers() {
 void Files::sweep() {
   // The process before this one was killed between setting bytes aside and saying so.
   for (const InodeNumber number : index_.read()->staged())
-    if (errnum_of(staged(number)) == ENOENT) leave_base(number);
+    if (const auto file = staging_.open(number); file && !*file) leave_base(number);
   const auto staged_numbers = index_.read()->staged();
   auto is_staged = [&](InodeNumber number) {
     return std::ranges::find(staged_numbers, number) != staged_numbers.end();

@@ -98,7 +98,7 @@ class Files {
   using Staged = std::shared_ptr<local::StagedFile>;
 
   Result<cos::CopyResult> copy_marker(const std::string& from, const std::string& to, const StopToken& stop);
-  Result<Staged> staged(InodeNumber number);
+  Result<Staged> staged(InodeNumber number);  // Errors: ESTALE there is none
   Result<Staged> begin_staging(InodeNumber number, Epoch epoch, ByteCount most);
   Result<Staged> writable(const Turns::Turn& turn, Epoch epoch, ByteCount most, const StopToken& stop);
   Result<Unit> hydrate(const local::InodeRecord& record, local::StagedFile& file, const StopToken& stop);

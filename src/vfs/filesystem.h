@@ -58,7 +58,8 @@ struct Counters {
 
 class FileSystem {
  public:
-  // `store` and `opens` are shared with the caller. Errors: EBUSY the cache directory is in use; what the store says.
+  // `store` and `opens` are shared with the caller. Errors: EBUSY (Fault::busy) the cache directory is in use; what the
+  // store says.
   static Result<std::unique_ptr<FileSystem>> open(Options options, std::shared_ptr<cos::ObjectStore> store,
                                                   std::shared_ptr<OpenTable> opens, Start start);
   virtual ~FileSystem() = default;

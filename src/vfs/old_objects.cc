@@ -2,9 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
+#include <cerrno>
 #include <set>
 
 #include "base/log.h"
+#include "cos/errors.h"
 #include "pailfs/base/stop.h"
 #include "pailfs/cos/fault.h"
 #include "vfs/tree.h"
@@ -73,8 +77,7 @@ class Pass {
     ours.insert(ours.end(), made.begin(), made.end());  // has no other side
     if (ours.empty()) return Unit{};
     PAIL_TRY(const auto refusals, store_.delete_objects(ours, stop_));
-    for (const cos::DeleteRefusal& refusal : refusals)
-      if (refusal.code != "NoSuchKey") refused(refusal.key, reason(refusal));
+    for (const cos::DeleteRefusal& refusal : refusals) refused(refusal.key, cos::to_error(refusal));
     return Unit{};
   }
 
@@ -121,12 +124,6 @@ class Pass {
     return now.etag == then.copy && now.last_modified == then.copied && then.copied != WallTime{};
   }
 
-  static Error reason(const cos::DeleteRefusal& refusal) {
-    std::string text = fmt::format("{} {}", quote(refusal.code), quote(refusal.message));
-    if (refusal.code == "AccessDenied") return {EACCES, std::move(text), Fault::denied};
-    return {EIO, std::move(text), Fault::trouble};
-  }
-
   void refused(const std::string& key, const Error& why) {
     if (!left_.ours) left_.ours = Error{why.errnum, fmt::format("{}: {}", quote(key), why.context), why.fault};
   }
@@ -152,7 +149,7 @@ OldObjectsLeft delete_old_objects(cos::ObjectStore& store, const std::filesystem
     auto outcome = Pass(store, std::move(*reader), What::objects, copies, stop).run();
     if (!outcome) return {.others = true, .ours = outcome.error()};  // the client has asked as often as it may
     left = std::move(*outcome);
-    if (!left.ours || left.ours->fault == Fault::denied) break;
+    if (!left.ours || no_access(left.ours->fault)) break;
   }
   return left;
 }
@@ -165,6 +162,13 @@ OldObjectsLeft delete_copies(cos::ObjectStore& store, const std::filesystem::pat
   auto outcome = Pass(store, std::move(*reader), what, OtherSide::to_be_seen, stop).run();
   if (!outcome) return {.others = true, .ours = outcome.error()};
   return std::move(*outcome);
+}
+
+int errnum_of_leftover(const Error& why) {
+  static constexpr auto kSaysSomethingElse =
+      std::to_array({Fault::none, Fault::no_key, Fault::no_version, Fault::exists, Fault::not_empty,
+                     Fault::precondition, Fault::refused});
+  return std::ranges::find(kSaysSomethingElse, why.fault) != kSaysSomethingElse.end() ? EIO : why.errnum;
 }
 
 Result<Unit> delete_folder_marker(cos::ObjectStore& store, const std::string& directory, const StopToken& stop) {

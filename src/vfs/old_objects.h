@@ -34,6 +34,10 @@ enum class TargetMarker { keep, remove };
 OldObjectsLeft delete_copies(cos::ObjectStore& store, const std::filesystem::path& job, TargetMarker marker,
                              const StopToken& stop);
 
+// What the kernel may be told of an object that stayed. A fault that speaks of a name, as "no such key" does, would say
+// something of the names that the program gave: that one is EIO.
+int errnum_of_leftover(const Error& why);
+
 // Deletes the marker "DIR_$folder$" that some tools write beside a directory's own. `directory` is its key without '/'.
 Result<Unit> delete_folder_marker(cos::ObjectStore& store, const std::string& directory, const StopToken& stop);
 

@@ -45,7 +45,8 @@ Result<Unit> Names::rename(const Request& request, InodeNumber parent, std::stri
       if (++replaced > kMostReplaced) return Error{ESTALE, fmt::format("{}: others keep writing it", quote(name))};
       PAIL_CHECK(directories_.confirm(source.number, request.stop));
     }
-    if (request.stop.stop_requested()) return Error{EINTR, "interrupted while the names were being changed"};
+    if (request.stop.stop_requested())
+      return Error{EINTR, "interrupted while the names were being changed", Fault::stopped};
   }
 }
 
@@ -168,9 +169,7 @@ Error Names::copy_in_doubt(const Renaming& renaming, const Error& why) {
 
 // What a rename answers whose old objects could not be deleted.
 Error Names::old_object_stays(std::string_view from, const Error& why) {
-  static constexpr int kSaysSomethingElse[] = {ENOENT, EEXIST, ENOTEMPTY, ESTALE, ENOTDIR, EISDIR, EINVAL};
-  const bool misleading = std::ranges::find(kSaysSomethingElse, why.errnum) != std::end(kSaysSomethingElse);
-  Error error{misleading ? EIO : why.errnum,
+  Error error{errnum_of_leftover(why),
               fmt::format("{}: renamed, but the old objects could not all be deleted and stay under the old name; "
                           "remove them when that is possible again: {}",
                           quote(from), why.context)};

@@ -335,7 +335,7 @@ Result<Unit> Names::wait_for(Deleting& deleting, const StopToken& stop) {
   while (!deleting.outcome) {
     if (stop.stop_requested()) {
       deleting.waited_for = false;
-      return Error{EINTR, "interrupted; the old objects go on being deleted"};
+      return Error{EINTR, "interrupted; the old objects go on being deleted", Fault::stopped};
     }
     deletes_ended_.wait(mutex_);
   }
@@ -356,7 +356,8 @@ Result<Unit> Names::delete_copied(const Deleting& deleting, InodeNumber subject,
                                   OtherSide copies) {
   const StopToken ending = end_deletes_.token();
   const OldObjectsLeft left = delete_old_objects(store_, job_path(deletes.job), copies, ending);
-  if (left.ours && ending.stop_requested()) return Error{EINTR, "the next mount deletes what is left of a rename"};
+  if (left.ours && ending.stop_requested())
+    return Error{EINTR, "the next mount deletes what is left of a rename", Fault::stopped};
   std::optional<Error> error;
   if (left.ours) error = old_object_stays(deletes.keys.from, *left.ours);
   const bool told = error && is_waited_for(deleting);

@@ -1,5 +1,6 @@
 #include "vfs/tree_gate.h"
 #include "pailfs/base/stop.h"
+#include "pailfs/cos/fault.h"
 
 #include <algorithm>
 
@@ -81,7 +82,7 @@ Result<TreeGate::Pass> TreeGate::wait(Ticket ticket, const StopToken& stop) {
     if (stop.stop_requested()) {
       tickets_.erase(place);
       changed_.notify_all();
-      return Error{EINTR, "interrupted while a directory above was being renamed, or written to"};
+      return Error{EINTR, "interrupted while a directory above was being renamed, or written to", Fault::stopped};
     }
     changed_.wait(mutex_);
   }

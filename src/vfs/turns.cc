@@ -1,5 +1,6 @@
 #include "vfs/turns.h"
 #include "pailfs/base/stop.h"
+#include "pailfs/cos/fault.h"
 
 namespace pail::vfs {
 
@@ -15,7 +16,7 @@ Result<Turns::Turn> Turns::take(local::InodeNumber number, const StopToken& stop
   while (*queue->second.begin() != ticket) {
     if (stop.stop_requested()) {
       leave(queue, ticket);
-      return Error{EINTR, "interrupted while another operation on the file was under way"};
+      return Error{EINTR, "interrupted while another operation on the file was under way", Fault::stopped};
     }
     changed_.wait(mutex_);
   }

@@ -103,7 +103,7 @@ class Uploader::Parts {
   Result<std::vector<Part>> wait(const StopToken& stop) {
     const StopCallback end(stop, [this] {
       MutexLock lock(mutex_);
-      note_failure(Error{EINTR, "interrupted between two parts"});
+      note_failure(Error{EINTR, "interrupted between two parts", Fault::stopped});
       changed_.notify_all();
     });
     MutexLock lock(mutex_);

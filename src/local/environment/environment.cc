@@ -20,6 +20,7 @@
 #include "local/environment/seal.h"
 #include "local/environment/transaction.h"
 #include "local/environment/walk.h"
+#include "pailfs/cos/fault.h"
 
 namespace pail::local {
 namespace {
@@ -192,8 +193,10 @@ Result<Unit> Environment::lock() {
   if (::flock(lock_.get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK) return errno_error(errno, path.string());
     const auto holder = read_file(path, ByteCount{32});
-    return Error{EBUSY, fmt::format("{}: in use by process {}", directory_.string(),
-                                    holder && !holder->empty() ? quote(*holder) : "unknown")};
+    return Error{EBUSY,
+                 fmt::format("{}: in use by process {}", directory_.string(),
+                             holder && !holder->empty() ? quote(*holder) : "unknown"),
+                 Fault::busy};
   }
   // Overwritten, then cut: a full disk has room for that.
   const std::string pid = std::to_string(::getpid());

@@ -142,6 +142,7 @@ Result<std::shared_ptr<SparseStagedFile>> SparseStagedFile::open(const std::file
   auto opened = open_file(staged_whole_path(directory, number), O_RDWR);
   const bool whole = opened || opened.error().errnum != ENOENT;
   if (!whole) opened = open_file(staged_data_path(directory, number), O_RDWR);
+  if (!opened && opened.error().errnum == ENOENT) return std::shared_ptr<SparseStagedFile>();
   std::shared_ptr<SparseStagedFile> file(new SparseStagedFile(
       whole ? staged_whole_path(directory, number) : staged_data_path(directory, number), std::move(space), clock));
   MutexLock lock(file->mutex_);

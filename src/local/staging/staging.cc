@@ -101,6 +101,7 @@ Result<std::shared_ptr<StagedFile>> DirectoryStagingArea::open(InodeNumber numbe
     if (auto file = known->second.lock()) return use(number, std::move(file));
   close(number);
   PAIL_TRY(auto file, SparseStagedFile::open(directory_, number, space_, clock_));
+  if (!file) return std::shared_ptr<StagedFile>();
   return use(number, std::move(file));
 }
 
@@ -157,7 +158,7 @@ void DirectoryStagingArea::describe(InodeNumber number, KeptDescription& descrip
     description.error = *note;
     if (description.reason == KeptReason::never_closed) description.reason = KeptReason::upload_failed;
   }
-  if (const auto file = open(number)) {
+  if (const auto file = open(number); file && *file) {
     description.size = (*file)->size();
     description.missing = (*file)->missing({{}, {(*file)->size().n}});
     return;

@@ -63,8 +63,9 @@ class StagingArea {
 
   // A new staging file over a base of `base_size` bytes, all of them missing. Replaces one that is there.
   virtual Result<std::shared_ptr<StagedFile>> create(InodeNumber number, ByteCount base_size) = 0;
-  // The one that is there, shared with whoever has it open. Errors: ENOENT; EBADMSG its log is damaged.
+  // The one that is there, shared with whoever has it open; null: there is none. Errors: EBADMSG its log is damaged.
   virtual Result<std::shared_ptr<StagedFile>> open(InodeNumber number) = 0;
+  // Nothing to do where there is none.
   virtual Result<Unit> remove(InodeNumber number) = 0;
   // Remembers why its content could not be brought into the bucket, for the description of a kept file.
   virtual void note_failure(InodeNumber number, std::string_view why) = 0;

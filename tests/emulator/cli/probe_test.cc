@@ -127,6 +127,21 @@ TEST_F(Probe, NamesTheIamEndpointThatGivesNoToken) {
 TEST_F(Probe, SaysThatTheKeyOfATokenIsWrong) {
   expect_refusal(exchange_key(server_->iam_url(), Secret("guess"), {}), EACCES, "wrong key");
 }
+TEST_F(Probe, SaysThatTheClockIsWrong) {
+  refuse_listing(403, "RequestTimeTooSkewed");
+  expect_refusal(probe(), EACCES, "the clock of this machine is wrong");
+}
+TEST_F(Probe, SaysThatTheTokenHasExpired) {
+  refuse_listing(400, "ExpiredToken");
+  expect_refusal(probe(), EACCES, "its token has expired");
+}
+TEST_F(Probe, SaysThatTheBucketIsSomebodyElses) {
+  emulator::FaultRule rule;
+  rule.status = 403;
+  rule.code = "AccessDenied";
+  server_->add_fault(rule);
+  expect_refusal(probe(), EACCES, "access denied: these credentials give no right to list bucket demo");
+}
 TEST_F(Probe, SaysThatThereIsNoRightToList) {
   refuse_listing(403, "AccessDenied");
   expect_refusal(probe(), EACCES, "no right to list");

@@ -107,8 +107,11 @@ TEST_F(StagingTest, OpenerSharesTheFileWithWhoeverHasIt) {
   EXPECT_EQ(open().get(), file.get());
 }
 
-TEST_F(StagingTest, UnknownNumberIsENOENT) {
-  EXPECT_EQ(errnum_of(area->open(7)), ENOENT);
+TEST_F(StagingTest, WhatIsNotThereIsNoErrorToOpenOrRemove) {
+  const auto file = area->open(7);
+  ASSERT_TRUE(file) << file.error().context;
+  EXPECT_EQ(*file, nullptr);
+  EXPECT_TRUE(area->remove(7));
 }
 
 TEST_F(StagingTest, AllListsDataFilesOnly) {
@@ -127,7 +130,7 @@ TEST_F(StagingTest, SetAsideFilesAreFoundUnderTheirLabel) {
   ASSERT_TRUE(first);
   EXPECT_EQ(first->parent_path(), directory.path() / "kept");
   EXPECT_EQ(*read_file(*first, ByteCount{100}), "precious");
-  EXPECT_EQ(errnum_of(area->open(kNumber)), ENOENT);
+  EXPECT_EQ(open(), nullptr);
   create(0);
   const auto second = area->set_aside(kNumber, {.name = "../dir/report.csv"});
   ASSERT_TRUE(second);

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "../temporary_directory.h"
+#include "pailfs/cos/fault.h"
 
 namespace pail::local {
 namespace {
@@ -110,7 +111,9 @@ TEST_F(TakeoverTest, OneThatWasCutShortBeforeItsLastStepIsEnded) {
 
 TEST_F(TakeoverTest, NamesThatAreThereAreNotReplaced) {
   write(state_ / "names/data.mdb", "other names");
-  EXPECT_EQ(errnum_of(take_over(cache_, state_)), EEXIST);
+  const auto taken = take_over(cache_, state_);
+  EXPECT_EQ(errnum_of(taken), EEXIST);
+  EXPECT_EQ(fault_of(taken), Fault::exists);
   EXPECT_EQ(read(state_ / "names/data.mdb"), "other names");
   EXPECT_EQ(read(cache_ / "staging/7.whole"), "staged bytes");
   EXPECT_TRUE(is_of_one_directory(cache_));
