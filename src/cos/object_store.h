@@ -64,47 +64,46 @@ class ObjectStore {
   virtual void abort_upload(std::string key, UploadId upload, CallContext context, Completion<Unit> then) = 0;
 
   // ---- the same, waiting; not on a thread of the store ----
-  // A store may carry them out on the caller's thread.
-  virtual Result<ListPage> list_objects(ListRequest request, CallContext context = {}) {
+  Result<ListPage> list_objects(ListRequest request, CallContext context = {}) {
     return wait<ListPage>([&](auto then) { list_objects(std::move(request), std::move(context), std::move(then)); });
   }
-  virtual Result<ObjectInfo> head_object(std::string key, CallContext context = {}) {
+  Result<ObjectInfo> head_object(std::string key, CallContext context = {}) {
     return wait<ObjectInfo>([&](auto then) { head_object(std::move(key), std::move(context), std::move(then)); });
   }
-  virtual Result<std::string> get_object(std::string key, ByteCount limit, CallContext context = {}) {
+  Result<std::string> get_object(std::string key, ByteCount limit, CallContext context = {}) {
     return wait<std::string>(
         [&](auto then) { get_object(std::move(key), limit, std::move(context), std::move(then)); });
   }
-  virtual Result<PutResult> put_object(PutRequest request, CallContext context = {}) {
+  Result<PutResult> put_object(PutRequest request, CallContext context = {}) {
     return wait<PutResult>([&](auto then) { put_object(std::move(request), std::move(context), std::move(then)); });
   }
-  virtual Result<CopyResult> copy_object(CopyRequest request, CallContext context = {}) {
+  Result<CopyResult> copy_object(CopyRequest request, CallContext context = {}) {
     return wait<CopyResult>([&](auto then) { copy_object(std::move(request), std::move(context), std::move(then)); });
   }
-  virtual Result<Unit> delete_object(std::string key, CallContext context = {}) {
+  Result<Unit> delete_object(std::string key, CallContext context = {}) {
     return wait<Unit>([&](auto then) { delete_object(std::move(key), std::move(context), std::move(then)); });
   }
-  virtual Result<std::vector<DeleteRefusal>> delete_objects(std::vector<std::string> keys, CallContext context = {}) {
+  Result<std::vector<DeleteRefusal>> delete_objects(std::vector<std::string> keys, CallContext context = {}) {
     return wait<std::vector<DeleteRefusal>>(
         [&](auto then) { delete_objects(std::move(keys), std::move(context), std::move(then)); });
   }
-  virtual Result<UploadId> create_upload(std::string key, ObjectHeaders headers, Preconditions conditions,
-                                         CallContext context = {}) {
+  Result<UploadId> create_upload(std::string key, ObjectHeaders headers, Preconditions conditions,
+                                 CallContext context = {}) {
     return wait<UploadId>([&](auto then) {
       create_upload(std::move(key), std::move(headers), std::move(conditions), std::move(context), std::move(then));
     });
   }
-  virtual Result<CompletedPart> upload_part(UploadPart part, CallContext context = {}) {
+  Result<CompletedPart> upload_part(UploadPart part, CallContext context = {}) {
     return wait<CompletedPart>([&](auto then) { upload_part(std::move(part), std::move(context), std::move(then)); });
   }
-  virtual Result<CompletedPart> upload_part_copy(UploadPartCopy part, CallContext context = {}) {
+  Result<CompletedPart> upload_part_copy(UploadPartCopy part, CallContext context = {}) {
     return wait<CompletedPart>(
         [&](auto then) { upload_part_copy(std::move(part), std::move(context), std::move(then)); });
   }
-  virtual Result<PutResult> complete_upload(CompleteUpload upload, CallContext context = {}) {
+  Result<PutResult> complete_upload(CompleteUpload upload, CallContext context = {}) {
     return wait<PutResult>([&](auto then) { complete_upload(std::move(upload), std::move(context), std::move(then)); });
   }
-  virtual Result<Unit> abort_upload(std::string key, UploadId upload, CallContext context = {}) {
+  Result<Unit> abort_upload(std::string key, UploadId upload, CallContext context = {}) {
     return wait<Unit>(
         [&](auto then) { abort_upload(std::move(key), std::move(upload), std::move(context), std::move(then)); });
   }
