@@ -1,60 +1,25 @@
 // A file system over an emulator in this process, driven without a mount.
 #pragma once
 
-#include <gtest/gtest.h>
-
-#include <atomic>
 #include <filesystem>
 #include <memory>
-#include <span>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "cos/bucket_store.h"
 #include "emulator/emulator.h"
+#include "filesystem_fixture.h"
 #include "pailfs/auth/authorizer.h"
 #include "pailfs/cos/client.h"
-#include "vfs/filesystem.h"
 
 namespace pail::vfs {
 
-inline constexpr char kBucket[] = "demo";
-
-// Bytes that repeat every 251, a prime: a block or part in the wrong place shows.
-std::string ramp(std::size_t size, unsigned seed = 0);
-
-inline std::span<const std::byte> bytes(std::string_view text) {
-  return std::as_bytes(std::span(text));
-}
-
-class VfsTest : public testing::Test {
+class VfsTest : public FileSystemTest {
  protected:
   void SetUp() override;
   void TearDown() override;
 
-  // Starts, or ends and starts again. `resume` is what a new worker does after a kill: the old one is dropped without
-  // anything being stored.
-  void start(Start how = Start::fresh);
-  void resume() { start(Start::resume); }
-  // As a mount with an empty cache: nothing is known.
-  void start_cold();
-
-  InodeNumber look(std::string_view path, InodeNumber from = kRootInode);  // 0: not there
-  Attributes attributes(std::string_view path);
-  std::string read(std::string_view path);
-  std::string read_open(InodeNumber number, std::uint64_t handle, std::size_t size, int* errnum = nullptr);
-  // Creates or replaces a file as open(O_CREAT|O_TRUNC), write, close do; returns the errno of close.
-  int write(std::string_view path, std::string_view content);
-  std::pair<InodeNumber, std::uint64_t> create(std::string_view path);
-  std::pair<InodeNumber, std::uint64_t> open(std::string_view path, int flags);
-  std::vector<std::string> names(std::string_view path);
-  int rename(std::string_view from, std::string_view to, RenameMode mode = RenameMode::replace);
-  int unlink(std::string_view path);
-  int mkdir(std::string_view path);
-  int rmdir(std::string_view path);
-
-  std::shared_ptr<cos::ObjectStore> object_store() const { return cos::open_bucket(*store_, kBucket); }
+  std::shared_ptr<cos::ObjectStore> object_store() const override { return cos::open_bucket(*store_, kBucket); }
 
   // The bucket itself, past the file system.
   void put(const std::string& key, std::string content, cos::ObjectHeaders headers = {});
@@ -63,17 +28,10 @@ class VfsTest : public testing::Test {
   std::size_t open_uploads();
   std::uint64_t requests(const std::string& operation);
 
-  Request request();
-  std::pair<InodeNumber, std::string> parent_of(std::string_view path);
-
   std::filesystem::path directory_;
-  Options options_;
   std::unique_ptr<emulator::Emulator> server_;
   std::shared_ptr<http::Client> http_;
   std::shared_ptr<cos::Client> store_;
-  std::shared_ptr<OpenTable> opens_;
-  std::unique_ptr<FileSystem> fs_;
-  std::atomic<std::uint64_t> unique_{2};  // requests may come from several threads
 };
 
 }  // namespace pail::vfs

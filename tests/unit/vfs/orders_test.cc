@@ -1,0 +1,291 @@
+// Orders of events between the file system, the store and its other clients, each brought about and not waited for.
+#include <fcntl.h>
+#include <gmock/gmock.h>
+
+#include <atomic>
+#include <fstream>
+#include <future>
+
+#include "../temporary_directory.h"
+#include "fake_store/fake_store.h"
+#include "filesystem_fixture.h"
+
+namespace pail::vfs {
+namespace {
+
+using namespace std::chrono_literals;
+using fake::Hold;
+using fake::kAlways;
+using fake::Moment;
+using fake::Operation;
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::UnorderedElementsAre;
+
+struct Handle {
+  InodeNumber number = 0;
+  std::uint64_t handle = 0;
+};
+
+class OrdersTest : public FileSystemTest {
+ protected:
+  void SetUp() override {
+    use_directory(directory_.path());
+    options_.metadata_ttl = 0s;
+    options_.parallel = 4;  // threads are most of what a start costs
+    start();
+  }
+  void TearDown() override { fs_.reset(); }
+  std::shared_ptr<cos::ObjectStore> object_store() const override { return store_; }
+
+  Handle open(std::string_view path, int flags = O_RDWR) {
+    const auto [number, handle] = FileSystemTest::open(path, flags);
+    return {number, handle};
+  }
+  Handle make(std::string_view path, std::string_view text) {
+    const auto [number, handle] = create(path);
+    EXPECT_EQ(write_to({number, handle}, text), 0);
+    return {number, handle};
+  }
+  int write_to(Handle file, std::string_view text, std::uint64_t at = 0) {
+    return errnum_of(fs_->write(request(), file.number, file.handle, {at}, bytes(text)));
+  }
+  int flush(Handle file, const StopToken& stop = {}) {
+    Request asked = request();
+    asked.stop = stop;
+    return errnum_of(fs_->flush(asked, file.number, file.handle));
+  }
+  std::future<int> flush_beside(Handle file, const StopToken& stop = {}) {
+    return std::async(std::launch::async, [this, file, stop] { return flush(file, stop); });
+  }
+  std::optional<std::uint64_t> listed_size(std::string_view name) {
+    const auto entries = fs_->read_directory(request(), kRootInode, 0, 100, WithAttributes::yes);
+    EXPECT_TRUE(entries) << entries.error().context;
+    if (!entries) return std::nullopt;
+    for (const auto& entry : *entries)
+      if (entry.name == name && entry.entry) return entry.entry->attributes.size.n;
+    return std::nullopt;
+  }
+  std::vector<std::string> kept() {
+    std::vector<std::string> contents;
+    for (const auto& entry : std::filesystem::directory_iterator(options_.cache_directory / "kept")) {
+      if (!entry.is_regular_file() || entry.path().extension() == ".json") continue;
+      std::ifstream in(entry.path(), std::ios::binary);
+      contents.emplace_back(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>());
+    }
+    return contents;
+  }
+
+  const TemporaryDirectory directory_;
+  const std::shared_ptr<fake::FakeStore> store_ = std::make_shared<fake::FakeStore>();
+};
+
+TEST_F(OrdersTest, AListingDuringACloseShowsTheSizeThatWasWritten) {
+  const Handle file = make("report", "five!");
+  for (const Moment moment : {Moment::before, Moment::after}) {
+    const Hold put = store_->hold({.operation = Operation::put_object}, moment);
+    ASSERT_EQ(write_to(file, "FIVE!"), 0);
+    auto closing = flush_beside(file);
+    ASSERT_TRUE(put.await());
+    EXPECT_EQ(listed_size("report"), 5u);
+    put.release();
+    EXPECT_EQ(closing.get(), 0);
+  }
+}
+
+TEST_F(OrdersTest, AnObjectThatOthersMakeWhileAnUploadIsOnItsWayWins) {
+  const Handle file = make("f", "ours");
+  const Hold put = store_->hold({.operation = Operation::put_object}, Moment::before);
+  auto closing = flush_beside(file);
+  ASSERT_TRUE(put.await());
+  store_->put("f", "theirs");
+  put.release();
+  EXPECT_EQ(closing.get(), ESTALE);
+  EXPECT_EQ(store_->bytes("f"), "theirs");
+  EXPECT_THAT(kept(), ElementsAre("ours"));
+}
+
+TEST_F(OrdersTest, AfterAConflictNothingIsWrittenThroughTheHandleAnyMore) {
+  store_->put("shared", "base");
+  const Handle file = open("shared");
+  ASSERT_EQ(write_to(file, "ours"), 0);
+  store_->put("shared", "theirs");
+  EXPECT_EQ(flush(file), ESTALE);
+  EXPECT_EQ(write_to(file, "again", 2), ESTALE);
+  resume();
+  EXPECT_EQ(flush(file), ESTALE);
+  EXPECT_EQ(store_->bytes("shared"), "theirs");
+  EXPECT_THAT(kept(), ElementsAre("ours"));
+}
+
+TEST_F(OrdersTest, AFileThatOthersRemovedWhileItWasChangedIsEstaleForEverAndItsBytesAreKept) {
+  store_->put("f", "base");
+  const Handle file = open("f");
+  ASSERT_EQ(write_to(file, "OURS"), 0);
+  store_->remove("f");
+  names("");
+  EXPECT_TRUE(fs_->getattr(request(), file.number));
+  EXPECT_EQ(flush(file), ESTALE);
+  EXPECT_EQ(write_to(file, "more"), ESTALE);
+  EXPECT_THAT(store_->keys(), IsEmpty());
+  EXPECT_THAT(kept(), ElementsAre("OURS"));
+}
+
+TEST_F(OrdersTest, OneAnswerThatIsNotTheStoresDoesNotTakeAFileAway) {
+  store_->put("f", "base");
+  const Handle file = open("f");
+  for (const Fault fault : {Fault::not_a_store, Fault::redirect, Fault::no_bucket, Fault::lost, Fault::denied}) {
+    store_->fail({.operation = Operation::head_object}, {.fault = fault});
+    EXPECT_NE(errnum_of(fs_->getattr(request(), file.number)), ENOENT) << static_cast<int>(fault);
+  }
+  EXPECT_EQ(write_to(file, "OURS"), 0);
+  EXPECT_EQ(flush(file), 0);
+  EXPECT_EQ(store_->bytes("f"), "OURS");
+}
+
+TEST_F(OrdersTest, TheStoresOwnNoSuchKeyTakesAFileAwayThatWasNotChangedHere) {
+  store_->put("f", "base");
+  ASSERT_NE(look("f"), 0u);
+  store_->remove("f");
+  EXPECT_EQ(look("f"), 0u);
+  EXPECT_THAT(names(""), IsEmpty());
+}
+
+TEST_F(OrdersTest, AttributesThatChangeDuringARenameOfTheirDirectoryDoNotBringTheOldNameBack) {
+  for (const auto* key : {"d/0", "d/1", "d/2"}) store_->put(key, "x");
+  const InodeNumber directory = look("d");
+  names("d");
+  const Hold copies = store_->hold({.operation = Operation::copy_object, .times = kAlways}, Moment::before);
+  auto renaming = std::async(std::launch::async, [&] { return rename("d", "e"); });
+  ASSERT_TRUE(copies.await(3));
+  auto changing = std::async(std::launch::async,
+                             [&] { return errnum_of(fs_->setattr(request(), directory, {.permissions = 0700})); });
+  copies.release();
+  EXPECT_EQ(renaming.get(), 0);
+  EXPECT_EQ(changing.get(), 0);
+  EXPECT_THAT(names(""), ElementsAre("e"));
+  EXPECT_EQ(look("e"), directory);
+  EXPECT_EQ(attributes("e").permissions, 0700u);
+  EXPECT_EQ(read("e/2"), "x");
+  start_cold();
+  EXPECT_THAT(names("e"), UnorderedElementsAre("0", "1", "2"));
+}
+
+TEST_F(OrdersTest, AFileThatIsReadWhileItIsRenamedStaysReadable) {
+  const std::string content = ramp(2'000'000);
+  store_->put("f", content);
+  const Handle file = open("f", O_RDONLY);
+  const Hold removal = store_->hold({.operation = Operation::delete_object, .key = "f"}, Moment::after);
+  auto renaming = std::async(std::launch::async, [&] { return rename("f", "g"); });
+  ASSERT_TRUE(removal.await());
+  ASSERT_EQ(store_->bytes("f"), std::nullopt);
+  const Hold get = store_->hold({.operation = Operation::get_object_range, .key = "f"}, Moment::after);
+  int errnum = 0;
+  auto reading = std::async(std::launch::async,
+                            [&] { return read_open(file.number, file.handle, content.size(), &errnum) == content; });
+  ASSERT_TRUE(get.await());  // under the old name, where nothing is any more
+  get.release();
+  removal.release();
+  EXPECT_TRUE(reading.get());
+  EXPECT_EQ(errnum, 0);
+  EXPECT_EQ(renaming.get(), 0);
+}
+
+TEST_F(OrdersTest, AnUploadAfterOneWhoseAnswerWasLostReplacesItsOwnObject) {
+  const Handle file = make("f", "first");
+  store_->fail({.operation = Operation::put_object}, {.fault = Fault::lost, .at = Moment::after});
+  EXPECT_NE(flush(file), 0);
+  ASSERT_EQ(write_to(file, " and more", 5), 0);
+  EXPECT_EQ(flush(file), 0);
+  EXPECT_EQ(store_->bytes("f"), "first and more");
+  EXPECT_THAT(kept(), IsEmpty());
+}
+
+TEST_F(OrdersTest, WhatOthersMakeOfAnObjectWhoseAnswerWasLostIsTheirs) {
+  const Handle file = make("f", "first");
+  store_->fail({.operation = Operation::put_object}, {.fault = Fault::lost, .at = Moment::after});
+  EXPECT_NE(flush(file), 0);
+  ASSERT_EQ(store_->bytes("f"), "first");
+  store_->put("f", "theirs");
+  EXPECT_EQ(flush(file), ESTALE);
+  EXPECT_EQ(store_->bytes("f"), "theirs");
+  EXPECT_THAT(kept(), ElementsAre("first"));
+}
+
+TEST_F(OrdersTest, AnEqualFileThatOthersMadeIsNotOurs) {
+  const Handle file = make("lock", "x");
+  const Hold put = store_->hold({.operation = Operation::put_object}, Moment::before);
+  auto closing = flush_beside(file);
+  ASSERT_TRUE(put.await());
+  store_->put("lock", "x", {{}, {{"mtime", "1000000000"}}});
+  put.release();
+  EXPECT_EQ(closing.get(), ESTALE);
+}
+
+TEST_F(OrdersTest, AFileWhoseUploadFailedAfterTheStoreTookItStaysDeleted) {
+  store_->fail({.operation = Operation::put_object}, {.fault = Fault::denied, .at = Moment::after});
+  EXPECT_EQ(write("f", "taken"), EACCES);
+  EXPECT_EQ(unlink("f"), 0);
+  EXPECT_THAT(store_->keys(), IsEmpty());
+}
+
+TEST_F(OrdersTest, ARefusalThatTheStoreDoesNotBearOutIsNoConflict) {
+  store_->put("f", "base");
+  const Handle file = open("f");
+  ASSERT_EQ(write_to(file, "OURS"), 0);
+  store_->fail({.operation = Operation::put_object}, {.fault = Fault::precondition});
+  EXPECT_EQ(flush(file), EIO);
+  EXPECT_EQ(flush(file), 0);
+  EXPECT_EQ(store_->bytes("f"), "OURS");
+  EXPECT_THAT(kept(), IsEmpty());
+}
+
+TEST_F(OrdersTest, AnUploadThatOthersAbortedBeginsAnew) {
+  options_.part_size = 5_MiB;
+  start();
+  const std::string content = ramp(12'000'000);
+  const auto [number, handle] = create("large");
+  for (std::size_t at = 0; at < content.size(); at += 1'000'000)
+    ASSERT_EQ(write_to({number, handle}, content.substr(at, 1'000'000), at), 0);
+  store_->fail({.operation = Operation::upload_part, .after = 1, .times = kAlways}, {.fault = Fault::denied});
+  EXPECT_EQ(flush({number, handle}), EACCES);
+  EXPECT_EQ(store_->open_uploads(), 1u);
+  store_->behave();
+  store_->abort_uploads();
+  EXPECT_EQ(flush({number, handle}), 0);
+  EXPECT_TRUE(store_->bytes("large") == content);
+  EXPECT_EQ(store_->open_uploads(), 0u);
+}
+
+TEST_F(OrdersTest, ALookUpDoesNotWaitForReadsOfAnotherFile) {
+  store_->put("f", ramp(3'000'000));
+  const Handle file = open("f", O_RDONLY);
+  const Hold reads = store_->hold({.operation = Operation::get_object_range, .times = kAlways}, Moment::before);
+  std::atomic<int> answered{0};
+  for (std::uint64_t i = 0; i < 3; ++i)
+    fs_->read(request(), file.number, file.handle, {1'000'000 * i}, {10}, [&](auto) { ++answered; });
+  ASSERT_TRUE(reads.await());
+  EXPECT_EQ(look("new"), 0u);
+  EXPECT_EQ(answered, 0);
+  reads.release();
+  fs_.reset();  // waits for what is under way
+  EXPECT_EQ(answered, 3);
+}
+
+TEST_F(OrdersTest, ACloseThatIsInterruptedIsEintrAndTheBytesStayToBeStored) {
+  const Handle file = make("f", "ours");
+  const StopSource stop;
+  {
+    const Hold put = store_->hold({.operation = Operation::put_object}, Moment::before);
+    auto closing = flush_beside(file, stop.token());
+    ASSERT_TRUE(put.await());
+    stop.request_stop();
+    EXPECT_EQ(closing.get(), EINTR);
+  }
+  EXPECT_THAT(store_->keys(), IsEmpty());
+  EXPECT_EQ(flush(file), 0);
+  EXPECT_EQ(store_->bytes("f"), "ours");
+}
+
+}  // namespace
+}  // namespace pail::vfs
