@@ -1,0 +1,18 @@
+// Who uses an inode besides the name store: asked in the middle of an event.
+#pragma once
+
+#include "local/records.h"
+
+namespace pail::local {
+
+// Thread-safe. An answer waits for nobody and calls nobody back.
+class InodeUses {
+ public:
+  virtual ~InodeUses() = default;
+  // Somebody may have it open: never false of one that is open.
+  virtual bool open(InodeNumber number) const = 0;
+  // Somebody works on it: what the store says of it may be that work, half done.
+  virtual bool busy(InodeNumber number) const = 0;
+};
+
+}  // namespace pail::local
