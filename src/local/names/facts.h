@@ -37,7 +37,8 @@ using RequestNumber = std::uint64_t;
 struct Begun {  // the bucket may have changed
   InodeNumber subject = 0;
 };
-struct DeletesLeft {  // the names have changed; `job` says which old objects are to be deleted
+struct DeletesLeft {          // the names have changed; `job` says which old objects are to be deleted
+  RequestNumber request = 0;  // under which that is noted
   InodeNumber subject = 0;
   std::string job;  // of the layer above
 };
@@ -115,8 +116,8 @@ ContentVersion content_of(const InodeRecord& inode);
 // Attributes that were changed; those without a value stay.
 struct AttributePatch {
   std::optional<std::uint32_t> permissions, uid, gid;
-  std::optional<WallTime> accessed, modified, changed;
   std::optional<std::string> headers;
+  std::optional<WallTime> accessed, modified, changed;
 };
 
 // The object that holds changed attributes by now.

@@ -102,6 +102,8 @@ class Index {
   // The machine stopped (power cut, panic) while the index was last open: what was not synced may be missing from it,
   // and from staging files.
   virtual bool machine_stopped() const { return false; }
+  // Notes the damage and ends the process: what it would answer may be wrong. The next one sets the index aside.
+  [[noreturn]] virtual void end_damaged(std::string_view what) = 0;
 };
 
 }  // namespace pail::local

@@ -31,6 +31,7 @@ class LmdbIndex final : public Index {
   std::uint64_t generation() const override { return generation_; }
   const std::filesystem::path& directory() const override { return environment_->directory(); }
   bool machine_stopped() const override { return environment_->machine_stopped(); }
+  [[noreturn]] void end_damaged(std::string_view what) override { environment_->end_damaged(what); }
 
   Environment& environment() { return *environment_; }
   const Databases& databases() const { return databases_; }

@@ -27,7 +27,7 @@
 namespace pail::local {
 
 class NameChange;
-class RecentMoves;
+class RecentChanges;
 
 // What is shown of objects that store no attributes.
 struct DefaultAttributes {
@@ -62,8 +62,6 @@ class NameStore {
   std::uint64_t generation() const;
   // All events so far reach the disk. Errors: EIO, ENOSPC.
   Result<Unit> sync();
-  // For the block cache, whose records are in the same environment.
-  Index& index() { return *index_; }
 
   // ---- requests ----
 
@@ -75,6 +73,8 @@ class NameStore {
   Result<Unit> failed(RequestNumber request, const Error& why);
   // A mount begins, and nobody asks for anything again. What is to be deleted stays known.
   Result<Interrupted> mount_begun();
+  // Under which request the deletes of a renamed directory are noted: also where nobody asks again.
+  static RequestNumber request_of_deletes(RequestNumber request, std::uint64_t job);
 
   // ---- our names ----
 
@@ -160,10 +160,13 @@ class NameStore {
 
  private:
   friend class NameChange;
-  class RecentMoves;
   NameStore(std::unique_ptr<Index> index, Settings settings, const InodeUses& uses);
   Result<Unit> begin();
-  Result<Spot> spot(const View& view, InodeNumber number, std::uint64_t sequence) const;
+  bool still_lies(ReadTransaction& records, const Spot& spot) const;
+  Taken worth(NameChange& change, const AskedInode& asked, const InodeRecord& inode) const;
+  static void show_answer(NameChange& change, const Place& place, std::optional<InodeRecord> inode,
+                          const NameAnswer& answer, std::uint64_t our_last);
+  Result<Taken> forget_unseen(const AskedListing& asked, std::string& after, bool& more);
 
   const std::unique_ptr<Index> index_;
   const Settings settings_;
@@ -171,9 +174,9 @@ class NameStore {
   const WallTime opened_;
   const SteadyTime opened_boot_;
   const std::unique_ptr<AbsentNames> absent_;
-  const std::unique_ptr<RecentMoves> moves_;
-  Mutex changing_;                               // held by the one event that is being carried out
-  std::atomic<std::uint64_t> last_sequence_{0};  // of all events so far; raised after the commit
+  const std::unique_ptr<RecentChanges> moves_, doubts_;  // of directories; of names in directories
+  Mutex changing_;                                       // held by the one event that is being carried out
+  std::atomic<std::uint64_t> last_sequence_{0};          // of all events so far; raised after the commit
 };
 
 }  // namespace pail::local

@@ -1,0 +1,146 @@
+// The pages of a directory's complete listing.
+//
+// What changed here after the listing began is left as it is: the listing may not show it yet.
+#include "base/checksum.h"
+#include "base/encoding.h"
+#include "local/names/absent_names.h"
+#include "local/names/name_change.h"
+#include "local/names/object_time.h"
+#include "local/names/tree_walk.h"
+
+namespace pail::local {
+namespace {
+
+std::uint64_t hash(std::string_view name) {
+  return xxh3(bytes_of(name));
+}
+
+// All that a listing tells of a name; the rest is assumed.
+void describe(NameChange& change, InodeRecord& inode, const ListedName& listed, WallTime begun) {
+  const auto* file = std::get_if<ListedFile>(&listed.what);
+  const auto* directory = std::get_if<ListedDirectory>(&listed.what);
+  InodeRecord anew =
+      change.new_inode({inode.parent, inode.name}, inode.number, file ? FileType::regular : FileType::directory);
+  anew.epoch = inode.epoch;
+  anew.changed_seq = inode.changed_seq;
+  anew.checked = begun;
+  if (file) {
+    anew.size = file->size;
+    anew.etag = file->etag;
+    anew.stored = file->stored;
+  } else {
+    anew.form = directory->form;
+    anew.stored = directory->stored;
+  }
+  anew.accessed = anew.modified = anew.changed = anew.stored != WallTime{} ? anew.stored : begun;
+  inode = std::move(anew);
+}
+
+// One name of a page: what it led to before stays, takes the content, or makes room for another inode.
+void show_listed(NameChange& change, const Spot& directory, WallTime begun, const ListedName& listed) {
+  const Place place{directory.number, listed.name};
+  const std::uint64_t our_last = change.sequence_of(place);
+  if (our_last > directory.sequence) return;
+  auto inode = change.inode_at(place);
+  if (inode && change.is_ours(*inode, directory.sequence)) return;
+  const auto* file = std::get_if<ListedFile>(&listed.what);
+  const bool known_directory = inode && inode->type == FileType::directory;
+  if (known_directory && !file) return;
+  if (inode && file && !inode->etag.empty() && inode->etag == file->etag) {
+    // Its attributes may have been changed by another mount, which the object's time alone shows.
+    if (note_time(*inode, file->stored)) change.records().put(*inode);
+    return;
+  }
+  if (inode && known_directory == (file == nullptr)) {
+    inode = change.take_content(std::move(*inode), file->etag, directory.sequence);
+    if (!inode) return;
+  } else {
+    if (inode && !change.vanish(std::move(*inode), directory.sequence)) return;
+    inode = change.new_inode(place, change.records().next_inode_number(), FileType::regular);
+  }
+  describe(change, *inode, listed, begun);
+  change.show(*inode, begun, our_last);
+}
+
+}  // namespace
+
+Result<AskedListing> NameStore::ask_all(InodeNumber directory) const {
+  AskedListing asked;
+  asked.begun_ = moment();
+  const std::uint64_t sequence = last_sequence_;
+  const auto records = index_->read();
+  PAIL_TRY(std::string path, path_of(*records, directory));
+  asked.directory_ = {directory, std::move(path), sequence};
+  records->names(directory, "", [&](std::string_view, const Dirent&) {
+    asked.had_names_ = true;
+    return false;
+  });
+  return asked;
+}
+
+bool NameStore::still_valid(const AskedListing& asked) const {
+  const auto records = index_->read();
+  return still_lies(*records, asked.directory_) && !absent_->dropped_since(asked.directory_.sequence);
+}
+
+Result<Taken> NameStore::listed(AskedListing& asked, const ListedPage& page) {
+  const Spot& directory = asked.directory_;
+  NameChange change(*this);
+  PAIL_TRY(InodeRecord self, change.require(directory.number));
+  if (!change.still_lies(directory)) return Taken::moved;
+  if (absent_->dropped_since(directory.sequence)) return Taken::stale;
+  // The directory's own marker: when somebody else wrote it, its attributes are read anew.
+  const bool ours = directory.number == kRootInode || change.is_ours(self, directory.sequence);
+  if (page.marker && !ours && note_time(self, *page.marker)) {
+    if (self.form != DirectoryForm::slash_marker) self.knowledge = Knowledge::listed;
+    self.form = DirectoryForm::slash_marker;
+    change.records().put(self);
+  }
+  for (const ListedName& listed : page.names) {
+    if (asked.had_names_) asked.seen_.insert(hash(listed.name));
+    show_listed(change, directory, asked.begun_, listed);
+  }
+  PAIL_CHECK(change.commit());
+  return Taken::taken;
+}
+
+// A batch of names a commit: others need not wait for all of a large directory.
+Result<Taken> NameStore::listing_complete(AskedListing& asked) {
+  std::string after;
+  for (bool more = asked.had_names_; more;) {
+    PAIL_TRY(const Taken swept, forget_unseen(asked, after, more));
+    if (swept != Taken::taken) return swept;
+  }
+  NameChange change(*this);
+  PAIL_TRY(InodeRecord self, change.require(asked.directory_.number));
+  if (!change.still_lies(asked.directory_)) return Taken::moved;
+  self.listed = asked.begun_;
+  change.records().put(self);
+  PAIL_CHECK(change.commit());
+  return Taken::taken;
+}
+
+// The next names of the directory, behind `after`: those that no page showed are gone.
+Result<Taken> NameStore::forget_unseen(const AskedListing& asked, std::string& after, bool& more) {
+  constexpr std::size_t kBatch = 1000;
+  const Spot& directory = asked.directory_;
+  NameChange change(*this);
+  if (!change.still_lies(directory)) return Taken::moved;
+  std::vector<std::pair<std::string, Dirent>> gone;
+  std::size_t visited = 0;
+  more = false;
+  change.records().names(directory.number, after, [&](std::string_view name, const Dirent& dirent) {
+    after = name;
+    if (!asked.seen_.contains(hash(name)) && dirent.changed_seq <= directory.sequence) gone.emplace_back(name, dirent);
+    more = ++visited == kBatch;
+    return !more;
+  });
+  for (const auto& [name, dirent] : gone) {
+    auto inode = dirent.number != 0 ? change.records().inode(dirent.number) : std::nullopt;
+    if (!inode || change.vanish(std::move(*inode), directory.sequence)) change.records().forget(directory.number, name);
+  }
+  PAIL_CHECK(change.commit());
+  return Taken::taken;
+}
+
+}  // namespace pail::local

@@ -1,0 +1,199 @@
+#include "local/names/name_change.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/log.h"
+#include "local/names/intents.h"
+#include "local/names/recent_changes.h"
+#include "local/names/tree_walk.h"
+
+namespace pail::local {
+
+NameChange::NameChange(NameStore& store) : store_(store), turn_(store.changing_), records_(store.index_->write()) {}
+
+NameChange::~NameChange() = default;
+
+std::uint64_t NameChange::sequence() {
+  if (sequence_ == 0) sequence_ = records_->next_sequence();
+  return sequence_;
+}
+
+Result<InodeRecord> NameChange::require(InodeNumber number) {
+  auto inode = records_->inode(number);
+  if (!inode) return no_longer_exists(number);
+  return std::move(*inode);
+}
+
+std::optional<InodeRecord> NameChange::inode_at(const Place& place) {
+  const auto dirent = records_->dirent(place.parent, place.name);
+  return dirent && dirent->number != 0 ? records_->inode(dirent->number) : std::nullopt;
+}
+
+std::uint64_t NameChange::sequence_of(const Place& place) {
+  if (const auto dirent = records_->dirent(place.parent, place.name)) return dirent->changed_seq;
+  const auto absence = store_.absent_->find(place.parent, place.name);
+  return absence ? absence->sequence : 0;
+}
+
+bool NameChange::leads_to(const Place& place, InodeNumber number) {
+  const auto dirent = records_->dirent(place.parent, place.name);
+  return (dirent ? dirent->number : 0) == number;
+}
+
+InodeRecord NameChange::new_inode(const Place& place, InodeNumber number, FileType type) {
+  InodeRecord inode;
+  inode.number = number;
+  inode.parent = place.parent;
+  inode.name = place.name;
+  inode.type = type;
+  const bool directory = type == FileType::directory;
+  inode.permissions = directory ? defaults().directory_permissions : defaults().file_permissions;
+  inode.uid = defaults().uid;
+  inode.gid = defaults().gid;
+  return inode;
+}
+
+void NameChange::show(const InodeRecord& inode, WallTime checked, std::uint64_t sequence) {
+  records_->put(inode);
+  records_->bind(inode.parent, inode.name, {inode.number, checked, sequence});
+  if (store_.absent_->find(inode.parent, inode.name))
+    names_.emplace_back(Place{inode.parent, inode.name}, std::nullopt);
+}
+
+void NameChange::bind(const Place& place, InodeNumber number) {
+  records_->bind(place.parent, place.name, {number, moment(), sequence()});
+  names_.emplace_back(place, std::nullopt);
+}
+
+void NameChange::unbind(const Place& place) {
+  records_->forget(place.parent, place.name);
+  names_.emplace_back(place, Absence{moment(), sequence()});
+}
+
+void NameChange::note_absent(const Place& place, std::uint64_t sequence) {
+  records_->forget(place.parent, place.name);
+  names_.emplace_back(place, Absence{moment(), sequence});
+}
+
+void NameChange::forget_name(const Place& place) {
+  records_->forget(place.parent, place.name);
+  names_.emplace_back(place, std::nullopt);
+  doubted_.push_back(place.parent);
+  if (auto parent = records_->inode(place.parent)) {
+    parent->listed = {};
+    records_->put(*parent);
+  }
+}
+
+void NameChange::touch(InodeNumber directory) {
+  auto inode = records_->inode(directory);
+  if (!inode) return;
+  inode->modified = inode->changed = wall();
+  records_->put(*inode);
+}
+
+// ---- what goes ------------------------------------------------------------------------------------------------------
+
+bool NameChange::is_ours(const InodeRecord& inode, Since since) const {
+  if (inode.content == Content::staged) return true;
+  return since != kOurs && (inode.changed_seq > since || store_.uses_.busy(inode.number));
+}
+
+bool NameChange::vanish(InodeRecord inode, Since since) {
+  if (is_ours(inode, since)) return false;
+  if (inode.type == FileType::directory) {
+    if (!vanish_children(inode.number, since)) return false;
+    forget_names_in(inode.number);
+  }
+  if (has_its_name(*records_, inode)) records_->forget(inode.parent, inode.name);
+  if (!store_.uses_.open(inode.number)) {
+    records_->erase(inode.number);
+    return true;
+  }
+  inode.binding = Binding::vanished;
+  ++inode.epoch;  // whoever has it open must not write to it any more
+  records_->put(inode);
+  return true;
+}
+
+// All that can go goes, whether or not one stays.
+bool NameChange::vanish_children(InodeNumber directory, Since since) {
+  std::vector<InodeNumber> children;
+  records_->children(directory, 0, [&](InodeNumber child) {
+    children.push_back(child);
+    return true;
+  });
+  bool all_gone = true;
+  for (const InodeNumber number : children)
+    if (auto child = records_->inode(number)) all_gone &= vanish(std::move(*child), since);
+  return all_gone;
+}
+
+// A directory that is gone leaves no names behind, absent ones of older versions among them.
+void NameChange::forget_names_in(InodeNumber directory) {
+  std::vector<std::string> names;
+  records_->names(directory, "", [&](std::string_view name, const Dirent&) {
+    names.emplace_back(name);
+    return true;
+  });
+  for (const std::string& name : names) records_->forget(directory, name);
+  emptied_.push_back(directory);
+}
+
+void NameChange::detach(InodeNumber number) {
+  auto inode = records_->inode(number);
+  if (!inode) return;
+  inode->binding = Binding::removed;
+  inode->changed = wall();
+  records_->put(*inode);
+  if (inode->type != FileType::directory) return;
+  if (vanish_children(number, kOurs))
+    forget_names_in(number);
+  else
+    spdlog::warn("a removed directory held what is being written");
+}
+
+Result<Unit> NameChange::displace(const Place& place, InodeNumber expected) {
+  auto found = inode_at(place);
+  if (!found || found->number == expected || vanish(std::move(*found), kOurs)) return Unit{};
+  return Error{EEXIST, fmt::format("{}: is being written", quote(place.name))};
+}
+
+std::optional<InodeRecord> NameChange::take_content(InodeRecord inode, const std::string& etag, Since since) {
+  const bool same = !inode.etag.empty() && inode.etag == etag;
+  if (same || inode.type == FileType::directory) return inode;  // the kernel keeps no pages of directories
+  if (!store_.uses_.open(inode.number)) {
+    ++inode.epoch;
+    return inode;
+  }
+  InodeRecord fresh = new_inode({inode.parent, inode.name}, 0, FileType::regular);
+  if (!vanish(std::move(inode), since)) return std::nullopt;
+  fresh.number = records_->next_inode_number();
+  return fresh;
+}
+
+// ---- requests -------------------------------------------------------------------------------------------------------
+
+void NameChange::note_attempt(RequestNumber request, const Attempt& attempt) {
+  if (request != 0) records_->put_intent(request, intent_of(attempt));
+}
+
+Result<Unit> NameChange::commit() {
+  if (!moved_.empty() || !doubted_.empty()) sequence();
+  PAIL_CHECK(records_->commit());
+  for (const InodeNumber directory : emptied_) store_.absent_->forget_all(directory);
+  for (const auto& [place, absence] : names_) {
+    if (absence)
+      store_.absent_->note(place, *absence);
+    else
+      store_.absent_->forget(place);
+  }
+  for (const InodeNumber directory : moved_) store_.moves_->note(directory, sequence_);
+  for (const InodeNumber directory : doubted_) store_.doubts_->note(directory, sequence_);
+  if (sequence_ != 0) store_.last_sequence_ = sequence_;
+  return Unit{};
+}
+
+}  // namespace pail::local

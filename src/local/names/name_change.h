@@ -1,0 +1,98 @@
+// One event in the making: what changes in the index and what is remembered beside it, in one commit.
+//
+// Waits for the event before it to end. Without commit() nothing happens. Belongs to one thread.
+#pragma once
+
+#include <limits>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "local/names/absent_names.h"
+#include "local/names/asked.h"
+#include "local/names/facts.h"
+#include "local/names/index.h"
+#include "local/names/name_store.h"
+
+namespace pail::local {
+
+class NameChange {
+ public:
+  // Who says that something is not there. Others say so of a time: what our side changed after it stays, and what
+  // somebody works on. `ours`: our side took it away.
+  using Since = std::uint64_t;
+  static constexpr Since kOurs = std::numeric_limits<std::uint64_t>::max();
+
+  explicit NameChange(NameStore& store);
+  ~NameChange();
+  NameChange(const NameChange&) = delete;
+  NameChange& operator=(const NameChange&) = delete;
+
+  WriteTransaction& records() { return *records_; }
+  // Of this event; what was asked before it has a lower one.
+  std::uint64_t sequence();
+  WallTime moment() const { return store_.moment(); }
+  WallTime wall() const { return store_.settings_.clock->wall(); }
+  const DefaultAttributes& defaults() const { return store_.settings_.defaults; }
+
+  // Errors: ESTALE it no longer exists.
+  Result<InodeRecord> require(InodeNumber number);
+  // The inode that a name leads to.
+  std::optional<InodeRecord> inode_at(const Place& place);
+  // Whose change to the binding of the name was the last, by our side: its sequence; 0: the store's alone.
+  std::uint64_t sequence_of(const Place& place);
+  bool leads_to(const Place& place, InodeNumber number);
+
+  // An inode for a name that leads nowhere yet.
+  InodeRecord new_inode(const Place& place, InodeNumber number, FileType type);
+  // The store showed an inode under its name. `sequence` is that of our own last change to the name.
+  void show(const InodeRecord& inode, WallTime checked, std::uint64_t sequence);
+  // A name that our side made or gave to an inode.
+  void bind(const Place& place, InodeNumber number);
+  // A name that our side took away, and one that the store does not have.
+  void unbind(const Place& place);
+  void note_absent(const Place& place, std::uint64_t sequence);
+  // Nothing is known of the name any more: nor does a listing that is still trusted, or under way, say that it is
+  // absent.
+  void forget_name(const Place& place);
+  // The names in a directory changed. One that is gone by now needs no note.
+  void touch(InodeNumber directory);
+
+  // Others removed the inode, or put something else under its name: it and everything below it leave the index. What
+  // is open lives on as vanished. False: it stays, as its bytes are staged, or it was changed since, or somebody works
+  // on it; so do the directories above such a one.
+  [[nodiscard]] bool vanish(InodeRecord inode, Since since);
+  // Our side took the name of an inode: it lives for as long as somebody holds it.
+  void detach(InodeNumber number);
+  // Somebody else's inode has a name that our side gives to another one. Errors: EEXIST it is being written.
+  Result<Unit> displace(const Place& place, InodeNumber expected);
+  // The one place in which an inode takes a content that others stored: with the number it has, or with a new one where
+  // somebody has the old content open. The caller describes it and shows it. Nothing: the old one stays.
+  std::optional<InodeRecord> take_content(InodeRecord inode, const std::string& etag, Since since);
+
+  // Whether our side has what the store cannot know: then its answer says nothing of the inode.
+  bool is_ours(const InodeRecord& inode, Since since) const;
+  bool still_lies(const Spot& spot) { return store_.still_lies(*records_, spot); }
+
+  void note_attempt(RequestNumber request, const Attempt& attempt);
+  // What was asked about the directory before this event, or about anything below it, is void.
+  void note_move(InodeNumber directory) { moved_.push_back(directory); }
+  Result<Unit> commit();
+
+ private:
+  bool vanish_children(InodeNumber directory, Since since);
+  void forget_names_in(InodeNumber directory);
+
+  NameStore& store_;
+  std::unique_lock<Mutex> turn_;
+  std::unique_ptr<WriteTransaction> records_;
+  std::uint64_t sequence_ = 0;  // 0: none was needed yet
+  // What is remembered when the commit succeeds.
+  std::vector<InodeNumber> moved_, doubted_, emptied_;
+  std::vector<std::pair<Place, std::optional<Absence>>> names_;
+};
+
+}  // namespace pail::local
