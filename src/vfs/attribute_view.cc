@@ -15,7 +15,7 @@ Result<local::InodeRecord> AttributeView::shown(local::InodeRecord record) const
       record.changed = std::max(record.changed, record.modified);
       return record;
     }
-    auto now = index_.read()->inode(record.number);
+    auto now = names_.view().inode(record.number);
     if (!now) return Error{ESTALE, "the file was removed"};
     if (!file && now->content == local::Content::staged) return file.error();
     if (i == kTries) return Error{EIO, "what was written to the file is not here any more"};

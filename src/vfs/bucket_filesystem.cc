@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "pailfs/base/stop.h"
+#include "vfs/object_metadata.h"
 #include "vfs/store_all.h"
 
 namespace pail::vfs {
@@ -48,15 +49,16 @@ BucketFileSystem::BucketFileSystem(Options options, std::shared_ptr<cos::ObjectS
       store_(std::move(store)),
       opens_(std::move(opens)),
       local_(std::move(local)),
-      tree_(options_, local_.index->generation()),
-      gate_(*local_.index),
+      tree_(options_, *local_.names),
+      turns_(*local_.turns),
+      gate_(*local_.names),
       helpers_(std::max(4u, options_.parallel)),
       readers_(std::max(4u, options_.parallel)),
-      view_(*local_.index, *local_.staging),
-      directories_(*local_.index, tree_, view_, *opens_, turns_, *store_, helpers_),
-      files_(*local_.index, tree_, view_, *opens_, turns_, gate_, *store_, directories_, *local_.staging,
+      view_(*local_.names, *local_.staging),
+      directories_(*local_.names, tree_, view_, *store_, helpers_),
+      files_(*local_.names, tree_, view_, *opens_, turns_, gate_, *store_, directories_, *local_.staging,
              *local_.blocks, options_, readers_),
-      names_(*local_.index, tree_, *opens_, turns_, gate_, *store_, directories_, files_, options_) {}
+      names_(*local_.names, tree_, *opens_, turns_, gate_, *store_, directories_, files_, options_) {}
 
 // What helpers still do uses the parts that are destroyed before them.
 BucketFileSystem::~BucketFileSystem() {
@@ -67,23 +69,13 @@ BucketFileSystem::~BucketFileSystem() {
 }
 
 Result<Unit> BucketFileSystem::begin(Start start) {
-  auto change = local_.index->write();
-  PAIL_TRY(InodeRecord root, require(*change, kRootInode));
-  // No object holds the root's attributes. Until somebody sets them they are what this mount's options say.
-  if (root.changed_seq == 0) {
-    apply_defaults(root, tree_.defaults());
-    root.knowledge = Knowledge::exact;
-    change->put(root);
-  }
-  PAIL_CHECK(change->commit());
-  change.reset();
   files_.sweep();
   if (start == Start::resume) {
     names_.keep_turns();
     constexpr std::chrono::seconds kAskedAgain(10);  // the kernel does that at once
     timer_.run_after(kAskedAgain, timer_.announce(), [this] { names_.drop_turns(); });
     // One that the process before this one was about to store; others are not kept waiting by it.
-    for (const InodeNumber number : local_.index->read()->staged()) {
+    for (const InodeNumber number : local_.names->view().staged()) {
       const auto unwritten = files_.is_unwritten(number, std::nullopt);
       if (unwritten && *unwritten) store_soon(number, std::chrono::milliseconds(100));
     }
@@ -91,11 +83,9 @@ Result<Unit> BucketFileSystem::begin(Start start) {
   }
   if (!options_.read_only) names_.finish_interrupted();
   PAIL_CHECK(files_.set_aside_leftovers());
-  for (const InodeNumber number : local_.index->read()->orphans()) {
+  for (const InodeNumber number : local_.names->view().orphans()) {
     files_.discard(number);
-    auto erasing = local_.index->write();
-    erasing->erase(number);
-    PAIL_CHECK(erasing->commit());
+    PAIL_CHECK(local_.names->let_go(number));
   }
   return Unit{};
 }
@@ -115,7 +105,7 @@ Result<Entry> BucketFileSystem::shown(Directories::Found found) {
 Result<Entry> BucketFileSystem::lookup(const Request& request, InodeNumber parent, std::string_view name) {
   if (name == ".") return getattr(request, parent);
   if (name == "..") {
-    PAIL_TRY(const InodeRecord record, require(*local_.index->read(), parent));
+    PAIL_TRY(const InodeRecord record, local_.names->inode(parent));
     return getattr(request, parent == kRootInode ? kRootInode : record.parent);
   }
   PAIL_CHECK(check_name(name));
@@ -128,7 +118,7 @@ void BucketFileSystem::forget(InodeNumber number) {
     MutexLock lock(mutex_);
     opened_epochs_.erase(number);
   }
-  const auto record = local_.index->read()->inode(number);
+  const auto record = local_.names->view().inode(number);
   if (record && record->unlinked()) names_.clean_up(number);
 }
 
@@ -173,19 +163,12 @@ Result<std::string> BucketFileSystem::readlink(const Request& request, InodeNumb
   PAIL_TRY(auto found, directories_.current(number, request.stop));
   if (found.record.type != FileType::symlink) return Error{EINVAL, "not a symbolic link"};
   if (!found.record.link_target.empty()) return found.record.link_target;
-  std::string key;
-  {
-    const auto view = local_.index->read();
-    PAIL_TRY(key, tree_.key_of(*view, number));
-  }
+  PAIL_TRY(const local::AskedInode asked, local_.names->ask(number, local::Asker::anybody));
+  PAIL_TRY(const std::string key, tree_.key(asked.path()));
   PAIL_TRY(std::string target, store_->get_object(key, kLongestLink, request.stop));
   if (target.find('\0') != std::string::npos || target.empty())
     return Error{EIO, fmt::format("{}: its object holds no path", quote(key))};
-  auto change = local_.index->write();
-  PAIL_CHECK(change->update(number, [&](InodeRecord& record) {
-    if (record.etag == found.record.etag) record.link_target = target;
-  }));
-  PAIL_CHECK(change->commit());
+  PAIL_CHECK(local_.names->link_learned(asked, target));
   return target;
 }
 
@@ -259,8 +242,8 @@ Result<std::pair<Entry, OpenResult>> BucketFileSystem::create(const Request& req
   const Existing existing = (flags & O_EXCL) != 0 ? Existing::refuse : Existing::accept;
   PAIL_TRY(InodeRecord record, names_.create(request, parent, name, mode, existing));
   if ((flags & O_TRUNC) != 0) PAIL_CHECK(files_.truncate(record.number, record.epoch, {}, request.stop));
-  const OpenResult result = opened(record, O_RDWR);  // its first close stores it, whatever it was opened for
-  PAIL_TRY(record, require(*local_.index->read(), record.number));  // it may have been emptied
+  const OpenResult result = opened(record, O_RDWR);      // its first close stores it, whatever it was opened for
+  PAIL_TRY(record, local_.names->inode(record.number));  // it may have been emptied
   PAIL_TRY(Entry entry, shown({std::move(record), tree_.moment()}));
   return std::pair(std::move(entry), result);
 }
@@ -322,7 +305,7 @@ Result<Unit> BucketFileSystem::fsync(const Request& request, InodeNumber number,
 void BucketFileSystem::release(const Request& request, InodeNumber number, std::uint64_t) {
   if (opens_->maybe_open(number)) return;
   files_.forget_reader(number);
-  const auto record = local_.index->read()->inode(number);
+  const auto record = local_.names->view().inode(number);
   if (!record) return;
   if (record->unlinked()) return forget(number);
   if (record->content != Content::staged) return;
@@ -403,11 +386,11 @@ Result<Unit> BucketFileSystem::removexattr(const Request& request, InodeNumber n
 std::map<InodeNumber, BucketFileSystem::PendingFile> BucketFileSystem::pending_files() {
   std::vector<std::pair<InodeRecord, std::string>> staged;
   {
-    const auto view = local_.index->read();
-    for (const InodeNumber number : view->staged()) {
-      auto record = view->inode(number);
+    const local::View view = local_.names->view();
+    for (const InodeNumber number : view.staged()) {
+      auto record = view.inode(number);
       if (!record || record->binding == local::Binding::removed) continue;
-      const auto key = tree_.key_of(*view, number);
+      const auto key = tree_.key_of(view, number);
       std::string shown_key = key ? *key : record->name;
       staged.emplace_back(std::move(*record), std::move(shown_key));
     }
@@ -461,7 +444,7 @@ Result<Unit> BucketFileSystem::sync_all(const Sync& how) {
       .run(files, ended, tell);
   names_.wait_for_deletes(how.stop);
   if (first) return *first;
-  return local_.index->sync();
+  return local_.names->sync();
 }
 
 Counters BucketFileSystem::counters() {
@@ -477,7 +460,12 @@ Result<std::unique_ptr<FileSystem>> FileSystem::open(Options options, std::share
                                                      std::shared_ptr<OpenTable> opens, Start start) {
   BucketFileSystem::Local local;
   const std::string identity = options.bucket + "/" + options.prefix;
-  PAIL_TRY(local.index, local::Index::open(options.state_directory / "names", identity));
+  local.turns = std::make_unique<Turns>();
+  local.uses = std::make_unique<InodeUses>(*opens, *local.turns);
+  PAIL_TRY(local.names,
+           local::NameStore::open(
+               options.state_directory / "names",
+               {.identity = identity, .defaults = default_attributes(options), .clock = options.clock}, *local.uses));
   PAIL_TRY(local.staging, local::StagingArea::open(options.state_directory / "staging", kFreeFloor));
   PAIL_TRY(local.blocks, cache::BlockCache::open(options.cache_directory, identity, {.capacity = options.cache_size}));
   auto filesystem =

@@ -1,8 +1,8 @@
 // FileSystem over a bucket: checks and translates; the work is done by Directories, Names and Files.
 //
 // Locks, in this order: Turns (of files by rising number, of directories, of listings), TreeGate, then the
-// mutexes of single classes, which are leaves: none is held while another one is taken. An index transaction counts as
-// a leaf, too.
+// mutexes of single classes, which are leaves: none is held while another one is taken. A view of the names counts as a
+// leaf, too.
 #pragma once
 
 #include <atomic>
@@ -12,7 +12,7 @@
 
 #include "base/mutex.h"
 #include "cache/block_cache.h"
-#include "local/names/index.h"
+#include "local/names/name_store.h"
 #include "local/staging/staging.h"
 #include "pailfs/base/stop.h"
 #include "runtime/executor.h"
@@ -20,6 +20,7 @@
 #include "vfs/directories.h"
 #include "vfs/files.h"
 #include "vfs/filesystem.h"
+#include "vfs/inode_uses.h"
 #include "vfs/names.h"
 
 namespace pail::vfs {
@@ -27,7 +28,9 @@ namespace pail::vfs {
 class BucketFileSystem final : public FileSystem {
  public:
   struct Local {
-    std::unique_ptr<local::Index> index;
+    std::unique_ptr<Turns> turns;
+    std::unique_ptr<InodeUses> uses;  // of those turns
+    std::unique_ptr<local::NameStore> names;
     std::unique_ptr<local::StagingArea> staging;
     std::unique_ptr<cache::BlockCache> blocks;
   };
@@ -95,7 +98,7 @@ class BucketFileSystem final : public FileSystem {
   const std::shared_ptr<OpenTable> opens_;
   const Local local_;
   const Tree tree_;
-  Turns turns_;
+  Turns& turns_;
   TreeGate gate_;
   runtime::Executor helpers_, readers_;
   StopSource background_stop_;

@@ -7,14 +7,16 @@
 #include "base/log.h"
 #include "base/promise.h"
 #include "pailfs/base/stop.h"
+#include "vfs/listed_page.h"
+#include "vfs/object_metadata.h"
 
 namespace pail::vfs {
 
 using local::Content;
 using local::DirectoryForm;
-using local::Dirent;
 using local::InodeRecord;
 using local::Knowledge;
+using local::Taken;
 
 namespace {
 
@@ -27,9 +29,9 @@ Error no_such(std::string_view name) {
 
 }  // namespace
 
-Directories::Directories(local::Index& index, const Tree& tree, const AttributeView& view, OpenTable& opens,
-                         Turns& turns, cos::ObjectStore& store, runtime::Executor& helpers)
-    : index_(index), tree_(tree), view_(view), opens_(opens), turns_(turns), store_(store), helpers_(helpers) {}
+Directories::Directories(local::NameStore& names, const Tree& tree, const AttributeView& view, cos::ObjectStore& store,
+                         runtime::Executor& helpers)
+    : names_(names), tree_(tree), view_(view), store_(store), helpers_(helpers) {}
 
 // ---- names ----------------------------------------------------------------------------------------------------------
 
@@ -47,7 +49,7 @@ Result<Directories::Found> Directories::resolve(InodeNumber parent, std::string_
   if (!found || found->record.number == 0) return no_such(name);
   const bool staged = found->record.content == Content::staged;
   if (staged || tree_.attributes_fresh(found->record, found->confirmed)) return std::move(*found);
-  PAIL_TRY(InodeRecord record, exact(std::move(found->record), stop));
+  PAIL_TRY(InodeRecord record, exact(found->record, stop));
   if (record.unlinked()) return resolve(parent, name, stop);  // the name leads to another inode by now
   return Found{std::move(record), found->confirmed};
 }
@@ -80,29 +82,20 @@ Result<std::optional<Directories::Found>> Directories::known(InodeNumber parent,
   auto usable = [&](WallTime confirmed) {
     return (confirmed >= since && confirmed <= asked) || tree_.fresh(confirmed);
   };
-  InodeNumber damaged = 0;
-  {
-    const auto view = index_.read();
-    PAIL_TRY(const InodeRecord directory, require(*view, parent));
-    if (directory.type != FileType::directory)
-      return Error{ENOTDIR, fmt::format("{}: not a directory", directory.name)};
-    if (directory.unlinked()) return std::optional(Found{InodeRecord{}, asked});  // removed, and empty for good
-    const auto dirent = view->dirent(parent, name);
-    const WallTime checked = latest(directory.listed, dirent ? dirent->checked : WallTime{});
-    if (!dirent || dirent->number == 0) {
-      if (usable(checked)) return std::optional(Found{InodeRecord{}, checked});
-      return std::optional<Found>{};
-    }
-    auto record = view->inode(dirent->number);
-    if (record && record->parent == parent && record->name == name && !record->unlinked()) {
-      const WallTime confirmed = record->content == Content::staged ? asked : latest(checked, record->checked);
-      if (!usable(confirmed)) return std::optional<Found>{};
-      return std::optional(Found{std::move(*record), confirmed});
-    }
-    damaged = dirent->number;
+  const local::View view = names_.view();
+  PAIL_TRY(const InodeRecord directory, view.require(parent));
+  if (directory.type != FileType::directory) return Error{ENOTDIR, fmt::format("{}: not a directory", directory.name)};
+  if (directory.unlinked()) return std::optional(Found{InodeRecord{}, asked});  // removed, and empty for good
+  auto name_known = view.name(parent, name);
+  const WallTime checked = latest(directory.listed, name_known ? name_known->checked : WallTime{});
+  if (!name_known || !name_known->inode) {
+    if (usable(checked)) return std::optional(Found{InodeRecord{}, checked});
+    return std::optional<Found>{};
   }
-  heal(parent, damaged);
-  return std::optional<Found>{};
+  InodeRecord& record = *name_known->inode;
+  const WallTime confirmed = record.content == Content::staged ? asked : latest(checked, record.checked);
+  if (!usable(confirmed)) return std::optional<Found>{};
+  return std::optional(Found{std::move(record), confirmed});
 }
 
 // The later of two confirmations; one that is still to come says nothing, the clock was set back since.
@@ -113,46 +106,18 @@ WallTime Directories::latest(WallTime a, WallTime b) const {
   return std::max(a, b);
 }
 
-// A name leads to an inode that says it has another one, or to none: the name is forgotten and listed again.
-bool Directories::heal(InodeNumber parent, InodeNumber child) {
-  auto change = index_.write();
-  std::optional<std::string> name;
-  change->names(parent, "", [&](std::string_view each, const Dirent& dirent) {
-    if (dirent.number == child) name = each;
-    return !name;
-  });
-  auto record = change->inode(child);
-  const bool sound = record && name && record->parent == parent && record->name == *name && !record->unlinked();
-  if (!name || sound) return false;
-  spdlog::warn("index: the name {} leads to inode {}, which has another name: it is listed again", quote(*name), child);
-  change->forget(parent, *name);
-  if (record && !record->unlinked() && !leads_to(*change, *record) && !vanish(*change, opens_, std::move(*record)))
-    spdlog::warn("index: inode {} has bytes that are not stored yet; the next mount keeps them for you", child);
-  const auto marked = change->update(parent, [](InodeRecord& directory) { directory.listed = {}; });
-  return marked && change->commit();
-}
-
-// Asks for one name. A directory that was moved meanwhile is asked about at its new place.
+// Asks for one name, until the answer is about what was asked.
 Result<Unit> Directories::probe(InodeNumber parent, std::string_view name, const StopToken& stop) {
   for (;;) {
-    PAIL_TRY(const bool bound, probe_once(parent, name, stop));
-    if (bound) return Unit{};
+    PAIL_TRY(const Taken taken, probe_once(parent, name, stop));
+    if (taken == Taken::taken || taken == Taken::kept) return Unit{};
   }
 }
 
 // The object and whether keys lie below it, both at once.
-Result<bool> Directories::probe_once(InodeNumber parent, std::string_view name, const StopToken& stop) {
-  std::string key;
-  Asked asked;
-  {
-    auto change = index_.write();
-    PAIL_TRY(key, tree_.prefix_of(*change, parent));
-    PAIL_TRY(asked.spot, tree_.spot(*change, parent));
-    const auto dirent = change->dirent(parent, name);
-    if (dirent && dirent->number != 0) asked.known = change->inode(dirent->number);
-    asked.sequence = change->next_sequence();
-    PAIL_CHECK(change->commit());
-  }
+Result<Taken> Directories::probe_once(InodeNumber parent, std::string_view name, const StopToken& stop) {
+  PAIL_TRY(const local::AskedName asked, names_.ask(local::Place{parent, std::string(name)}));
+  PAIL_TRY(std::string key, tree_.prefix(asked.directory_path()));
   key += name;
   const Promise<Result<cos::ObjectInfo>> object;
   store_.head_object(key, stop, [object](Result<cos::ObjectInfo> info) { object.set(std::move(info)); });
@@ -160,59 +125,9 @@ Result<bool> Directories::probe_once(InodeNumber parent, std::string_view name, 
   const auto info = object.wait();
   if (!below) return below.error();
   if (!info && info.error().fault != Fault::no_key) return info.error();
-  return bind_probed(asked, name, info, !below->objects.empty());
-}
-
-// False: the directory was moved while the store was asked.
-Result<bool> Directories::bind_probed(const Asked& asked, std::string_view name, const Result<cos::ObjectInfo>& object,
-                                      bool directory) {
-  const std::uint64_t sequence = asked.sequence;
-  const InodeNumber parent = asked.spot.number;
-  const auto busy = turns_.taken();
-  auto change = index_.write();
-  if (!tree_.still_lies(*change, asked.spot)) return false;
-  const auto dirent = change->dirent(parent, name);
-  if (dirent && dirent->changed_seq > sequence) return true;
-  auto record = dirent && dirent->number != 0 ? change->inode(dirent->number) : std::nullopt;
-  auto bound_to = [&](InodeNumber number) -> Result<bool> {
-    change->bind(parent, name, {number, tree_.moment(), dirent ? dirent->changed_seq : 0});
-    PAIL_CHECK(change->commit());
-    return true;
-  };
-  // What is being changed here, or has bytes that are not in the bucket yet, is there whatever the store says.
-  if (record && (record->content == Content::staged || record->changed_seq > sequence || busy.contains(record->number)))
-    return bound_to(record->number);
-  // So is what a listing has told of since.
-  const bool newer = record && (!asked.known || record->number != asked.known->number ||
-                                record->etag != asked.known->etag || record->stored != asked.known->stored);
-  if (newer) return bound_to(record->number);
-  const bool other_type =
-      record && (record->type == FileType::directory) != directory && record->form != DirectoryForm::plain_marker;
-  const bool replaced = record && object && !directory && record->etag != object->etag.text &&
-                        record->type != FileType::directory && opens_.maybe_open(record->number);
-  if (other_type || replaced || (record && !object && !directory)) {
-    const InodeNumber number = record->number;
-    if (!vanish(*change, opens_, std::move(*record), sequence)) return bound_to(number);
-    record.reset();
-  }
-  if (!object && !directory) return bound_to(0);
-  if (!record) {
-    record.emplace();
-    record->number = change->next_inode_number();
-    record->parent = parent;
-    record->name = name;
-    record->type = directory ? FileType::directory : FileType::regular;
-    apply_defaults(*record, tree_.defaults());
-    record->accessed = record->modified = record->changed = now();
-  }
-  if (!directory) {
-    if (!record->etag.empty() && record->etag != object->etag.text) ++record->epoch;
-    apply_object(*record, *object, false, tree_.defaults());
-    if (record->type == FileType::directory) record->form = DirectoryForm::plain_marker;
-    record->checked = tree_.moment();  // of a directory only that it is there was asked
-  }
-  change->put(*record);
-  return bound_to(record->number);
+  if (!below->objects.empty()) return names_.answered(asked, local::SomeDirectory{});
+  if (!info) return names_.answered(asked, local::NoSuchName{});
+  return names_.answered(asked, object_facts(*info, false, tree_.defaults()));
 }
 
 // ---- attributes -----------------------------------------------------------------------------------------------------
@@ -221,103 +136,60 @@ Result<Directories::Found> Directories::current(InodeNumber number, const StopTo
   InodeRecord record;
   WallTime confirmed;
   {
-    const auto view = index_.read();
-    PAIL_TRY(record, require(*view, number));
-    confirmed = tree_.confirmed(*view, record);
+    const local::View view = names_.view();
+    PAIL_TRY(record, view.require(number));
+    confirmed = tree_.confirmed(view, record);
   }
   const bool remote = record.content == Content::remote && !record.unlinked() && number != kRootInode;
   if (!remote) return Found{std::move(record), tree_.moment()};
   if (tree_.attributes_fresh(record, confirmed)) return Found{std::move(record), confirmed};
-  PAIL_TRY(record, exact(std::move(record), stop, turn));
+  PAIL_TRY(record, exact(record, stop, turn));
   return Found{std::move(record), tree_.moment()};
 }
 
 Result<InodeRecord> Directories::confirm(InodeNumber number, const StopToken& stop, const Turns::Turn* turn) {
-  PAIL_TRY(InodeRecord record, require(*index_.read(), number));
-  return exact(std::move(record), stop, turn);
+  PAIL_TRY(const InodeRecord record, names_.inode(number));
+  return exact(record, stop, turn);
 }
 
-Result<std::string> Directories::object_key(const InodeRecord& record) {
-  const auto view = index_.read();
-  if (record.type != FileType::directory) return tree_.key_of(*view, record.number);
-  PAIL_TRY(const std::string prefix, tree_.prefix_of(*view, record.number));
-  return Tree::marker_key(prefix, record.form);
+Result<std::string> Directories::object_key(const local::AskedInode& asked) const {
+  if (asked.inode().type != FileType::directory) return tree_.key(asked.path());
+  PAIL_TRY(const std::string prefix, tree_.prefix(asked.path()));
+  return Tree::marker_key(prefix, asked.inode().form);
 }
 
-Result<InodeRecord> Directories::exact(InodeRecord record, const StopToken& stop, const Turns::Turn* turn) {
-  if (record.type != FileType::directory) head_siblings(record);
+Result<InodeRecord> Directories::exact(const InodeRecord& known, const StopToken& stop, const Turns::Turn* turn) {
+  if (known.type != FileType::directory) head_siblings(known);
   for (;;) {
-    PAIL_TRY(const Tree::Spot spot, tree_.spot(*index_.read(), record.number));
-    PAIL_TRY(const std::string key, object_key(record));
-    const auto info = store_.head_object(key, stop);
-    PAIL_TRY(auto accepted, accept(record, spot, info, turn));
+    PAIL_TRY(const local::AskedInode asked,
+             names_.ask(known.number, turn ? local::Asker::at_work : local::Asker::anybody));
+    PAIL_TRY(const std::string key, object_key(asked));
+    PAIL_TRY(auto accepted, accept(asked, store_.head_object(key, stop)));
     if (accepted) return std::move(*accepted);
-    PAIL_TRY(record, require(*index_.read(), record.number));
   }
 }
 
-// Takes over what HEAD said of a record, unless the inode was changed here in the meantime or is being changed.
-// Nothing: it was moved, and what HEAD said is of another object.
-Result<std::optional<InodeRecord>> Directories::accept(const InodeRecord& asked, const Tree::Spot& spot,
-                                                       const Result<cos::ObjectInfo>& info, const Turns::Turn* turn) {
-  const bool busy = turn == nullptr && turns_.taken().contains(asked.number);
+// Tells the name store what HEAD said.
+Result<Taken> Directories::tell(const local::AskedInode& asked, const Result<cos::ObjectInfo>& info) {
+  const bool directory = asked.inode().type == FileType::directory;
+  if (info) return names_.learned(asked, object_facts(*info, directory, tree_.defaults()));
+  if (info.error().fault == Fault::no_key) return names_.gone(asked);
+  return names_.worth(asked);
+}
+
+// What the inode is after HEAD, by the name store. Nothing: ask again.
+Result<std::optional<InodeRecord>> Directories::accept(const local::AskedInode& asked,
+                                                       const Result<cos::ObjectInfo>& info) {
+  PAIL_TRY(const Taken taken, tell(asked, info));
+  if (taken == Taken::stale || taken == Taken::moved) return std::optional<InodeRecord>{};
   const Fault fault = info ? Fault::none : info.error().fault;
-  auto change = index_.write();
-  PAIL_TRY(InodeRecord record, require(*change, asked.number));
-  if (record.changed_seq != asked.changed_seq || record.content == Content::staged || record.unlinked())
-    return std::optional(std::move(record));
-  // Nor of use: a listing has told of something newer since HEAD was sent.
-  const bool newer = record.etag != asked.etag || record.stored != asked.stored || record.epoch != asked.epoch;
-  if (newer || !tree_.still_lies(*change, spot)) return std::optional<InodeRecord>{};
-  if (no_access(fault)) return std::optional(record);  // may be listed but not read: shown as the listing has it
-  if (!info && fault != Fault::no_key) return info.error();
-  if (busy) return std::optional(std::move(record));
-  const bool directory = record.type == FileType::directory;
-  if (!info && !directory) {
-    if (!vanish(*change, opens_, std::move(record))) return Error{EIO, "an open file lost its place"};
-    PAIL_CHECK(change->commit());
-    return no_such(asked.name);
-  }
-  if (!info) {
-    record.form = DirectoryForm::implicit;
-    record.knowledge = Knowledge::exact;
-  } else if (directory) {
-    const auto form = record.form == DirectoryForm::implicit ? DirectoryForm::slash_marker : record.form;
-    apply_object(record, *info, true, tree_.defaults());
-    record.form = form;
-  } else {
-    const bool same = record.etag == info->etag.text;
-    if (!same && opens_.maybe_open(record.number)) return replaced(std::move(change), std::move(record), *info);
-    if (!same) ++record.epoch;
-    const std::string target = record.link_target;
-    apply_object(record, *info, false, tree_.defaults());
-    if (same) record.link_target = target;
-    if (record.type == FileType::directory) record.form = DirectoryForm::plain_marker;
-  }
-  record.checked = tree_.moment();
-  change->put(record);
-  PAIL_CHECK(change->commit());
+  if (taken == Taken::taken && fault == Fault::no_key && asked.inode().type != FileType::directory)
+    return no_such(asked.inode().name);
+  // One that may be listed but not read is shown as the listing has it.
+  const bool known = info || fault == Fault::no_key || no_access(fault);
+  if (taken == Taken::taken && !known) return info.error();
+  PAIL_TRY(InodeRecord record, names_.inode(asked.inode().number));
   return std::optional(std::move(record));
-}
-
-// Others put another content under the name of a file that is open. The kernel's pages belong to the number, so the
-// name gets a new one, and the old one is vanished.
-Result<std::optional<InodeRecord>> Directories::replaced(std::unique_ptr<local::WriteTransaction> change,
-                                                         InodeRecord old, const cos::ObjectInfo& info) {
-  const InodeNumber number = old.number;
-  InodeRecord fresh;
-  fresh.number = change->next_inode_number();
-  fresh.parent = old.parent;
-  fresh.name = old.name;
-  if (!vanish(*change, opens_, std::move(old))) return std::optional<InodeRecord>{};
-  apply_object(fresh, info, false, tree_.defaults());
-  if (fresh.type == FileType::directory) fresh.form = DirectoryForm::plain_marker;
-  fresh.checked = tree_.moment();
-  change->put(fresh);
-  change->bind(fresh.parent, fresh.name, {fresh.number, fresh.checked, 0});
-  PAIL_TRY(InodeRecord vanished, require(*change, number));
-  PAIL_CHECK(change->commit());
-  return std::optional(std::move(vanished));
 }
 
 // A program that asks for the attributes of one entry after the other gets those of the next ones in parallel.
@@ -334,37 +206,32 @@ void Directories::head_siblings(const InodeRecord& record) {
     if (walks_.size() > 1000) walks_.clear();
   }
   if (after == 0) return;
-  std::vector<InodeRecord> next;
-  {
-    const auto view = index_.read();
-    view->children(record.parent, after, [&](InodeNumber number) {
-      auto sibling = view->inode(number);
-      after = number;
-      if (sibling && sibling->knowledge == Knowledge::listed && sibling->type != FileType::directory)
-        next.push_back(std::move(*sibling));
-      return next.size() < kAhead;
-    });
-  }
+  std::vector<InodeNumber> next;
+  names_.view().children(record.parent, after, [&](const InodeRecord& sibling) {
+    after = sibling.number;
+    if (sibling.knowledge == Knowledge::listed && sibling.type != FileType::directory) next.push_back(sibling.number);
+    return next.size() < kAhead;
+  });
   {
     MutexLock lock(mutex_);
     walks_[record.parent].ahead = after;
   }
-  for (InodeRecord& sibling : next)
-    helpers_.run([this, sibling = std::move(sibling)] {
-      const auto spot = tree_.spot(*index_.read(), sibling.number);
-      const auto key = object_key(sibling);
-      if (spot && key) {
-        const auto info = store_.head_object(*key);
-        const auto taken = accept(sibling, *spot, info, nullptr);
-        if (!taken) spdlog::debug("attributes ahead: {}", taken.error().context);
-      }
-    });
+  for (const InodeNumber number : next) helpers_.run([this, number] { head_ahead(number); });
+}
+
+void Directories::head_ahead(InodeNumber number) {
+  const auto asked = names_.ask(number, local::Asker::anybody);
+  if (!asked || asked->inode().knowledge != Knowledge::listed) return;
+  const auto key = object_key(*asked);
+  if (!key) return;
+  const auto taken = accept(*asked, store_.head_object(*key));
+  if (!taken) spdlog::debug("attributes ahead: {}", taken.error().context);
 }
 
 // ---- listings -------------------------------------------------------------------------------------------------------
 
-// Fetches the next page of the directory's listing, beginning one where none is under way. In the directory's turn.
-Result<Directories::Progress> Directories::list_page(InodeNumber directory, const StopToken& stop) {
+// The listing under way, or one that begins.
+Result<std::shared_ptr<Directories::Listing>> Directories::listing_of(InodeNumber directory) {
   std::shared_ptr<Listing> listing;
   {
     MutexLock lock(mutex_);
@@ -372,23 +239,27 @@ Result<Directories::Progress> Directories::list_page(InodeNumber directory, cons
     if (found != listings_.end()) listing = found->second;
   }
   constexpr auto kAbandoned = std::chrono::seconds(60);  // without a reader that asks for the next page
-  if (listing && (tree_.moment() - listing->used > kAbandoned || !listing->merge.still_valid())) listing.reset();
-  if (!listing) {
-    PAIL_TRY(ListingMerge merge, ListingMerge::begin(index_, tree_, opens_, turns_, directory));
-    listing = std::make_shared<Listing>(Listing{std::move(merge), {}, {}});
-    MutexLock lock(mutex_);
-    listings_[directory] = listing;
-  }
-  const cos::ListRequest request{
-      .prefix = listing->merge.prefix(), .delimiter = "/", .continuation = listing->continuation};
+  if (listing && tree_.moment() - listing->used <= kAbandoned && names_.still_valid(listing->asked)) return listing;
+  PAIL_TRY(local::AskedListing asked, names_.ask_all(directory));
+  PAIL_TRY(std::string prefix, tree_.prefix(asked.path()));
+  listing = std::make_shared<Listing>(Listing{std::move(asked), std::move(prefix), {}, {}});
+  MutexLock lock(mutex_);
+  listings_[directory] = listing;
+  return listing;
+}
+
+// Fetches the next page of the directory's listing, beginning one where none is under way. In the directory's turn.
+Result<Directories::Progress> Directories::list_page(InodeNumber directory, const StopToken& stop) {
+  PAIL_TRY(const auto listing, listing_of(directory));
+  const cos::ListRequest request{.prefix = listing->prefix, .delimiter = "/", .continuation = listing->continuation};
   PAIL_TRY(const cos::ListPage page, store_.list_objects(request, stop));
-  PAIL_TRY(const bool added, listing->merge.add(page));
-  if (!added) return Progress::moved;
+  PAIL_TRY(const Taken added, names_.listed(listing->asked, listed_page(listing->prefix, page)));
+  if (added != Taken::taken) return Progress::moved;
   listing->continuation = page.continuation;
   listing->used = tree_.moment();
   if (!page.continuation.empty()) return Progress::page;
-  PAIL_TRY(const bool finished, listing->merge.finish());
-  if (!finished) return Progress::moved;
+  PAIL_TRY(const Taken finished, names_.listing_complete(listing->asked));
+  if (finished != Taken::taken) return Progress::moved;
   MutexLock lock(mutex_);
   listings_.erase(directory);
   if (request.continuation.empty()) large_.erase(directory);
@@ -405,25 +276,14 @@ Result<Unit> Directories::list_all(InodeNumber directory, const StopToken& stop)
 // What the index has of a directory now, from the child after `after` on.
 Result<Directories::Glimpse> Directories::glimpse(InodeNumber directory, InodeNumber after, std::size_t most) {
   Glimpse seen;
-  std::vector<InodeNumber> damaged;
-  {
-    const auto view = index_.read();
-    PAIL_TRY(seen.self, require(*view, directory));
-    if (seen.self.type != FileType::directory)
-      return Error{ENOTDIR, fmt::format("{}: not a directory", seen.self.name)};
-    view->children(directory, after, [&](InodeNumber number) {
-      auto record = view->inode(number);
-      if (record && record->parent == directory && leads_to(*view, *record)) {
-        const WallTime confirmed = tree_.confirmed(*view, *record);
-        seen.children.push_back({std::move(*record), confirmed});
-      } else {
-        damaged.push_back(number);
-      }
-      return seen.children.size() < most;
-    });
-  }
-  for (const InodeNumber number : damaged)
-    if (heal(directory, number)) seen.self.listed = {};
+  const local::View view = names_.view();
+  PAIL_TRY(seen.self, view.require(directory));
+  if (seen.self.type != FileType::directory) return Error{ENOTDIR, fmt::format("{}: not a directory", seen.self.name)};
+  view.children(directory, after, [&](InodeRecord record) {
+    const WallTime confirmed = tree_.confirmed(view, record);
+    seen.children.push_back({std::move(record), confirmed});
+    return seen.children.size() < most;
+  });
   return seen;
 }
 
@@ -474,7 +334,7 @@ bool Directories::may_be_shown(const Glimpse& seen, std::uint64_t offset, bool l
 // Goes on with the listing of a directory whose names are not known or old. True: it is complete now.
 Result<bool> Directories::list_on(InodeNumber directory, const StopToken& stop) {
   PAIL_TRY(const auto turn, listing_turns_.take(directory, stop));
-  PAIL_TRY(const InodeRecord self, require(*index_.read(), directory));
+  PAIL_TRY(const InodeRecord self, names_.inode(directory));
   if (self.unlinked() || tree_.fresh(self.listed)) return false;  // by somebody who was faster
   if (self.listed == WallTime{}) {
     PAIL_TRY(const Progress progress, list_page(directory, stop));
@@ -487,12 +347,11 @@ Result<bool> Directories::list_on(InodeNumber directory, const StopToken& stop) 
 Result<bool> Directories::empty(InodeNumber directory, const StopToken& stop) {
   std::string prefix;
   {
-    const auto view = index_.read();
-    PAIL_TRY(prefix, tree_.prefix_of(*view, directory));
+    const local::View view = names_.view();
+    PAIL_TRY(prefix, tree_.prefix_of(view, directory));
     bool staged = false;
-    view->children(directory, 0, [&](InodeNumber number) {
-      const auto record = view->inode(number);
-      staged = record && record->content == Content::staged;
+    view.children(directory, 0, [&](const InodeRecord& child) {
+      staged = child.content == Content::staged;
       return !staged;
     });
     if (staged) return false;

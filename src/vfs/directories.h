@@ -15,7 +15,6 @@
 #include "pailfs/base/stop.h"
 #include "runtime/executor.h"
 #include "vfs/attribute_view.h"
-#include "vfs/listing_merge.h"
 #include "vfs/tree.h"
 #include "vfs/turns.h"
 
@@ -24,8 +23,8 @@ namespace pail::vfs {
 // Thread-safe. Calls wait for the store; EINTR when `stop` is requested.
 class Directories {
  public:
-  Directories(local::Index& index, const Tree& tree, const AttributeView& view, OpenTable& opens, Turns& turns,
-              cos::ObjectStore& store, runtime::Executor& helpers);
+  Directories(local::NameStore& names, const Tree& tree, const AttributeView& view, cos::ObjectStore& store,
+              runtime::Executor& helpers);
 
   struct Found {
     local::InodeRecord record;
@@ -52,19 +51,14 @@ class Directories {
   Result<bool> empty(InodeNumber directory, const StopToken& stop);
 
  private:
-  // What was known of a name when the store was asked for it.
-  struct Asked {
-    Tree::Spot spot;
-    std::optional<local::InodeRecord> known;
-    std::uint64_t sequence = 0;
-  };
   struct Glimpse {
     local::InodeRecord self;
     std::vector<Found> children;
   };
   // A listing under way, one page after the other as readers ask for them; used in the directory's turn.
   struct Listing {
-    ListingMerge merge;
+    local::AskedListing asked;
+    std::string prefix;
     std::string continuation;
     WallTime used;  // when its last page was fetched
   };
@@ -79,24 +73,20 @@ class Directories {
   Result<std::optional<Found>> known(InodeNumber parent, std::string_view name, WallTime since);
   Result<Unit> list_if_small(InodeNumber parent, std::string_view name, WallTime asked, const StopToken& stop);
   Result<Unit> probe(InodeNumber parent, std::string_view name, const StopToken& stop);
-  Result<bool> probe_once(InodeNumber parent, std::string_view name, const StopToken& stop);
-  Result<bool> bind_probed(const Asked& asked, std::string_view name, const Result<cos::ObjectInfo>& object,
-                           bool directory);
-  Result<local::InodeRecord> exact(local::InodeRecord record, const StopToken& stop, const Turns::Turn* turn = nullptr);
-  Result<std::optional<local::InodeRecord>> accept(const local::InodeRecord& asked, const Tree::Spot& spot,
-                                                   const Result<cos::ObjectInfo>& info, const Turns::Turn* turn);
-  Result<std::optional<local::InodeRecord>> replaced(std::unique_ptr<local::WriteTransaction> change,
-                                                     local::InodeRecord old, const cos::ObjectInfo& info);
-  bool heal(InodeNumber parent, InodeNumber child);
+  Result<local::Taken> probe_once(InodeNumber parent, std::string_view name, const StopToken& stop);
+  Result<local::InodeRecord> exact(const local::InodeRecord& known, const StopToken& stop,
+                                   const Turns::Turn* turn = nullptr);
+  Result<local::Taken> tell(const local::AskedInode& asked, const Result<cos::ObjectInfo>& info);
+  Result<std::optional<local::InodeRecord>> accept(const local::AskedInode& asked, const Result<cos::ObjectInfo>& info);
   WallTime latest(WallTime a, WallTime b) const;
   void head_siblings(const local::InodeRecord& record);
-  Result<std::string> object_key(const local::InodeRecord& record);
+  void head_ahead(InodeNumber number);
+  Result<std::shared_ptr<Listing>> listing_of(InodeNumber directory);
+  Result<std::string> object_key(const local::AskedInode& asked) const;
 
-  local::Index& index_;
+  local::NameStore& names_;
   const Tree& tree_;
   const AttributeView& view_;
-  OpenTable& opens_;
-  Turns& turns_;
   Turns listing_turns_;  // of directories: one page of a directory's listing at a time
   cos::ObjectStore& store_;
   runtime::Executor& helpers_;

@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "pailfs/base/stop.h"
+#include "vfs/object_metadata.h"
 #include "vfs/own_write.h"
 
 namespace pail::vfs {
@@ -27,15 +28,16 @@ bool is_gone(const Error& error) {
   return error.fault == Fault::precondition || error.fault == Fault::no_key || error.fault == Fault::no_version;
 }
 
-// What an edit changed, done to the inode as it is by now: other members may have changed meanwhile.
-void apply_edit(const InodeRecord& before, const InodeRecord& edited, InodeRecord& record) {
-  record.permissions = edited.permissions;
-  record.uid = edited.uid;
-  record.gid = edited.gid;
-  record.headers = edited.headers;
-  if (edited.accessed != before.accessed) record.accessed = edited.accessed;
-  if (edited.modified != before.modified) record.modified = edited.modified;
-  record.changed = std::max(record.changed, edited.changed);
+// What an edit changed: others may have changed the rest meanwhile.
+local::AttributePatch patch_of(const InodeRecord& before, const InodeRecord& edited) {
+  local::AttributePatch patch{.permissions = edited.permissions,
+                              .uid = edited.uid,
+                              .gid = edited.gid,
+                              .headers = edited.headers,
+                              .changed = edited.changed};
+  if (edited.accessed != before.accessed) patch.accessed = edited.accessed;
+  if (edited.modified != before.modified) patch.modified = edited.modified;
+  return patch;
 }
 
 Error stale_if_gone(Error error) {
@@ -53,10 +55,10 @@ Result<Unit> check_epoch(const InodeRecord& record, Files::Epoch epoch) {
 
 }  // namespace
 
-Files::Files(local::Index& index, const Tree& tree, const AttributeView& view, OpenTable& opens, Turns& turns,
+Files::Files(local::NameStore& names, const Tree& tree, const AttributeView& view, OpenTable& opens, Turns& turns,
              TreeGate& gate, cos::ObjectStore& store, Directories& directories, local::StagingArea& staging,
              cache::BlockCache& blocks, const Options& options, runtime::Executor& readers)
-    : index_(index),
+    : names_(names),
       tree_(tree),
       view_(view),
       opens_(opens),
@@ -69,19 +71,19 @@ Files::Files(local::Index& index, const Tree& tree, const AttributeView& view, O
       options_(options),
       readers_(readers),
       reader_(store, blocks, {options.memory.n / 2}),
-      uploader_(index, store, options.part_size, std::max(1u, options.parallel / 2)) {}
+      uploader_(names, store, options.part_size, std::max(1u, options.parallel / 2)) {}
 
 // ---- reading --------------------------------------------------------------------------------------------------------
 
 void Files::read(InodeNumber number, std::uint64_t epoch, Extent want, const StopToken& stop, ReadReply reply) {
-  auto record = require(*index_.read(), number);
+  auto record = names_.inode(number);
   if (!record) return reply(record.error());
   if (const auto current = check_epoch(*record, epoch); !current) return reply(current.error());
   if (record->content == Content::remote) return read_remote(std::move(*record), want, stop, std::move(reply));
   const auto file = staged(number);
   if (!file) {
     // Its upload may have ended just now.
-    auto again = require(*index_.read(), number);
+    auto again = names_.inode(number);
     if (!again) return reply(again.error());
     if (const auto current = check_epoch(*again, epoch); !current) return reply(current.error());
     if (again->content == Content::remote) return read_remote(std::move(*again), want, stop, std::move(reply));
@@ -128,19 +130,19 @@ Result<ReadData> Files::compose(const InodeRecord& record, const local::StagedFi
 // Bytes of the object that a staging file is based on. It moves when a directory above is renamed: what was not found
 // at its old place is asked for at its new one.
 Result<ReadData> Files::fetch_base(const InodeRecord& record, Extent want, const StopToken& stop) {
-  PAIL_TRY(auto version, tree_.version_of(*index_.read(), record));
+  PAIL_TRY(auto version, tree_.version_of(names_.view(), record));
   for (;;) {
     auto fetched = reader_.read_now(version, record.number, want, stop);
     if (fetched || !is_gone(fetched.error())) return fetched;
-    PAIL_TRY(const InodeRecord known, require(*index_.read(), record.number));
-    PAIL_TRY(auto latest, tree_.version_of(*index_.read(), known));
+    PAIL_TRY(const InodeRecord known, names_.inode(record.number));
+    PAIL_TRY(auto latest, tree_.version_of(names_.view(), known));
     if (known.epoch != record.epoch || latest.key == version.key) return fetched;
     version = std::move(latest);
   }
 }
 
 void Files::read_remote(InodeRecord record, Extent want, const StopToken& stop, ReadReply reply) {
-  auto version = tree_.version_of(*index_.read(), record);
+  auto version = tree_.version_of(names_.view(), record);
   if (!version) return reply(version.error());
   auto checked = [this, record, version = *version, want, stop, reply](Result<ReadData> data) {
     if (data || !is_gone(data.error())) return reply(std::move(data));
@@ -149,9 +151,9 @@ void Files::read_remote(InodeRecord record, Extent want, const StopToken& stop, 
       // Whoever renames it or changes its attributes is between the store's step and ours: looked at when that is done.
       const auto turn = turns_.take(record.number, stop);
       if (!turn) return reply(turn.error());
-      auto known = require(*index_.read(), record.number);
+      auto known = names_.inode(record.number);
       if (!known) return reply(why);
-      const auto latest = tree_.version_of(*index_.read(), *known);
+      const auto latest = tree_.version_of(names_.view(), *known);
       const bool moved = latest && known->epoch == record.epoch && known->content == Content::remote &&
                          (latest->key != version.key || latest->etag != version.etag);
       if (moved) return read_remote(std::move(*known), want, stop, reply);
@@ -176,7 +178,7 @@ Result<Files::Staged> Files::staged(InodeNumber number) {
 // it keeps is reserved, since all of it goes up again. In its turn.
 Result<Files::Staged> Files::begin_staging(InodeNumber number, Epoch epoch, ByteCount most) {
   for (;;) {
-    PAIL_TRY(const InodeRecord base, require(*index_.read(), number));
+    PAIL_TRY(const InodeRecord base, names_.inode(number));
     if (const auto current = check_epoch(base, epoch); !current) {
       discard(number);  // of a round before
       return current.error();
@@ -188,17 +190,12 @@ Result<Files::Staged> Files::begin_staging(InodeNumber number, Epoch epoch, Byte
       discard(number);
       return reserved.error();
     }
-    auto change = index_.write();
-    PAIL_TRY(InodeRecord record, require(*change, number));
     // Size and version come from one reading: others may have replaced the object since.
-    if (record.etag != base.etag || record.size != base.size || record.epoch != base.epoch) continue;
-    record.content = Content::staged;
-    record.changed_seq = change->next_sequence();
-    change->put(record);
-    const auto committed = change->commit();
-    if (committed) return file;
+    const auto taken = names_.staged(number, local::content_of(base));
+    if (taken && *taken == local::Taken::taken) return file;
+    if (taken) continue;
     discard(number);
-    return committed.error();
+    return taken.error();
   }
 }
 
@@ -208,10 +205,10 @@ Result<Files::Staged> Files::writable(const Turns::Turn& turn, Epoch epoch, Byte
   bool uploading = false;
   InodeRecord record;
   {
-    const auto view = index_.read();
-    PAIL_TRY(record, require(*view, number));
+    const local::View view = names_.view();
+    PAIL_TRY(record, view.require(number));
     PAIL_CHECK(check_epoch(record, epoch));
-    uploading = record.content == Content::staged && view->upload(number).has_value();
+    uploading = record.content == Content::staged && view.upload(number).has_value();
   }
   if (uploading) PAIL_CHECK(uploader_.abandon(number, stop));  // it was begun with the times of before
   if (record.content == Content::staged) return staged(number);
@@ -230,7 +227,7 @@ Result<Unit> Files::write(InodeNumber number, Epoch epoch, ByteOffset at, std::s
 Result<Unit> Files::truncate(InodeNumber number, Epoch epoch, ByteCount size, const StopToken& stop) {
   if (size > cos::kMaxObjectSize) return Error{EFBIG, "an object has at most 10 TB"};
   PAIL_TRY(const auto turn, turns_.take(number, stop));
-  PAIL_TRY(const InodeRecord record, require(*index_.read(), number));
+  PAIL_TRY(const InodeRecord record, names_.inode(number));
   PAIL_CHECK(check_epoch(record, epoch));
   if (record.content == Content::remote && record.size == size) return Unit{};
   PAIL_TRY(const Staged file, writable(turn, epoch, size, stop));
@@ -249,7 +246,7 @@ Result<Unit> Files::reserve(InodeNumber number, Epoch epoch, Extent extent, cons
 Result<Unit> Files::hydrate(const InodeRecord& record, local::StagedFile& file, const StopToken& stop) {
   const auto missing = file.missing({{}, {file.size().n}});
   if (missing.empty()) return Unit{};
-  PAIL_TRY(const auto version, tree_.version_of(*index_.read(), record));
+  PAIL_TRY(const auto version, tree_.version_of(names_.view(), record));
   for (const Extent& gap : missing)
     for (ByteOffset at = gap.begin; at < gap.end; at = at + kFillPiece) {
       const Extent piece = intersect(gap, {at, at + kFillPiece});
@@ -271,7 +268,7 @@ Result<Unit> Files::store(InodeNumber number, Epoch epoch, const StopToken& stop
 }
 
 Result<bool> Files::is_unwritten(InodeNumber number, Epoch epoch) {
-  PAIL_TRY(const InodeRecord record, require(*index_.read(), number));
+  PAIL_TRY(const InodeRecord record, names_.inode(number));
   PAIL_CHECK(check_epoch(record, epoch));
   if (record.content != Content::staged) return false;
   const auto file = staged(number);
@@ -283,11 +280,11 @@ Result<Unit> Files::store_in_turn(InodeNumber number, Epoch epoch, const StopTok
   InodeRecord record;
   std::string key;
   {
-    const auto view = index_.read();
-    PAIL_TRY(record, require(*view, number));
+    const local::View view = names_.view();
+    PAIL_TRY(record, view.require(number));
     PAIL_CHECK(check_epoch(record, epoch));
     if (record.content == Content::remote || record.binding == local::Binding::removed) return Unit{};
-    PAIL_TRY(key, tree_.key_of(*view, number));
+    PAIL_TRY(key, tree_.key_of(view, number));
   }
   PAIL_TRY(const Staged file, staged(number));
   const auto whole = hydrate(record, *file, stop);
@@ -312,21 +309,11 @@ Result<Unit> Files::store_in_turn(InodeNumber number, Epoch epoch, const StopTok
 
 Result<Unit> Files::uploaded(const InodeRecord& sent, const std::string& key, const Uploaded& outcome,
                              const local::StagedFile& file) {
-  auto change = index_.write();
-  PAIL_CHECK(change->update(sent.number, [&](InodeRecord& record) {
-    record.content = Content::remote;
-    record.size = sent.size;
-    record.modified = sent.modified;
-    record.changed = sent.changed;
-    record.etag = outcome.etag.text;
-    record.stored = {};
-    record.written = outcome.window;
-    record.attempted.clear();
-    record.checked = tree_.moment();
-    record.knowledge = Knowledge::exact;
-    record.changed_seq = change->next_sequence();
-  }));
-  PAIL_CHECK(change->commit());
+  PAIL_CHECK(names_.stored(sent.number, {.etag = outcome.etag.text,
+                                         .size = sent.size,
+                                         .modified = sent.modified,
+                                         .changed = sent.changed,
+                                         .written = outcome.window}));
   // From here on the bucket has it; the local copy serves as cache where there is room.
   if (sent.size.n > 0) blocks_.adopt({key, outcome.etag.text, sent.size}, file.path(), outcome.checksums);
   const auto removed = staging_.remove(sent.number);
@@ -357,7 +344,7 @@ local::KeptDescription Files::describe(const InodeRecord& record, local::KeptRea
   description.error = std::move(error);
   description.endpoint = options_.endpoint;
   description.bucket = options_.bucket;
-  if (auto key = tree_.key_of(*index_.read(), record.number)) description.key = *std::move(key);
+  if (auto key = tree_.key_of(names_.view(), record.number)) description.key = *std::move(key);
   description.name = shown.name;
   description.permissions = shown.permissions;
   description.uid = shown.uid;
@@ -389,26 +376,7 @@ void Files::abandon_upload(InodeNumber number) {
 // that were opened on the lost content are stale for ever.
 void Files::leave_base(InodeNumber number) {
   abandon_upload(number);
-  auto change = index_.write();
-  const auto changed = change->update(number, [](InodeRecord& record) {
-    record.content = Content::remote;
-    record.knowledge = Knowledge::listed;
-    record.checked = {};
-    record.attempted.clear();
-    ++record.epoch;
-  });
-  if (!changed) return;
-  forget_name_of_lost(*change, *changed);
-  if (const auto committed = change->commit(); !committed) spdlog::warn("{}", committed.error().context);
-}
-
-// A file that never was in the bucket has nothing to fall back to. One that is open keeps its number for what was lost:
-// the name gets another, since the kernel's pages belong to the number.
-void Files::forget_name_of_lost(local::WriteTransaction& change, const InodeRecord& record) {
-  if (record.unlinked()) return change.erase(record.number);
-  if (!record.etag.empty() && !opens_.maybe_open(record.number)) return;
-  forget_name(change, record.parent, record.name);
-  if (!vanish(change, opens_, record)) spdlog::warn("{}: cannot be forgotten", quote(record.name));
+  if (const auto noted = names_.content_lost(number); !noted) spdlog::warn("{}", noted.error().context);
 }
 
 // ---- attributes -----------------------------------------------------------------------------------------------------
@@ -424,11 +392,12 @@ Result<Unit> Files::store_attributes(InodeNumber number, const Edit& edit, const
   std::string key;
   bool uploading = false;
   {
-    const auto view = index_.read();
-    PAIL_TRY(draft, require(*view, number));
-    PAIL_TRY(key, draft.type == FileType::directory ? tree_.prefix_of(*view, number) : tree_.key_of(*view, number));
-    uploading = draft.content == Content::staged && view->upload(number).has_value();
+    const local::View view = names_.view();
+    PAIL_TRY(draft, view.require(number));
+    PAIL_TRY(key, draft.type == FileType::directory ? tree_.prefix_of(view, number) : tree_.key_of(view, number));
+    uploading = draft.content == Content::staged && view.upload(number).has_value();
   }
+  const local::InodeVersion decided_on = local::version_of(draft);
   PAIL_TRY(draft, view_.shown(std::move(draft)));
   const InodeRecord before = draft;
   draft.changed = now();
@@ -436,35 +405,23 @@ Result<Unit> Files::store_attributes(InodeNumber number, const Edit& edit, const
   if (uploading) PAIL_CHECK(uploader_.abandon(number, stop));  // a recorded upload was begun with the headers of before
   const bool in_bucket =
       draft.content == Content::remote && !draft.unlinked() && !key.empty() && number != local::kRootInode;
-  if (in_bucket)
+  std::optional<local::AttributeObject> object;
+  if (in_bucket) {
     if (const auto put = put_attributes(draft, key, stop); !put) {
       ask_anew(number);
       return put;
     }
-  auto change = index_.write();
-  PAIL_CHECK(change->update(number, [&](InodeRecord& record) {
-    apply_edit(before, draft, record);
-    record.checked = tree_.moment();
-    record.knowledge = Knowledge::exact;
-    record.changed_seq = change->next_sequence();
-    if (!in_bucket) return;
-    record.form = draft.form;
-    record.etag = draft.etag;
-    record.stored = draft.stored;
-    record.written = draft.written;
-  }));
-  return change->commit();
+    object = local::AttributeObject{draft.form, draft.etag, draft.stored, draft.written};
+  }
+  PAIL_TRY(const auto taken, names_.attributes_changed(decided_on, patch_of(before, draft), object));
+  if (taken == local::Taken::taken) return Unit{};
+  ask_anew(number);
+  return Error{ESTALE, fmt::format("{}: was changed by others meanwhile", quote(draft.name)), Fault::precondition};
 }
 
 // A request that failed may have been carried out all the same: what the object is now is asked of the store.
 void Files::ask_anew(InodeNumber number) {
-  auto change = index_.write();
-  const auto unsure = [](InodeRecord& record) {
-    record.knowledge = Knowledge::listed;
-    record.checked = {};
-  };
-  if (!change->update(number, unsure)) return;
-  if (const auto committed = change->commit(); !committed) spdlog::warn("{}", committed.error().context);
+  if (const auto noted = names_.doubted(number); !noted) spdlog::warn("{}", noted.error().context);
 }
 
 // Writes the attributes of a draft to its object: a marker anew, a file by a copy onto itself. What the store answers
@@ -546,7 +503,7 @@ Result<Unit> Files::stage_empty(InodeNumber number) {
 }
 
 Result<Files::Preserved> Files::preserve(InodeNumber number, const StopToken& stop) {
-  PAIL_TRY(const InodeRecord record, require(*index_.read(), number));
+  PAIL_TRY(const InodeRecord record, names_.inode(number));
   if (record.type != FileType::regular || record.content == Content::staged || !opens_.maybe_open(record.number))
     return Preserved();
   if (record.size.n > options_.cache_size.n / 2) {
@@ -564,16 +521,12 @@ Result<Files::Preserved> Files::preserve(InodeNumber number, const StopToken& st
 }
 
 bool Files::is_staged(InodeNumber number) {
-  const auto record = index_.read()->inode(number);
+  const auto record = names_.view().inode(number);
   return record && record->content == Content::staged;
 }
 
 void Files::release_preserved(InodeNumber number) {
-  auto change = index_.write();
-  const auto changed = change->update(number, [](InodeRecord& record) { record.content = Content::remote; });
-  if (!changed) return;
-  if (const auto committed = change->commit(); !committed) return spdlog::warn("{}", committed.error().context);
-  change.reset();
+  if (const auto noted = names_.unstaged(number); !noted) return spdlog::warn("{}", noted.error().context);
   discard(number);
 }
 
@@ -584,8 +537,8 @@ void Files::discard(InodeNumber number) {
 }
 
 Result<Unit> Files::set_aside_leftovers() {
-  for (const InodeNumber number : index_.read()->staged()) {
-    auto record = index_.read()->inode(number);
+  for (const InodeNumber number : names_.view().staged()) {
+    auto record = names_.view().inode(number);
     if (!record) continue;
     const auto file = staging_.open(number);
     const bool there = !file || *file;  // one that is damaged, too
@@ -608,23 +561,23 @@ Result<Unit> Files::set_aside_leftovers() {
 
 void Files::sweep() {
   // The process before this one was killed between setting bytes aside and saying so.
-  for (const InodeNumber number : index_.read()->staged())
+  for (const InodeNumber number : names_.view().staged())
     if (const auto file = staging_.open(number); file && !*file) leave_base(number);
-  const auto staged_numbers = index_.read()->staged();
+  const auto staged_numbers = names_.view().staged();
   auto is_staged = [&](InodeNumber number) {
     return std::ranges::find(staged_numbers, number) != staged_numbers.end();
   };
   for (const InodeNumber number : staging_.all()) {
     if (is_staged(number)) continue;
     const auto file = staged(number);
-    const bool lost = !index_.read()->inode(number) && (!file || (*file)->size().n > 0);
+    const bool lost = !names_.view().inode(number) && (!file || (*file)->size().n > 0);
     if (!lost) {
       discard(number);
     } else if (const auto path = staging_.set_aside(number, describe_nameless())) {
       spdlog::warn("bytes of a file whose name was lost with a damaged index are kept in {}", path->string());
     }
   }
-  for (const InodeNumber number : index_.read()->uploads())
+  for (const InodeNumber number : names_.view().uploads())
     if (!is_staged(number)) abandon_upload(number);
 }
 

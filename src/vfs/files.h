@@ -25,7 +25,7 @@ namespace pail::vfs {
 
 class Files {
  public:
-  Files(local::Index& index, const Tree& tree, const AttributeView& view, OpenTable& opens, Turns& turns,
+  Files(local::NameStore& names, const Tree& tree, const AttributeView& view, OpenTable& opens, Turns& turns,
         TreeGate& gate, cos::ObjectStore& store, Directories& directories, local::StagingArea& staging,
         cache::BlockCache& blocks, const Options& options, runtime::Executor& readers);
 
@@ -115,10 +115,9 @@ class Files {
   Result<Unit> keep_conflict(const local::InodeRecord& record, Error why);
   void abandon_upload(InodeNumber number);
   void leave_base(InodeNumber number);
-  void forget_name_of_lost(local::WriteTransaction& change, const local::InodeRecord& record);
   Result<Unit> put_attributes(local::InodeRecord& draft, const std::string& key, const StopToken& stop);
 
-  local::Index& index_;
+  local::NameStore& names_;
   const Tree& tree_;
   const AttributeView& view_;
   OpenTable& opens_;

@@ -21,8 +21,8 @@ enum class Existing { refuse, accept };
 
 class Names {
  public:
-  Names(local::Index& index, const Tree& tree, OpenTable& opens, Turns& turns, TreeGate& gate, cos::ObjectStore& store,
-        Directories& directories, Files& files, const Options& options);
+  Names(local::NameStore& names, const Tree& tree, OpenTable& opens, Turns& turns, TreeGate& gate,
+        cos::ObjectStore& store, Directories& directories, Files& files, const Options& options);
   // Old objects that are not deleted by now are left to the next mount.
   ~Names();
 
@@ -65,33 +65,22 @@ class Names {
     std::string_view name;
     TreeGate::Name key() const { return {parent, std::string(name)}; }
   };
-  using Intent = std::optional<local::Intent>;
+  using Earlier = std::optional<local::Attempt>;
   // look_again: the names lead elsewhere by now. source_replaced: others put another object under the old name.
   enum class Progress { done, look_again, source_replaced };
 
-  Result<Intent> earlier(const Request& request);
-  Result<Unit> begin(const Request& request, const Intent& earlier, InodeNumber subject);
+  Result<Earlier> earlier(const Request& request);
+  Result<Unit> begin(const Request& request, const Earlier& earlier, InodeNumber subject);
   Result<Turns::Turn> turn_for(const Request& request, InodeNumber number);
   void note_failure(const Request& request, const Error& why);
-  // The answer, for when it is asked for again: that it worked, or how it did not.
-  static void done(local::WriteTransaction& change, const Request& request, InodeNumber subject,
-                   const std::optional<Error>& failure = {});
-  Result<local::InodeRecord> new_record(local::WriteTransaction& change, const Request& request, Place place,
-                                        FileType type, std::uint32_t permissions);
   Result<std::string> key_for(Place place);
   Result<std::optional<local::InodeRecord>> find(Place place, const StopToken& stop);
-  Result<Unit> detach(local::WriteTransaction& change, InodeNumber number);
-  void forget_children(local::WriteTransaction& change, InodeNumber directory);
-  static bool lies_below(local::ReadTransaction& view, InodeNumber number, InodeNumber directory);
-  static bool holds_staged(local::ReadTransaction& view, InodeNumber directory);
   static Error not_empty(const local::InodeRecord& directory);
   Result<Unit> check_nothing_staged(const local::InodeRecord& directory);
   Result<Unit> check_empty(const local::InodeRecord& directory, const StopToken& stop);
-  Result<Unit> displace(local::WriteTransaction& change, Place place, InodeNumber replaced = 0);
-  static Result<Unit> touch(local::WriteTransaction& change, InodeNumber directory);
   void ask_anew(const TreeGate::Name& name);
-  Result<Progress> remove_file(const Request& request, const Intent& earlier, Place place, InodeNumber number);
-  Result<Progress> remove_directory(const Request& request, const Intent& earlier, Place place,
+  Result<Progress> remove_file(const Request& request, const Earlier& earlier, Place place, InodeNumber number);
+  Result<Progress> remove_directory(const Request& request, const Earlier& earlier, Place place,
                                     const local::InodeRecord& found);
   void keep_directory(InodeNumber directory, const StopToken& stop);
 
@@ -99,7 +88,7 @@ class Names {
   // What a rename is about, as it was looked up.
   struct Renaming {
     const Request& request;
-    Intent earlier;
+    Earlier earlier;
     Place from, to;
     struct Inodes {
       local::InodeRecord source;
@@ -112,11 +101,12 @@ class Names {
     WallTime stored{};
     std::optional<Error> old_stays;  // the old object could not be deleted
   };
+  static local::Rename names_of(const Renaming& renaming);
   struct Deletes;
   struct Deleting;  // deletes under way
   enum class Caller { waits, is_gone };
 
-  Result<Renaming> look_up(const Request& request, const Intent& earlier, Place from, Place to);
+  Result<Renaming> look_up(const Request& request, const Earlier& earlier, Place from, Place to);
   static Result<Unit> check_types(const local::InodeRecord& source, const std::optional<local::InodeRecord>& target,
                                   RenameMode mode);
   bool leads_to(Place place, InodeNumber number);
@@ -125,8 +115,6 @@ class Names {
   Result<Progress> rename_file(Renaming renaming);
   Result<Moved> move_file(const Renaming& renaming, bool local);
   Result<Unit> rebind_file(const Renaming& renaming, const Moved& moved);
-  Result<Unit> leave_copy(const Renaming& renaming, const Error& why);
-  Result<Unit> rebind(local::WriteTransaction& change, const Renaming& renaming, std::uint64_t sequence);
   Error copy_in_doubt(const Renaming& renaming, const Error& why);
   static Error old_object_stays(std::string_view from, const Error& why);
 
@@ -144,10 +132,7 @@ class Names {
   std::vector<CopiedObject> copy_page(const cos::ListPage& page, const RenamedKeys& keys, std::optional<Error>& failed,
                                       const StopToken& stop);
   Result<Unit> rebind_directory(const Renaming& renaming, const Deletes& deletes, bool etags_changed);
-  Result<Unit> take_over_etags(local::WriteTransaction& change, InodeNumber directory, std::uint64_t job,
-                               std::uint64_t sequence);
-  static std::optional<local::InodeRecord> inode_below(local::ReadTransaction& view, InodeNumber directory,
-                                                       std::string_view path);
+  Result<std::vector<local::CopiedContent>> changed_etags(InodeNumber directory, std::uint64_t job);
   void take_back_copies(const Renaming& renaming, const Deletes& deletes, const Error& why);
   void restore_marker(const local::InodeRecord& directory, const std::string& key, const StopToken& stop);
   std::shared_ptr<Deleting> begin_deletes(const Request& request, InodeNumber subject, Deletes deletes,
@@ -157,13 +142,12 @@ class Names {
   Result<Unit> wait_for(Deleting& deleting, const StopToken& stop) PAIL_EXCLUDES(mutex_);
   bool is_waited_for(const Deleting& deleting) PAIL_EXCLUDES(mutex_);
   Result<Unit> delete_copied(const Deleting& deleting, InodeNumber subject, const Deletes& deletes, OtherSide copies);
-  Result<Unit> give_back_name(local::WriteTransaction& change, InodeNumber directory, const TreeGate::Name& old_name);
-  Result<Unit> resume_deletes(const Request& request, const local::Intent& intent);
+  Result<Unit> resume_deletes(const Request& request, const local::DeletesLeft& left);
   std::filesystem::path job_path(std::uint64_t job) const;
   void remove_job(std::uint64_t job);
-  void remove_jobs_but(const std::vector<std::pair<InodeNumber, Deletes>>& left);
+  void remove_jobs_but(const std::vector<std::pair<local::DeletesLeft, Deletes>>& left);
 
-  local::Index& index_;
+  local::NameStore& names_;
   const Tree& tree_;
   OpenTable& opens_;
   Turns& turns_;

@@ -92,7 +92,7 @@ cos::ObjectHeaders decode_other_headers(std::string_view text) {
   return headers;
 }
 
-void apply_mode(InodeRecord& record, const cos::ObjectHeaders& headers, bool key_is_directory) {
+void apply_mode(local::ObjectFacts& record, const cos::ObjectHeaders& headers, bool key_is_directory) {
   auto text = find(headers, {"mode", "permissions"});
   auto mode = text ? parse_mode(*text) : std::nullopt;
   if (!mode)
@@ -146,31 +146,27 @@ std::optional<FileType> type_of_mode(std::uint32_t mode) {
   }
 }
 
-void apply_defaults(InodeRecord& record, const AttributeDefaults& defaults) {
-  record.permissions = record.type == FileType::directory ? defaults.directory_permissions : defaults.file_permissions;
-  record.uid = defaults.uid;
-  record.gid = defaults.gid;
-}
-
-void apply_object(InodeRecord& record, const cos::ObjectInfo& info, bool key_is_directory,
-                  const AttributeDefaults& defaults) {
-  record.type = key_is_directory ? FileType::directory : FileType::regular;
-  apply_defaults(record, defaults);
-  apply_mode(record, info.headers, key_is_directory);
+local::ObjectFacts object_facts(const cos::ObjectInfo& info, bool key_is_directory,
+                                const local::DefaultAttributes& defaults) {
+  local::ObjectFacts facts;
+  facts.type = key_is_directory ? FileType::directory : FileType::regular;
+  facts.permissions = key_is_directory ? defaults.directory_permissions : defaults.file_permissions;
+  apply_mode(facts, info.headers, key_is_directory);
+  facts.uid = defaults.uid;
+  facts.gid = defaults.gid;
   if (auto uid = find(info.headers, {"uid", "owner", "goog-reserved-posix-uid"}))
-    record.uid = parse<std::uint32_t>(*uid).value_or(defaults.uid);
+    facts.uid = parse<std::uint32_t>(*uid).value_or(defaults.uid);
   if (auto gid = find(info.headers, {"gid", "group", "goog-reserved-posix-gid"}))
-    record.gid = parse<std::uint32_t>(*gid).value_or(defaults.gid);
+    facts.gid = parse<std::uint32_t>(*gid).value_or(defaults.gid);
   const auto modified = find(info.headers, {"mtime", "goog-reserved-file-mtime"});
-  record.modified = (modified ? parse_time(*modified) : std::nullopt).value_or(info.last_modified);
+  facts.modified = (modified ? parse_time(*modified) : std::nullopt).value_or(info.last_modified);
   const auto accessed = find(info.headers, {"atime"});
-  record.accessed = (accessed ? parse_time(*accessed) : std::nullopt).value_or(record.modified);
-  record.changed = record.stored = info.last_modified;
-  record.size = record.type == FileType::directory ? ByteCount{} : info.size;
-  record.etag = info.etag.text;
-  record.knowledge = local::Knowledge::exact;
-  record.link_target.clear();
-  record.headers = encode_other_headers(info.headers);
+  facts.accessed = (accessed ? parse_time(*accessed) : std::nullopt).value_or(facts.modified);
+  facts.stored = info.last_modified;
+  facts.size = facts.type == FileType::directory ? ByteCount{} : info.size;
+  facts.etag = info.etag.text;
+  facts.headers = encode_other_headers(info.headers);
+  return facts;
 }
 
 cos::ObjectHeaders to_headers(const InodeRecord& record) {

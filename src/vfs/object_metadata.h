@@ -9,25 +9,15 @@
 #include <string>
 #include <string_view>
 
-#include "local/records.h"
+#include "local/names/name_store.h"
 #include "pailfs/base/result.h"
 #include "pailfs/cos/types.h"
 
 namespace pail::vfs {
 
-// What an object without stored attributes is shown as.
-struct AttributeDefaults {
-  std::uint32_t file_permissions, directory_permissions;
-  std::uint32_t uid, gid;
-};
-
-// Fills type, permissions, owner, times and `headers` of `record` from an object's headers. Size and ETag as well.
-// `key_is_directory`: the key ends with '/'.
-void apply_object(local::InodeRecord& record, const cos::ObjectInfo& info, bool key_is_directory,
-                  const AttributeDefaults& defaults);
-
-// The attributes of a listing entry: size, ETag, time; the rest assumed from `defaults`.
-void apply_defaults(local::InodeRecord& record, const AttributeDefaults& defaults);
+// What an object's headers say, or what is assumed for it. `key_is_directory`: the key ends with '/'.
+local::ObjectFacts object_facts(const cos::ObjectInfo& info, bool key_is_directory,
+                                const local::DefaultAttributes& defaults);
 
 // The headers an object of this inode is stored with.
 cos::ObjectHeaders to_headers(const local::InodeRecord& record);

@@ -13,7 +13,6 @@ namespace pail::vfs {
 
 using local::Content;
 using local::InodeRecord;
-using local::IntentState;
 
 namespace {
 
@@ -26,9 +25,10 @@ Result<Unit> Names::rename(const Request& request, InodeNumber parent, std::stri
   if (mode == RenameMode::exchange) return Error{EINVAL, "exchanging two names is not offered"};
   const Place from{parent, name}, to{new_parent, new_name};
   PAIL_CHECK(key_for(to));
-  PAIL_TRY(const Intent earlier, this->earlier(request));
-  if (earlier && earlier->state == IntentState::local) return resume_deletes(request, *earlier);
-  if (earlier && earlier->state == IntentState::done) {
+  PAIL_TRY(const Earlier earlier, this->earlier(request));
+  if (earlier && std::holds_alternative<local::DeletesLeft>(*earlier))
+    return resume_deletes(request, std::get<local::DeletesLeft>(*earlier));
+  if (earlier && std::holds_alternative<local::Answered>(*earlier)) {
     keep_directory(parent, request.stop);
     return Unit{};
   }
@@ -50,10 +50,10 @@ Result<Unit> Names::rename(const Request& request, InodeNumber parent, std::stri
   }
 }
 
-Result<Names::Renaming> Names::look_up(const Request& request, const Intent& earlier, Place from, Place to) {
+Result<Names::Renaming> Names::look_up(const Request& request, const Earlier& earlier, Place from, Place to) {
   std::optional<InodeRecord> source;
   // An earlier attempt may have taken the source out of the bucket already: then the index alone knows it.
-  if (earlier && leads_to(from, earlier->subject)) source = index_.read()->inode(earlier->subject);
+  if (earlier && leads_to(from, local::subject_of(*earlier))) source = names_.view().inode(local::subject_of(*earlier));
   if (!source) {
     PAIL_TRY(source, find(from, request.stop));
   }
@@ -72,8 +72,7 @@ Result<Unit> Names::check_types(const InodeRecord& source, const std::optional<I
 }
 
 bool Names::leads_to(Place place, InodeNumber number) {
-  const auto dirent = index_.read()->dirent(place.parent, place.name);
-  return (dirent ? dirent->number : 0) == number;
+  return names_.view().leads_to(place.parent, place.name, number);
 }
 
 bool Names::still_there(const Renaming& renaming) {
@@ -103,7 +102,7 @@ Result<Names::Progress> Names::rename_file(Renaming renaming) {
     turns.push_back(std::move(turn));
   }
   if (!still_there(renaming)) return Progress::look_again;
-  PAIL_TRY(source, require(*index_.read(), source.number));
+  PAIL_TRY(source, names_.inode(source.number));
   // A new file that is still open has no object yet: its upload goes to the new key. Anything else is stored first.
   const bool local = source.content == Content::staged && source.etag.empty() && source.attempted.empty() &&
                      opens_.maybe_open(source.number);
@@ -112,15 +111,15 @@ Result<Names::Progress> Names::rename_file(Renaming renaming) {
 
   PAIL_TRY(auto closed, close_gate(renaming));
   if (!still_there(renaming)) return Progress::look_again;
-  PAIL_TRY(source, require(*index_.read(), source.number));
+  PAIL_TRY(source, names_.inode(source.number));
   if (target) {
-    PAIL_TRY(target, require(*index_.read(), target->number));
+    PAIL_TRY(target, names_.inode(target->number));
   }
   PAIL_CHECK(begin(renaming.request, renaming.earlier, source.number));
   const auto moved = move_file(renaming, local);
   if (!moved && moved.error().fault == Fault::precondition) return Progress::source_replaced;
   if (!moved) return copy_in_doubt(renaming, moved.error());
-  PAIL_CHECK(moved->old_stays ? leave_copy(renaming, *moved->old_stays) : rebind_file(renaming, *moved));
+  PAIL_CHECK(rebind_file(renaming, *moved));
   preserved.keep();
   closed.open();
   turns.clear();
@@ -179,60 +178,19 @@ Error Names::old_object_stays(std::string_view from, const Error& why) {
 
 // ---- the index ------------------------------------------------------------------------------------------------------
 
+local::Rename Names::names_of(const Renaming& renaming) {
+  const auto& [source, target] = renaming.inodes;
+  return {renaming.from.key(), renaming.to.key(), source.number, target ? target->number : 0};
+}
+
 Result<Unit> Names::rebind_file(const Renaming& renaming, const Moved& moved) {
-  const auto& target = renaming.inodes.target;
-  auto change = index_.write();
-  const std::uint64_t sequence = change->next_sequence();
-  PAIL_CHECK(rebind(*change, renaming, sequence));
-  PAIL_CHECK(change->update(renaming.inodes.source.number, [&](InodeRecord& record) {
-    record.etag = moved.etag.text;
-    // What our uploads may have left under the new name is ours to replace.
-    if (record.content == Content::staged && target) record.attempted += target->attempted;
-    record.stored = moved.stored;
-    record.written.reset();
-    record.checked = tree_.moment();
-  }));
-  done(*change, renaming.request, renaming.inodes.source.number);
-  return change->commit();
-}
-
-// The old object could not be deleted. The kernel is told that nothing was renamed: the inode keeps its old name and
-// its old object, and the copy gets a number of its own. What it replaced is gone.
-Result<Unit> Names::leave_copy(const Renaming& renaming, const Error& why) {
-  const auto& [source, target] = renaming.inodes;
-  auto change = index_.write();
-  if (target) PAIL_CHECK(detach(*change, target->number));
-  forget_name(*change, renaming.to.parent, renaming.to.name);
-  PAIL_CHECK(change->update(source.number, [](InodeRecord& record) {
-    record.knowledge = local::Knowledge::listed;
-    record.checked = {};
-  }));
-  done(*change, renaming.request, source.number, why);
-  return change->commit();
-}
-
-// Binds the new name to the source.
-Result<Unit> Names::rebind(local::WriteTransaction& change, const Renaming& renaming, std::uint64_t sequence) {
-  const auto& [source, target] = renaming.inodes;
-  const Place from = renaming.from, to = renaming.to;
-  if (target) PAIL_CHECK(detach(change, target->number));
-  PAIL_CHECK(displace(change, to, target ? target->number : 0));
-  change.unbind(from.parent, from.name, {0, tree_.moment(), sequence});
-  change.bind(to.parent, to.name, {source.number, tree_.moment(), sequence});
-  PAIL_CHECK(change.update(source.number, [&](InodeRecord& record) {
-    record.parent = to.parent;
-    record.name = to.name;
-    record.changed = now();
-    record.changed_seq = sequence;
-  }));
-  for (const InodeNumber parent : {from.parent, to.parent}) PAIL_CHECK(touch(change, parent));
-  return Unit{};
+  const auto unique = renaming.request.unique;
+  if (moved.old_stays) return names_.rename_left_both(unique, names_of(renaming), *moved.old_stays);
+  return names_.renamed(unique, names_of(renaming), {moved.etag.text, moved.stored});
 }
 
 void Names::ask_anew(const TreeGate::Name& name) {
-  auto change = index_.write();
-  forget_name(*change, name.parent, name.name);
-  if (const auto committed = change->commit(); !committed) spdlog::warn("{}", committed.error().context);
+  if (const auto noted = names_.doubted(name); !noted) spdlog::warn("{}", noted.error().context);
 }
 
 }  // namespace pail::vfs

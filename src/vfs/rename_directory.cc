@@ -7,23 +7,16 @@
 
 #include "base/log.h"
 #include "base/promise.h"
-#include "local/names/codec.h"
+#include "local/codec.h"
 #include "pailfs/base/stop.h"
 #include "pailfs/cos/fault.h"
 #include "vfs/names.h"
+#include "vfs/object_metadata.h"
 
 namespace pail::vfs {
 
 using local::DirectoryForm;
 using local::InodeRecord;
-using local::IntentState;
-
-namespace {
-
-// Intents of requests without a number, which nobody asks again, are kept beside those with one.
-constexpr std::uint64_t kOwnIntents = 1ull << 63;
-
-}  // namespace
 
 // What is left to do when the index has the result: the detail of an intent.
 struct Names::Deletes {
@@ -92,10 +85,10 @@ Result<Names::Progress> Names::check_free(const Renaming& renaming) {
 
 // Objects whose new key is too long cannot be copied; files without an object would find out at their close.
 Result<Unit> Names::check_staged_keys(InodeNumber directory, const std::string& from, const std::string& to) {
-  const auto view = index_.read();
-  for (const InodeNumber number : view->staged()) {
-    const auto key = tree_.key_of(*view, number);
-    if (!key || !key->starts_with(from + "/") || !lies_below(*view, number, directory)) continue;
+  const local::View view = names_.view();
+  for (const InodeNumber number : view.staged()) {
+    const auto key = tree_.key_of(view, number);
+    if (!key || !key->starts_with(from + "/") || !view.lies_below(number, directory)) continue;
     const std::size_t size = key->size() - from.size() + to.size();
     if (size > cos::kMaxKeyBytes)
       return Error{ENAMETOOLONG, fmt::format("{}: its key would have {} bytes, and may have {}", quote(*key), size,
@@ -109,14 +102,10 @@ Result<Names::Deletes> Names::copy_directory(const TreeGate::Closure& closed, co
   Deletes deletes{0, renaming.from.key(), {}};
   PAIL_TRY(deletes.keys.from, key_for(renaming.from));
   PAIL_TRY(deletes.keys.to, key_for(renaming.to));
-  {
-    auto change = index_.write();
-    deletes.job = change->next_sequence();
-    PAIL_CHECK(change->commit());
-  }
+  PAIL_TRY(deletes.job, names_.next_job());
   auto copied = [&]() -> Result<Unit> {
     PAIL_TRY(RenameJob job, RenameJob::create(job_path(deletes.job), deletes.keys));
-    PAIL_TRY(const InodeRecord source, require(*index_.read(), renaming.inodes.source.number));
+    PAIL_TRY(const InodeRecord source, names_.inode(renaming.inodes.source.number));
     PAIL_CHECK(copy_markers(source, renaming.inodes.target.has_value(), deletes.keys, job, renaming.request.stop));
     PAIL_CHECK(copy_tree(closed, deletes.keys, job, renaming.request.stop));
     return rebind_directory(renaming, deletes, job.etags_changed());
@@ -205,78 +194,46 @@ std::vector<CopiedObject> Names::copy_page(const cos::ListPage& page, const Rena
 
 // ---- the index ------------------------------------------------------------------------------------------------------
 
-// Binds the new name in one step; the intent stays open for the deletes.
+// Binds the new name in one step; the request stays open for the deletes.
 Result<Unit> Names::rebind_directory(const Renaming& renaming, const Deletes& deletes, bool etags_changed) {
   const auto& [source, target] = renaming.inodes;
-  auto change = index_.write();
-  const std::uint64_t sequence = change->next_sequence();
-  if (target && holds_staged(*change, target->number)) return not_empty(*target);
-  PAIL_CHECK(rebind(*change, renaming, sequence));
-  tree_.moving(source.number);
-  PAIL_CHECK(change->update(source.number, [&target = target](InodeRecord& record) {
-    if (target || record.form != DirectoryForm::implicit) record.form = DirectoryForm::slash_marker;
-    record.stored = {};
-  }));
-  if (etags_changed) PAIL_CHECK(take_over_etags(*change, source.number, deletes.job, sequence));
-  const std::uint64_t unique = renaming.request.unique;
-  change->put_intent(unique != 0 ? unique : kOwnIntents | deletes.job,
-                     {.state = IntentState::local, .subject = source.number, .detail = deletes.encode()});
-  return change->commit();
+  std::vector<local::CopiedContent> contents;
+  if (etags_changed) {
+    PAIL_TRY(contents, changed_etags(source.number, deletes.job));
+  }
+  PAIL_TRY(const auto taken, names_.directory_renamed(renaming.request.unique, names_of(renaming), deletes.job,
+                                                      deletes.encode(), contents));
+  if (taken == local::Taken::kept) return not_empty(*target);
+  return Unit{};
 }
 
-// Objects that were stored in parts have another ETag when they are copied.
-Result<Unit> Names::take_over_etags(local::WriteTransaction& change, InodeNumber directory, std::uint64_t job,
-                                    std::uint64_t sequence) {
+// Objects that were stored in parts have another ETag when they are copied: of those that are known here.
+Result<std::vector<local::CopiedContent>> Names::changed_etags(InodeNumber directory, std::uint64_t job) {
+  std::vector<local::CopiedContent> contents;
   PAIL_TRY(RenameJobReader reader, RenameJobReader::open(job_path(job)));
   RenameJobCursor copied(std::move(reader));
   for (;; copied.advance()) {
     PAIL_TRY(const CopiedObject* object, copied.get());
-    if (object == nullptr) return Unit{};
+    if (object == nullptr) return contents;
     if (object->copy == object->etag || !object->below.starts_with('/')) continue;
-    const auto record = inode_below(change, directory, std::string_view(object->below).substr(1));
-    if (!record || record->type == FileType::directory) continue;
-    const bool based = record->etag == object->etag.text;
-    const bool attempted = record->attempted.find(object->etag.text) != std::string::npos;
-    if (!based && !attempted) continue;
-    PAIL_CHECK(change.update(record->number, [&](InodeRecord& known) {
-      if (based) known.etag = object->copy.text;
-      if (attempted) known.attempted += object->copy.text;  // the copy of ours is ours
-      known.changed_seq = sequence;
-    }));
+    const auto known = names_.view().inode_below(directory, std::string_view(object->below).substr(1));
+    if (known) contents.push_back({known->number, object->etag.text, object->copy.text});
   }
-}
-
-std::optional<InodeRecord> Names::inode_below(local::ReadTransaction& view, InodeNumber directory,
-                                              std::string_view path) {
-  std::optional<InodeRecord> record = view.inode(directory);
-  while (record && !path.empty()) {
-    const auto end = std::min(path.find('/'), path.size());
-    const auto dirent = view.dirent(record->number, path.substr(0, end));
-    record = dirent ? view.inode(dirent->number) : std::nullopt;
-    path.remove_prefix(std::min(end + 1, path.size()));
-  }
-  return record;
 }
 
 // A rename that fails leaves nothing under the new name, as far as its copies can be told from what others wrote.
 void Names::take_back_copies(const Renaming& renaming, const Deletes& deletes, const Error& why) {
   // Without a store there is nothing to be done, and waiting for it twice helps nobody.
   if (why.fault != Fault::lost) {
-    const auto target = renaming.inodes.target ? index_.read()->inode(renaming.inodes.target->number) : std::nullopt;
+    const auto target = renaming.inodes.target ? names_.view().inode(renaming.inodes.target->number) : std::nullopt;
     const bool marked = target && target->form == DirectoryForm::slash_marker;
     const auto left = delete_copies(store_, job_path(deletes.job), marked ? TargetMarker::keep : TargetMarker::remove,
                                     renaming.request.stop);
     if (left.ours) spdlog::warn("a rename that failed leaves copies: {}", left.ours->context);
     if (marked) restore_marker(*target, deletes.keys.to + "/", renaming.request.stop);
   }
-  auto change = index_.write();
-  const auto dirent = change->dirent(renaming.to.parent, renaming.to.name);
-  if (!dirent || dirent->number == 0) {
-    forget_name(*change, renaming.to.parent, renaming.to.name);
-  } else if (!change->update(dirent->number, [](InodeRecord& shown) { shown.listed = {}; })) {
-    return;
-  }
-  if (const auto committed = change->commit(); !committed) spdlog::warn("{}", committed.error().context);
+  const auto noted = names_.tree_doubted(renaming.to.key());
+  if (!noted) spdlog::warn("{}", noted.error().context);
 }
 
 // The marker of the directory that was to be replaced may be a copy by now.
@@ -284,10 +241,7 @@ void Names::restore_marker(const InodeRecord& directory, const std::string& key,
   const auto restored = store_.put_object({.key = key, .headers = to_headers(directory)}, stop);
   if (restored) return;
   spdlog::warn("a rename that failed changed the attributes of its target: {}", restored.error().context);
-  auto change = index_.write();
-  const auto asked_anew =
-      change->update(directory.number, [](InodeRecord& record) { record.knowledge = local::Knowledge::listed; });
-  if (!asked_anew || !change->commit()) spdlog::debug("{}: not noted", quote(key));
+  files_.ask_anew(directory.number);
 }
 
 // ---- deletes --------------------------------------------------------------------------------------------------------
@@ -306,7 +260,7 @@ std::shared_ptr<Names::Deleting> Names::begin_deletes(const Request& request, In
     MutexLock lock(mutex_);
     ++deletes_under_way_;
   }
-  const std::uint64_t unique = request.unique != 0 ? request.unique : kOwnIntents | deletes.job;
+  const std::uint64_t unique = local::NameStore::request_of_deletes(request.unique, deletes.job);
   auto deleting = std::make_shared<Deleting>(Deleting{unique, caller == Caller::waits, {}});
   auto held = std::make_shared<TreeGate::Closure>(std::move(closed));
   copiers_.run([this, subject, deletes = std::move(deletes), copies, deleting, held] {
@@ -360,49 +314,22 @@ Result<Unit> Names::delete_copied(const Deleting& deleting, InodeNumber subject,
     return Error{EINTR, "the next mount deletes what is left of a rename", Fault::stopped};
   std::optional<Error> error;
   if (left.ours) error = old_object_stays(deletes.keys.from, *left.ours);
+  using local::OldObjects;
   const bool told = error && is_waited_for(deleting);
-  auto change = index_.write();
-  const TreeGate::Name& old_name = deletes.old_name;
-  if (displace(*change, {old_name.parent, old_name.name})) {  // else a new file has the name by now
-    change->unbind(old_name.parent, old_name.name, {0, tree_.moment(), change->next_sequence()});
-    if (left.any()) forget_name(*change, old_name.parent, old_name.name);
-    if (told) PAIL_CHECK(give_back_name(*change, subject, old_name));
-  }
-  Request finished;
-  finished.unique = deleting.unique;
-  done(*change, finished, subject, error);
-  PAIL_CHECK(change->commit());
+  const OldObjects state = told ? OldObjects::told_all : left.any() ? OldObjects::some : OldObjects::gone;
+  PAIL_CHECK(names_.deletes_ended(deleting.unique, deletes.old_name, subject, state, error));
   remove_job(deletes.job);
   if (error) return *error;
   return Unit{};
 }
 
-// The kernel is told that nothing was renamed: the directory gets its old name back, with what is left there, and the
-// new tree is looked up anew, with numbers of its own. Else what is written under the old name would reach the new one.
-Result<Unit> Names::give_back_name(local::WriteTransaction& change, InodeNumber directory,
-                                   const TreeGate::Name& old_name) {
-  PAIL_TRY(const InodeRecord moved, require(change, directory));
-  forget_name(change, moved.parent, moved.name);
-  const std::uint64_t sequence = change.next_sequence();
-  change.bind(old_name.parent, old_name.name, {directory, tree_.moment(), sequence});
-  tree_.moving(directory);
-  PAIL_CHECK(change.update(directory, [&](InodeRecord& record) {
-    record.parent = old_name.parent;
-    record.name = old_name.name;
-    record.changed_seq = sequence;
-    record.knowledge = local::Knowledge::listed;
-    record.checked = record.listed = {};
-  }));
-  return Unit{};
-}
-
 // Asked again, of a process that ended while it deleted.
-Result<Unit> Names::resume_deletes(const Request& request, const local::Intent& intent) {
-  const auto deletes = Deletes::decode(intent.detail);
+Result<Unit> Names::resume_deletes(const Request& request, const local::DeletesLeft& left) {
+  const auto deletes = Deletes::decode(left.job);
   if (!deletes) return Error{EIO, "renamed, but it is not known which old objects are to be deleted"};
   PAIL_TRY(auto closed, gate_.close({deletes->old_name}, {}, request.stop));
   const auto deleting =
-      begin_deletes(request, intent.subject, *deletes, OtherSide::to_be_seen, Caller::waits, std::move(closed));
+      begin_deletes(request, left.subject, *deletes, OtherSide::to_be_seen, Caller::waits, std::move(closed));
   return wait_for(*deleting, request.stop);
 }
 
@@ -415,26 +342,28 @@ void Names::remove_job(std::uint64_t job) {
 // Of the mount before this one. What it began is finished beside the work of this one; who wants one of the names
 // waits.
 void Names::finish_interrupted() {
-  std::vector<std::pair<InodeNumber, Deletes>> left;
-  for (const auto& [unique, intent] : index_.read()->intents()) {
-    if (intent.state == IntentState::begun) tree_.distrust();  // names may have changed in the bucket, and not here
-    if (intent.state != IntentState::local) continue;
-    if (auto deletes = Deletes::decode(intent.detail)) left.emplace_back(intent.subject, *std::move(deletes));
+  const auto interrupted = names_.mount_begun();
+  if (!interrupted) return spdlog::warn("{}", interrupted.error().context);
+  if (interrupted->in_doubt) tree_.distrust();  // names may have changed in the bucket, and not here
+  std::vector<std::pair<local::DeletesLeft, Deletes>> left;
+  for (const local::DeletesLeft& each : interrupted->deletes) {
+    if (auto deletes = Deletes::decode(each.job)) {
+      left.emplace_back(each, *std::move(deletes));
+    } else if (const auto ended = names_.found_done(each.request, each.subject); !ended) {
+      spdlog::warn("{}", ended.error().context);
+    }
   }
-  auto change = index_.write();
-  change->clear_intents();
-  for (const auto& [subject, deletes] : left)
-    change->put_intent(kOwnIntents | deletes.job,
-                       {.state = IntentState::local, .subject = subject, .detail = deletes.encode()});
-  if (const auto committed = change->commit(); !committed) return spdlog::warn("{}", committed.error().context);
-  change.reset();
   remove_jobs_but(left);
-  for (auto& [subject, deletes] : left)
+  for (auto& [each, deletes] : left) {
+    Request request;
+    request.unique = each.request;
     if (auto closed = gate_.close({deletes.old_name}, {}, {}))
-      begin_deletes({}, subject, std::move(deletes), OtherSide::to_be_seen, Caller::is_gone, *std::move(closed));
+      begin_deletes(request, each.subject, std::move(deletes), OtherSide::to_be_seen, Caller::is_gone,
+                    *std::move(closed));
+  }
 }
 
-void Names::remove_jobs_but(const std::vector<std::pair<InodeNumber, Deletes>>& left) {
+void Names::remove_jobs_but(const std::vector<std::pair<local::DeletesLeft, Deletes>>& left) {
   std::error_code failed;
   for (const auto& file : std::filesystem::directory_iterator(options_.state_directory / "renames", failed)) {
     const bool needed =

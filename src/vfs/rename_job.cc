@@ -6,7 +6,7 @@
 #include "base/checksum.h"
 #include "base/encoding.h"
 #include "base/file.h"
-#include "local/names/codec.h"
+#include "local/codec.h"
 
 namespace pail::vfs {
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "pailfs/cos/types.h"
 
 namespace pail::vfs {
 
@@ -23,72 +24,34 @@ Result<Unit> check_name(std::string_view name) {
   return Unit{};
 }
 
-Result<InodeRecord> require(local::ReadTransaction& view, InodeNumber number) {
-  auto record = view.inode(number);
-  if (!record) return Error{ESTALE, fmt::format("inode {}: no longer exists", number)};
-  return std::move(*record);
+local::DefaultAttributes default_attributes(const Options& options) {
+  return {options.file_permissions, options.directory_permissions, options.uid, options.gid};
 }
 
-Tree::Tree(const Options& options, std::uint64_t generation)
-    : options_(options), generation_(generation), opened_(options.clock->wall()), opened_boot_(options.clock->boot()) {}
+Tree::Tree(const Options& options, const local::NameStore& names) : options_(options), names_(names) {}
 
-WallTime Tree::moment() const {
-  return opened_ + (options_.clock->boot() - opened_boot_);
-}
-
-Result<std::string> Tree::key_of(local::ReadTransaction& view, InodeNumber number) const {
-  std::string key;
-  constexpr int kDeepest = 1024;  // a key has no room for more names
-  for (int depth = 0; number != kRootInode; ++depth) {
-    PAIL_TRY(const InodeRecord record, require(view, number));
-    key = key.empty() ? record.name : record.name + "/" + key;
-    if (key.size() + options_.prefix.size() > cos::kMaxKeyBytes || depth == kDeepest)
-      return Error{ENAMETOOLONG,
-                   fmt::format("{}: its key would have more than {} bytes", quote(record.name), cos::kMaxKeyBytes)};
-    number = record.parent;
-  }
-  if (!key.empty()) return options_.prefix + key;
+Result<std::string> Tree::key(const std::string& path) const {
+  if (path.size() + options_.prefix.size() > cos::kMaxKeyBytes)
+    return Error{ENAMETOOLONG,
+                 fmt::format("{}: its key would have more than {} bytes", quote(path), cos::kMaxKeyBytes)};
+  if (!path.empty()) return options_.prefix + path;
   return options_.prefix.empty() ? std::string() : options_.prefix.substr(0, options_.prefix.size() - 1);
 }
 
-Result<std::string> Tree::prefix_of(local::ReadTransaction& view, InodeNumber directory) const {
-  PAIL_TRY(std::string key, key_of(view, directory));
-  if (!key.empty()) key += '/';
-  return key;
+Result<std::string> Tree::prefix(const std::string& path) const {
+  PAIL_TRY(std::string prefix, key(path));
+  if (!prefix.empty()) prefix += '/';
+  return prefix;
 }
 
-Result<Tree::Spot> Tree::spot(local::ReadTransaction& view, InodeNumber number) const {
-  Spot spot{number, {}, 0};
-  PAIL_TRY(spot.key, key_of(view, number));
-  MutexLock lock(mutex_);
-  spot.moves = moves_;
-  return spot;
+Result<std::string> Tree::key_of(const local::View& view, InodeNumber number) const {
+  PAIL_TRY(const std::string path, view.path(number));
+  return key(path);
 }
 
-// A directory that went away and came back has the key of before, but not all the time.
-bool Tree::still_lies(local::ReadTransaction& view, const Spot& spot) const {
-  const auto key = key_of(view, spot.number);
-  if (!key || *key != spot.key) return false;
-  std::vector<InodeNumber> above;
-  for (auto record = view.inode(spot.number); record && record->number != kRootInode;
-       record = view.inode(record->parent))
-    above.push_back(record->number);
-  MutexLock lock(mutex_);
-  if (spot.moves < forgotten_moves_) return false;
-  return std::ranges::none_of(above, [&](InodeNumber number) PAIL_NO_ANALYSIS {
-    const auto last = moved_.find(number);
-    return last != moved_.end() && last->second > spot.moves;
-  });
-}
-
-void Tree::moving(InodeNumber directory) const {
-  constexpr std::size_t kRemembered = 10'000;
-  MutexLock lock(mutex_);
-  if (moved_.size() == kRemembered) {
-    moved_.clear();
-    forgotten_moves_ = moves_;
-  }
-  moved_[directory] = ++moves_;
+Result<std::string> Tree::prefix_of(const local::View& view, InodeNumber directory) const {
+  PAIL_TRY(const std::string path, view.path(directory));
+  return prefix(path);
 }
 
 std::string Tree::marker_key(const std::string& prefix, DirectoryForm form) {
@@ -106,13 +69,9 @@ std::string Tree::marker_key(const std::string& prefix, DirectoryForm form) {
   return prefix;
 }
 
-Result<cache::ObjectVersion> Tree::version_of(local::ReadTransaction& view, const InodeRecord& record) const {
+Result<cache::ObjectVersion> Tree::version_of(const local::View& view, const InodeRecord& record) const {
   PAIL_TRY(std::string key, key_of(view, record.number));
   return cache::ObjectVersion{std::move(key), record.etag, record.size};
-}
-
-AttributeDefaults Tree::defaults() const {
-  return {options_.file_permissions, options_.directory_permissions, options_.uid, options_.gid};
 }
 
 Attributes Tree::attributes(const InodeRecord& record) const {
@@ -136,7 +95,7 @@ Entry Tree::entry(const InodeRecord& record, WallTime confirmed) const {
     if (!fresh(since)) return std::chrono::nanoseconds(0);
     return std::chrono::nanoseconds(options_.metadata_ttl - (moment() - since));
   };
-  return {attributes(record), generation_, left(confirmed), left(attributes_confirmed(record, confirmed))};
+  return {attributes(record), names_.generation(), left(confirmed), left(attributes_confirmed(record, confirmed))};
 }
 
 void Tree::distrust() const {
@@ -159,7 +118,7 @@ bool Tree::attributes_fresh(const InodeRecord& record, WallTime confirmed) const
   return record.knowledge == local::Knowledge::exact && fresh(attributes_confirmed(record, confirmed));
 }
 
-WallTime Tree::confirmed(local::ReadTransaction& view, const InodeRecord& record) const {
+WallTime Tree::confirmed(const local::View& view, const InodeRecord& record) const {
   if (record.content == local::Content::staged || record.unlinked() || record.number == kRootInode) return moment();
   const auto parent = view.inode(record.parent);
   return parent ? std::max(record.checked, parent->listed) : record.checked;

@@ -20,7 +20,7 @@ bool TreeGate::Ticket::conflicts(const Ticket& other) const {
 }
 
 // The inode, those above it, and the names that lead to them.
-void TreeGate::add_chain(local::ReadTransaction& view, InodeNumber number, Places& chain) const {
+void TreeGate::add_chain(const local::View& view, InodeNumber number, Places& chain) const {
   for (auto record = view.inode(number); record; record = view.inode(record->parent)) {
     chain.inodes.push_back(record->number);
     if (record->number == local::kRootInode) break;
@@ -30,9 +30,9 @@ void TreeGate::add_chain(local::ReadTransaction& view, InodeNumber number, Place
 
 TreeGate::Places TreeGate::chain_of(std::initializer_list<InodeNumber> numbers, const std::vector<Name>& names) const {
   Places chain;
-  const auto view = index_.read();
-  for (const InodeNumber number : numbers) add_chain(*view, number, chain);
-  for (const Name& name : names) add_chain(*view, name.parent, chain);
+  const local::View view = names_.view();
+  for (const InodeNumber number : numbers) add_chain(view, number, chain);
+  for (const Name& name : names) add_chain(view, name.parent, chain);
   return chain;
 }
 

@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "base/mutex.h"
-#include "local/names/index.h"
+#include "local/names/name_store.h"
 #include "pailfs/base/result.h"
 #include "pailfs/base/stop.h"
 
@@ -24,14 +24,9 @@ namespace pail::vfs {
 // Thread-safe.
 class TreeGate {
  public:
-  explicit TreeGate(local::Index& index) : index_(index) {}
+  explicit TreeGate(const local::NameStore& names) : names_(names) {}
 
-  // A name in a directory, whether it leads to an inode or not.
-  struct Name {
-    local::InodeNumber parent = 0;
-    std::string name;
-    bool operator==(const Name&) const = default;
-  };
+  using Name = local::Place;
 
   // Ends what it stands for when it goes. Movable.
   class Pass {
@@ -88,14 +83,14 @@ class TreeGate {
   };
   using Tickets = std::list<Ticket>;
 
-  void add_chain(local::ReadTransaction& view, local::InodeNumber number, Places& chain) const;
+  void add_chain(const local::View& view, local::InodeNumber number, Places& chain) const;
   Places chain_of(std::initializer_list<local::InodeNumber> numbers, const std::vector<Name>& names) const;
   Result<Pass> admit(const std::function<Ticket()>& wanted, const StopToken& stop) PAIL_EXCLUDES(mutex_);
   bool may_go(Tickets::const_iterator ticket) const PAIL_REQUIRES(mutex_);
   Result<Pass> wait(Ticket ticket, const StopToken& stop) PAIL_EXCLUDES(mutex_);
   void leave(Tickets::iterator ticket) PAIL_EXCLUDES(mutex_);
 
-  local::Index& index_;
+  const local::NameStore& names_;
   Mutex mutex_;
   CondVar changed_;
   Tickets tickets_ PAIL_GUARDED_BY(mutex_);  // at work and waiting, in the order in which they came

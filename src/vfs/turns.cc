@@ -23,11 +23,9 @@ Result<Turns::Turn> Turns::take(local::InodeNumber number, const StopToken& stop
   return Turn(this, number);
 }
 
-std::set<local::InodeNumber> Turns::taken() {
+bool Turns::taken(local::InodeNumber number) const {
   MutexLock lock(mutex_);
-  std::set<local::InodeNumber> numbers;
-  for (const auto& [number, tickets] : queues_) numbers.insert(number);
-  return numbers;
+  return queues_.contains(number);
 }
 
 void Turns::end(local::InodeNumber number) {

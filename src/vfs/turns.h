@@ -49,8 +49,8 @@ class Turns {
   void pass_lock() PAIL_EXCLUDES(mutex_) { MutexLock lock(mutex_); }
   // Waits for the turn. Errors: EINTR `stop` was requested.
   Result<Turn> take(local::InodeNumber number, const StopToken& stop) PAIL_EXCLUDES(mutex_);
-  // The inodes in whose turn somebody works.
-  std::set<local::InodeNumber> taken() PAIL_EXCLUDES(mutex_);
+  // Whether somebody works in the turn of an inode.
+  bool taken(local::InodeNumber number) const PAIL_EXCLUDES(mutex_);
 
  private:
   using Ticket = std::uint64_t;
@@ -60,7 +60,7 @@ class Turns {
   void end(local::InodeNumber number) PAIL_EXCLUDES(mutex_);
   void leave(Queues::iterator queue, Ticket ticket) PAIL_REQUIRES(mutex_);
 
-  Mutex mutex_;
+  mutable Mutex mutex_;
   CondVar changed_;
   Ticket last_ PAIL_GUARDED_BY(mutex_) = 0;
   Queues queues_ PAIL_GUARDED_BY(mutex_);

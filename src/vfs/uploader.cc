@@ -130,8 +130,8 @@ class Uploader::Parts {
   std::optional<Error> failed_ PAIL_GUARDED_BY(mutex_);
 };
 
-Uploader::Uploader(local::Index& index, cos::ObjectStore& store, ByteCount part_size, unsigned parallel)
-    : index_(index), store_(store), part_size_(part_size), parallel_(parallel), senders_(parallel) {}
+Uploader::Uploader(local::NameStore& names, cos::ObjectStore& store, ByteCount part_size, unsigned parallel)
+    : names_(names), store_(store), part_size_(part_size), parallel_(parallel), senders_(parallel) {}
 
 Result<Uploaded> Uploader::upload(const UploadJob& job, const StopToken& stop) {
   if (job.size > cos::kMaxObjectSize)
@@ -170,13 +170,7 @@ auto Uploader::with_conditions(cos::ConditionalWrites& kind, const UploadJob& jo
 
 Result<Unit> Uploader::announce(const UploadJob& job, const std::string& etag) {
   if (job.attempted.find(etag) != std::string::npos) return Unit{};
-  auto change = index_.write();
-  PAIL_CHECK(change->update(job.number, [&](local::InodeRecord& record) {
-    constexpr std::size_t kMost = 4096;  // bytes: the last few; quotes keep the tags apart
-    if (record.attempted.size() > kMost) record.attempted.erase(0, record.attempted.size() - kMost / 2);
-    record.attempted += etag;
-  }));
-  return change->commit();
+  return names_.attempted(job.number, etag);
 }
 
 Result<Uploader::Verdict> Uploader::judge(UploadJob& job, const std::string& etag, const Error& refused,
@@ -242,7 +236,7 @@ Result<Uploaded> Uploader::create(const std::string& key, const std::string& bod
 
 // The upload recorded for the same content, or a new one.
 Result<local::UploadRecord> Uploader::begin(const UploadJob& job, const StopToken& stop) {
-  auto known = index_.read()->upload(job.number);
+  auto known = names_.view().upload(job.number);
   if (known && known->key == job.key && known->size == job.size) return std::move(*known);
   if (known) PAIL_CHECK(abandon(job.number, stop));
   const auto context = in_full(stop);
@@ -251,15 +245,13 @@ Result<local::UploadRecord> Uploader::begin(const UploadJob& job, const StopToke
   });
   if (!id) return id.error();
   local::UploadRecord record{job.key, id->text, part_size_for(job.size, part_size_), job.size};
-  auto change = index_.write();
-  change->put_upload(job.number, record);
-  PAIL_CHECK(change->commit());
+  PAIL_CHECK(names_.upload_begun(job.number, record));
   return record;
 }
 
 Result<Uploaded> Uploader::multipart(UploadJob job, const StopToken& stop) {
   const WallTime sent = system_clock().wall();
-  const bool resumed = index_.read()->upload(job.number).has_value();
+  const bool resumed = names_.view().upload(job.number).has_value();
   PAIL_TRY(const local::UploadRecord upload, begin_replacing(job, stop));
   const cos::UploadId id{upload.upload_id};
   const auto sent_parts = send_parts(job, upload, stop);
@@ -297,9 +289,7 @@ Result<Uploaded> Uploader::multipart(UploadJob job, const StopToken& stop) {
     if (*verdict == Verdict::again) return multipart(std::move(job), stop);
     uploaded.etag = {expected};
   }
-  auto change = index_.write();
-  change->erase_upload(job.number);
-  PAIL_CHECK(change->commit());
+  PAIL_CHECK(names_.upload_ended(job.number));
   return uploaded;
 }
 
@@ -313,7 +303,7 @@ Result<local::UploadRecord> Uploader::begin_replacing(UploadJob& job, const Stop
 
 Result<std::vector<Uploader::Part>> Uploader::send_parts(const UploadJob& job, const local::UploadRecord& upload,
                                                          const StopToken& stop) {
-  const auto parts = std::make_shared<Parts>(job.size, upload.part_size, index_.read()->upload_parts(job.number));
+  const auto parts = std::make_shared<Parts>(job.size, upload.part_size, names_.view().upload_parts(job.number));
   // Called for a part that was taken, so while this function waits.
   const SendPart send = [&](Part part) { return send_part(job, {upload.upload_id}, std::move(part), stop); };
   for (unsigned i = 0; i < parallel_; ++i) senders_.run([this, parts, send] { send_next(parts, send); });
@@ -341,21 +331,17 @@ Result<Uploader::Part> Uploader::send_part(const UploadJob& job, const cos::Uplo
                               in_full(stop)));
   part.etag = sent.etag.text;
   uploaded_ += part.extent.size().n;
-  auto change = index_.write();
-  change->put_upload_part(job.number, {part.number, part.etag, part.digests.md5});
-  PAIL_CHECK(change->commit());
+  PAIL_CHECK(names_.upload_part_sent(job.number, {part.number, part.etag, part.digests.md5}));
   return part;
 }
 
 Result<Unit> Uploader::abandon(InodeNumber number, const StopToken& stop) {
-  const auto record = index_.read()->upload(number);
+  const auto record = names_.view().upload(number);
   if (!record) return Unit{};
   const auto aborted = store_.abort_upload(record->key, {record->upload_id}, stop);
   if (!aborted && stop.stop_requested()) return aborted.error();
   if (!aborted) spdlog::warn("an unfinished upload stays in the bucket: {}", aborted.error().context);
-  auto change = index_.write();
-  change->erase_upload(number);
-  return change->commit();
+  return names_.upload_ended(number);
 }
 
 }  // namespace pail::vfs

@@ -9,7 +9,7 @@
 
 #include "cos/conditional_writes.h"
 #include "cos/object_store.h"
-#include "local/names/index.h"
+#include "local/names/name_store.h"
 #include "pailfs/base/stop.h"
 #include "runtime/executor.h"
 #include "vfs/types.h"
@@ -38,7 +38,7 @@ struct Uploaded {
 class Uploader {
  public:
   // `parallel` parts are on their way at a time; uploads at the same time take turns, part by part.
-  Uploader(local::Index& index, cos::ObjectStore& store, ByteCount part_size, unsigned parallel);
+  Uploader(local::NameStore& names, cos::ObjectStore& store, ByteCount part_size, unsigned parallel);
 
   // When it returns a value the object is in the bucket, with this content.
   // Before an object may come into being its ETag is recorded as attempted with the inode, since an error does not say
@@ -79,7 +79,7 @@ class Uploader {
   auto with_conditions(cos::ConditionalWrites& kind, const UploadJob& job, const cos::CallContext& context,
                        const Write& write);
 
-  local::Index& index_;
+  local::NameStore& names_;
   cos::ObjectStore& store_;
   const ByteCount part_size_;
   const unsigned parallel_;

@@ -69,20 +69,33 @@ Result<AskedInode> NameStore::ask(InodeNumber number, Asker asker) const {
   return asked;
 }
 
-// What an answer about an inode is worth by now.
-Taken NameStore::worth(NameChange& change, const AskedInode& asked, const InodeRecord& inode) const {
+Taken NameStore::worth(ReadTransaction& records, const AskedInode& asked, const InodeRecord& inode) const {
   const InodeRecord& known = asked.inode_;
   if (inode.changed_seq != known.changed_seq || inode.content == Content::staged || inode.unlinked())
     return Taken::kept;
   if (inode.etag != known.etag || inode.stored != known.stored || inode.epoch != known.epoch) return Taken::stale;
-  if (!change.still_lies(asked.spot_)) return Taken::moved;
-  return asked.asker_ == Asker::anybody && uses_.busy(inode.number) ? Taken::kept : Taken::taken;
+  return still_lies(records, asked.spot_) ? Taken::taken : Taken::moved;
+}
+
+Result<Taken> NameStore::worth(const AskedInode& asked) const {
+  const auto records = index_->read();
+  const auto inode = records->inode(asked.inode_.number);
+  if (!inode) return no_longer_exists(asked.inode_.number);
+  return worth(*records, asked, *inode);
+}
+
+// An answer to somebody else than who works on the inode may be about that work, half done.
+Taken NameStore::worth_of_answer(ReadTransaction& records, const AskedInode& asked, const InodeRecord& inode) const {
+  const Taken worth = this->worth(records, asked, inode);
+  if (worth != Taken::taken || asked.asker_ == Asker::at_work) return worth;
+  return uses_.busy(inode.number) ? Taken::kept : Taken::taken;
 }
 
 Result<Taken> NameStore::learned(const AskedInode& asked, const ObjectFacts& object) {
   NameChange change(*this);
   PAIL_TRY(InodeRecord inode, change.require(asked.inode_.number));
-  if (const Taken worth = this->worth(change, asked, inode); worth != Taken::taken) return worth;
+  const Taken worth = worth_of_answer(change.records(), asked, inode);
+  if (worth != Taken::taken) return worth;
   if (inode.type == FileType::directory) {
     describe_directory(inode, object);
     inode.checked = change.moment();
@@ -104,7 +117,8 @@ Result<Taken> NameStore::learned(const AskedInode& asked, const ObjectFacts& obj
 Result<Taken> NameStore::gone(const AskedInode& asked) {
   NameChange change(*this);
   PAIL_TRY(InodeRecord inode, change.require(asked.inode_.number));
-  if (const Taken worth = this->worth(change, asked, inode); worth != Taken::taken) return worth;
+  const Taken worth = worth_of_answer(change.records(), asked, inode);
+  if (worth != Taken::taken) return worth;
   if (inode.type == FileType::directory) {  // only its marker: there may be keys below it
     inode.form = DirectoryForm::implicit;
     inode.knowledge = Knowledge::exact;

@@ -47,6 +47,7 @@ struct Answered {  // only the answer may be missing
   std::optional<Error> failure;
 };
 using Attempt = std::variant<Begun, DeletesLeft, Answered>;
+InodeNumber subject_of(const Attempt& attempt);
 
 // What the process before this one left.
 struct Interrupted {

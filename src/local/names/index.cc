@@ -80,7 +80,6 @@ class LmdbWrite final : public IndexReads<WriteTransaction> {
   void put(const InodeRecord& record) override;
   void erase(InodeNumber number) override;
   void bind(InodeNumber parent, std::string_view name, const Dirent& dirent) override;
-  void unbind(InodeNumber parent, std::string_view name, const Dirent& absent) override;
   void forget(InodeNumber parent, std::string_view name) override;
   void put_intent(std::uint64_t unique, const Intent& intent) override;
   void clear_intents() override;
@@ -158,12 +157,6 @@ void LmdbWrite::bind(InodeNumber parent, std::string_view name, const Dirent& di
   remove_child(parent, name);
   write_.put(databases_.dirent, dirent_key(parent, name).view(), encode(name, dirent));
   if (dirent.number != 0) write_.put(databases_.child, IndexKey(parent, dirent.number).view(), name_tag(name));
-}
-
-void LmdbWrite::unbind(InodeNumber parent, std::string_view name, const Dirent& absent) {
-  Dirent negative = absent;
-  negative.number = 0;
-  bind(parent, name, negative);
 }
 
 void LmdbWrite::forget(InodeNumber parent, std::string_view name) {

@@ -1,4 +1,5 @@
-// The local index of one bucket view: inodes, names, intents, uploads and cached blocks, in one LMDB environment.
+// The local index of one bucket view: inodes, names, intents and uploads, in one LMDB environment. Only the name store,
+// its owner, knows it.
 //
 // Everything that was answered to a caller and is not in the bucket is in here or in a staging file, so that a process
 // that is killed loses nothing: the next one opens the same directory and continues.
@@ -52,24 +53,14 @@ class WriteTransaction : public ReadTransaction {
   virtual InodeNumber next_inode_number() = 0;
   virtual std::uint64_t next_sequence() = 0;
 
-  // A new inode, or one that update() has just read; keeps the sets behind orphans() and staged() in step with it.
+  // A new inode, or one that was read in this transaction; keeps the sets behind orphans() and staged() in step with
+  // it.
   virtual void put(const InodeRecord& record) = 0;
-  // Changes an inode as it is in this transaction. What was read before a wait must not be written back whole: it would
-  // undo what others did meanwhile. Returns the new record. Errors: ESTALE there is no such inode.
-  template <class Edit>
-  Result<InodeRecord> update(InodeNumber number, Edit edit) {
-    auto record = inode(number);
-    if (!record) return Error{ESTALE, "an inode that no longer exists was to be changed"};
-    edit(*record);
-    put(*record);
-    return std::move(*record);
-  }
   // Removes the record and its sets; names are unbound separately.
   virtual void erase(InodeNumber number) = 0;
-  // Binds `name` in `parent`; a former binding of the name is replaced. The inode record is put() separately.
+  // Binds `name` in `parent`; a former binding of the name is replaced. The inode record is put() separately. Number 0:
+  // the name is known to be absent, which older versions noted here.
   virtual void bind(InodeNumber parent, std::string_view name, const Dirent& dirent) = 0;
-  // The name is known to be absent from now on (a negative entry with the given sequence and time).
-  virtual void unbind(InodeNumber parent, std::string_view name, const Dirent& absent) = 0;
   // Nothing is known of the name any more.
   virtual void forget(InodeNumber parent, std::string_view name) = 0;
 

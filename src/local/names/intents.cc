@@ -31,6 +31,10 @@ struct ToIntent {
 
 }  // namespace
 
+InodeNumber subject_of(const Attempt& attempt) {
+  return std::visit([](const auto& each) { return each.subject; }, attempt);
+}
+
 Attempt attempt_of(RequestNumber request, const Intent& intent) {
   switch (intent.state) {
     case IntentState::begun:

@@ -146,6 +146,9 @@ class NameStore {
   // Whether the listing is still worth going on with.
   bool still_valid(const AskedListing& asked) const;
 
+  // What an answer would be worth by now: taken, unless our side changed the inode or something newer is known.
+  // Errors of this and of what follows: ESTALE the inode no longer exists.
+  Result<Taken> worth(const AskedInode& asked) const;
   // The headers of the object of an inode.
   Result<Taken> learned(const AskedInode& asked, const ObjectFacts& object);
   // The store itself said that it has no such object.
@@ -163,7 +166,8 @@ class NameStore {
   NameStore(std::unique_ptr<Index> index, Settings settings, const InodeUses& uses);
   Result<Unit> begin();
   bool still_lies(ReadTransaction& records, const Spot& spot) const;
-  Taken worth(NameChange& change, const AskedInode& asked, const InodeRecord& inode) const;
+  Taken worth(ReadTransaction& records, const AskedInode& asked, const InodeRecord& inode) const;
+  Taken worth_of_answer(ReadTransaction& records, const AskedInode& asked, const InodeRecord& inode) const;
   static void show_answer(NameChange& change, const Place& place, std::optional<InodeRecord> inode,
                           const NameAnswer& answer, std::uint64_t our_last);
   Result<Taken> forget_unseen(const AskedListing& asked, std::string& after, bool& more);

@@ -301,8 +301,11 @@ TEST_F(TruthTest, AnInodeThatDoesNotHaveTheNameThatLeadsToItIsListedAgain) {
     auto index = local::Index::open(options_.state_directory / "names", std::string(kBucket) + "/");
     ASSERT_TRUE(index) << index.error().context;
     auto change = (*index)->write();
-    ASSERT_TRUE(change->update(one, [](local::InodeRecord& record) { record.name = "other"; }));
-    ASSERT_TRUE(change->update(a, [](local::InodeRecord& record) { record.parent = 77; }));
+    auto renamed = *change->inode(one), moved = *change->inode(a);
+    renamed.name = "other";
+    moved.parent = 77;
+    change->put(renamed);
+    change->put(moved);
     ASSERT_TRUE(change->commit());
   }
   resume();

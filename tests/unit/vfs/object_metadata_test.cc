@@ -11,13 +11,30 @@ using testing::Contains;
 using testing::Field;
 using testing::IsEmpty;
 
-constexpr AttributeDefaults kDefaults{0644, 0755, 1000, 100};
+constexpr local::DefaultAttributes kDefaults{0644, 0755, 1000, 100};
 constexpr std::int64_t kSecond = 1'000'000'000;
 const WallTime kStored{std::chrono::seconds(1'700'000'000)};
 
 using Pairs = std::vector<http::Header>;
 
 enum class KeyIs { file, directory };
+
+// What the name store makes of an object's facts.
+void apply_object(InodeRecord& record, const cos::ObjectInfo& info, bool key_is_directory,
+                  const local::DefaultAttributes& defaults) {
+  const local::ObjectFacts facts = object_facts(info, key_is_directory, defaults);
+  record.type = facts.type;
+  record.permissions = facts.permissions;
+  record.uid = facts.uid;
+  record.gid = facts.gid;
+  record.size = facts.size;
+  record.accessed = facts.accessed;
+  record.modified = facts.modified;
+  record.changed = record.stored = facts.stored;
+  record.etag = facts.etag;
+  record.headers = facts.headers;
+  record.knowledge = local::Knowledge::exact;
+}
 
 InodeRecord record_of(Pairs metadata, KeyIs kind = KeyIs::file) {
   cos::ObjectInfo info;

@@ -19,6 +19,12 @@ StopToken stopped() {
   return source.token();
 }
 
+class NoUses final : public local::InodeUses {
+ public:
+  bool open(InodeNumber) const override { return false; }
+  bool busy(InodeNumber) const override { return false; }
+};
+
 // The tree  / -> a (2) -> b (3) -> file (4)  and  / -> c (5).
 class TreeGateTest : public testing::Test {
  protected:
@@ -28,46 +34,44 @@ class TreeGateTest : public testing::Test {
     std::string pattern = (std::filesystem::temp_directory_path() / "pailfs-gate-XXXXXX").string();
     ASSERT_NE(mkdtemp(pattern.data()), nullptr);
     directory_ = pattern;
-    auto opened = local::Index::open(directory_ / "index", "test");
+    auto opened = local::NameStore::open(directory_ / "index", {.identity = "test", .defaults = {}}, uses_);
     ASSERT_TRUE(opened) << opened.error().context;
-    index_ = std::move(*opened);
-    auto change = index_->write();
+    names_ = std::move(*opened);
     const auto add = [&](InodeNumber number, InodeNumber parent) {
-      local::InodeRecord record;
-      record.number = number;
-      record.parent = parent;
-      record.name = std::to_string(number);
-      change->put(record);
+      const local::Place place{parent, std::to_string(number)};
+      const auto made = names_->made(0, place, {.type = local::FileType::directory}, {.link_target = {}});
+      ASSERT_TRUE(made) << made.error().context;
+      ASSERT_EQ(made->number, number);
     };
     add(kA, local::kRootInode);
     add(kB, kA);
     add(kFile, kB);
     add(kC, local::kRootInode);
-    ASSERT_TRUE(change->commit());
-    gate_.emplace(*index_);
+    gate_.emplace(*names_);
   }
 
   void TearDown() override {
     gate_.reset();
-    index_.reset();
+    names_.reset();
     std::filesystem::remove_all(directory_);
   }
 
   int enter(InodeNumber number) { return errnum_of(gate_->enter({number}, stopped())); }
   // Closes the gate for an inode with the name that leads to it.
   Result<TreeGate::Closure> closed(InodeNumber number, const StopToken& stop = {}) {
-    const auto record = index_->read()->inode(number);
+    const auto record = names_->view().inode(number);
     return gate_->close({{record->parent, record->name}}, {number}, stop);
   }
   int close(InodeNumber number) { return errnum_of(closed(number, stopped())); }
   void move(InodeNumber number, InodeNumber parent) {
-    auto change = index_->write();
-    ASSERT_TRUE(change->update(number, [&](local::InodeRecord& record) { record.parent = parent; }));
-    ASSERT_TRUE(change->commit());
+    const auto inode = names_->view().inode(number);
+    const local::Rename rename{{inode->parent, inode->name}, {parent, inode->name}, number, 0};
+    ASSERT_TRUE(names_->directory_renamed(0, rename, 1, "", {}));
   }
 
   std::filesystem::path directory_;
-  std::unique_ptr<local::Index> index_;
+  NoUses uses_;
+  std::unique_ptr<local::NameStore> names_;
   std::optional<TreeGate> gate_;
 };
 

@@ -155,6 +155,21 @@ TEST_F(AnswersTest, AMarkersAttributesAreTheDirectorys) {
   EXPECT_EQ(inode(d).size, ByteCount{0});
 }
 
+TEST_F(AnswersTest, WhatAnAnswerIsWorthIsKnownBeforeItIsTold) {
+  const InodeNumber d = make_directory(kRoot, "d"), f = seen(d, "f", "e");
+  const AskedInode before = ask(f);
+  uses.begin_work(f);
+  EXPECT_EQ(*names->worth(before), Taken::taken);
+  uses.end_work(f);
+  ASSERT_EQ(*names->directory_renamed(0, {{kRoot, "d"}, {kRoot, "e"}, d, 0}, 1, "", {}), Taken::taken);
+  EXPECT_EQ(*names->worth(before), Taken::moved);
+  list(d, {file("f", "newer")});
+  EXPECT_EQ(*names->worth(before), Taken::stale);
+  stage(f);
+  EXPECT_EQ(*names->worth(before), Taken::kept);
+  EXPECT_EQ(errnum_of(names->worth(AskedInode{})), ESTALE);
+}
+
 // ---- somebody else's content ----
 
 TEST_F(AnswersTest, AnotherContentKeepsTheNumberOfAFileThatNobodyHasOpen) {

@@ -25,7 +25,9 @@ class DamagedNamesTest : public NamesTest {
     {
       auto index = Index::open(directory.path() / "index", settings().identity);
       auto change = (*index)->write();
-      EXPECT_TRUE(change->update(one_, damage));
+      auto record = change->inode(one_);
+      damage(*record);
+      change->put(*record);
       EXPECT_TRUE(change->commit());
     }
     const pid_t child = ::fork();
@@ -40,6 +42,17 @@ class DamagedNamesTest : public NamesTest {
     int status = 0;
     ::waitpid(child, &status, 0);
     return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+  }
+  // A process opens the names, works with them and is killed.
+  void kill_after(const std::function<void()>& work) {
+    names.reset();
+    const pid_t child = ::fork();
+    if (child == 0) {
+      reopen();
+      work();
+      ::kill(::getpid(), SIGKILL);
+    }
+    ::waitpid(child, nullptr, 0);
   }
   bool was_set_aside() const {
     for (const auto& entry : std::filesystem::directory_iterator(directory.path() / "index"))
@@ -69,6 +82,19 @@ TEST_F(DamagedNamesTest, ANameOfAnInodeThatSaysItHasNoneEndsTheProcess) {
   EXPECT_EQ(signal_after([](InodeRecord& inode) { inode.binding = Binding::vanished; },
                          [this] { names->view().name(kRoot, "one"); }),
             SIGABRT);
+  expect_set_aside();
+}
+
+// After a kill nothing but the length is looked at: every commit is there.
+TEST_F(DamagedNamesTest, AFileThatIsShorterThanItsPagesIsSetAsideAtOpenAfterAKill) {
+  std::vector<ListedName> many;
+  for (int i = 0; i < 3000; ++i) many.push_back(file("name-" + std::to_string(i), "etag"));
+  kill_after([&] { list(kRoot, many); });
+  reopen();
+  EXPECT_FALSE(was_set_aside());
+  EXPECT_EQ(children(kRoot).size(), 3000u);
+  kill_after([] {});
+  std::filesystem::resize_file(directory.path() / "index" / "data.mdb", std::size_t{16} * 4096);
   expect_set_aside();
 }
 

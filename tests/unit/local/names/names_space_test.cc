@@ -107,8 +107,8 @@ TEST_F(SpaceTest, AbsentNamesOfAnOlderVersionAreReadAndGoWithTheNextListing) {
   const InodeNumber d = make_directory(kRoot, "d");
   look_inside([&](LmdbIndex& index) {
     auto change = index.write();
-    change->unbind(kRoot, "old", {.checked = at(9)});
-    change->unbind(d, "older", {.checked = at(9)});
+    change->bind(kRoot, "old", {.checked = at(9)});
+    change->bind(d, "older", {.checked = at(9)});
     ASSERT_TRUE(change->commit());
   });
   EXPECT_EQ(look(kRoot, "old"), 0u);
