@@ -144,7 +144,9 @@ Result<Directories::Found> Directories::current(InodeNumber number, const StopTo
   if (!remote) return Found{std::move(record), tree_.moment()};
   if (tree_.attributes_fresh(record, confirmed)) return Found{std::move(record), confirmed};
   PAIL_TRY(record, exact(record, stop, turn));
-  return Found{std::move(record), tree_.moment()};
+  // What the store said may have been void: then nothing is confirmed.
+  const bool in_doubt = record.content == Content::remote && !record.unlinked() && record.knowledge != Knowledge::exact;
+  return Found{record, in_doubt ? record.checked : tree_.moment()};
 }
 
 Result<InodeRecord> Directories::confirm(InodeNumber number, const StopToken& stop, const Turns::Turn* turn) {

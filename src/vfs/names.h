@@ -132,7 +132,7 @@ class Names {
   std::vector<CopiedObject> copy_page(const cos::ListPage& page, const RenamedKeys& keys, std::optional<Error>& failed,
                                       const StopToken& stop);
   Result<Unit> rebind_directory(const Renaming& renaming, const Deletes& deletes, bool etags_changed);
-  Result<std::vector<local::CopiedContent>> changed_etags(InodeNumber directory, std::uint64_t job);
+  Result<local::CopiedContents> changed_etags(std::uint64_t job);
   void take_back_copies(const Renaming& renaming, const Deletes& deletes, const Error& why);
   void restore_marker(const local::InodeRecord& directory, const std::string& key, const StopToken& stop);
   std::shared_ptr<Deleting> begin_deletes(const Request& request, InodeNumber subject, Deletes deletes,

@@ -197,9 +197,9 @@ std::vector<CopiedObject> Names::copy_page(const cos::ListPage& page, const Rena
 // Binds the new name in one step; the request stays open for the deletes.
 Result<Unit> Names::rebind_directory(const Renaming& renaming, const Deletes& deletes, bool etags_changed) {
   const auto& [source, target] = renaming.inodes;
-  std::vector<local::CopiedContent> contents;
+  local::CopiedContents contents = [] { return Result<std::optional<local::CopiedContent>>(std::nullopt); };
   if (etags_changed) {
-    PAIL_TRY(contents, changed_etags(source.number, deletes.job));
+    PAIL_TRY(contents, changed_etags(deletes.job));
   }
   PAIL_TRY(const auto taken, names_.directory_renamed(renaming.request.unique, names_of(renaming), deletes.job,
                                                       deletes.encode(), contents));
@@ -207,18 +207,20 @@ Result<Unit> Names::rebind_directory(const Renaming& renaming, const Deletes& de
   return Unit{};
 }
 
-// Objects that were stored in parts have another ETag when they are copied: of those that are known here.
-Result<std::vector<local::CopiedContent>> Names::changed_etags(InodeNumber directory, std::uint64_t job) {
-  std::vector<local::CopiedContent> contents;
+// Objects that were stored in parts have another ETag when they are copied.
+Result<local::CopiedContents> Names::changed_etags(std::uint64_t job) {
   PAIL_TRY(RenameJobReader reader, RenameJobReader::open(job_path(job)));
-  RenameJobCursor copied(std::move(reader));
-  for (;; copied.advance()) {
-    PAIL_TRY(const CopiedObject* object, copied.get());
-    if (object == nullptr) return contents;
-    if (object->copy == object->etag || !object->below.starts_with('/')) continue;
-    const auto known = names_.view().inode_below(directory, std::string_view(object->below).substr(1));
-    if (known) contents.push_back({known->number, object->etag.text, object->copy.text});
-  }
+  auto cursor = std::make_shared<RenameJobCursor>(std::move(reader));
+  return local::CopiedContents([cursor]() -> Result<std::optional<local::CopiedContent>> {
+    for (;; cursor->advance()) {
+      PAIL_TRY(const CopiedObject* object, cursor->get());
+      if (object == nullptr) return std::optional<local::CopiedContent>();
+      if (object->copy == object->etag || !object->below.starts_with('/')) continue;
+      local::CopiedContent changed{object->below.substr(1), object->etag.text, object->copy.text};
+      cursor->advance();
+      return std::optional(std::move(changed));
+    }
+  });
 }
 
 // A rename that fails leaves nothing under the new name, as far as its copies can be told from what others wrote.

@@ -1,17 +1,16 @@
 #include "local/names/absent_names.h"
 
-#include <algorithm>
-
 namespace pail::local {
 
 void AbsentNames::note(const Place& place, const Absence& absence) {
   MutexLock lock(mutex_);
   if (const auto former = names_.find(place); former != names_.end()) erase(former);
+  Ages& ages = ages_of(absence);
   const auto noted = names_.emplace(place, Noted{absence, ++order_}).first;
-  by_age_.emplace(order_, noted);
-  if (names_.size() <= kMost) return;
-  const auto oldest = by_age_.begin()->second;
-  dropped_ = std::max(dropped_, oldest->second.absence.sequence);
+  ages.emplace(order_, noted);
+  if (ages.size() <= kMost) return;
+  const auto oldest = ages.begin()->second;
+  if (oldest->second.absence.sequence != 0) dropped_.note(oldest->first.parent, oldest->second.absence.sequence);
   erase(oldest);
 }
 
@@ -32,18 +31,13 @@ std::optional<Absence> AbsentNames::find(InodeNumber parent, std::string_view na
   return noted == names_.end() ? std::nullopt : std::optional(noted->second.absence);
 }
 
-bool AbsentNames::dropped_since(std::uint64_t sequence) const {
-  MutexLock lock(mutex_);
-  return dropped_ > sequence;
-}
-
 std::size_t AbsentNames::size() const {
   MutexLock lock(mutex_);
   return names_.size();
 }
 
 void AbsentNames::erase(Names::iterator place) {
-  by_age_.erase(place->second.order);
+  ages_of(place->second.absence).erase(place->second.order);
   names_.erase(place);
 }
 

@@ -101,6 +101,7 @@ Result<Taken> NameStore::learned(const AskedInode& asked, const ObjectFacts& obj
     inode.checked = change.moment();
     change.records().put(inode);
   } else {
+    const std::uint64_t our_last = change.sequence_of({inode.parent, inode.name});
     auto shown = change.take_content(std::move(inode), object.etag, NameChange::kOurs);
     if (!shown) return Taken::kept;
     describe_object(*shown, object);
@@ -108,7 +109,7 @@ Result<Taken> NameStore::learned(const AskedInode& asked, const ObjectFacts& obj
     if (shown->number == asked.inode_.number)
       change.records().put(*shown);
     else
-      change.show(*shown, shown->checked, 0);
+      change.show(*shown, shown->checked, our_last);
   }
   PAIL_CHECK(change.commit());
   return Taken::taken;
@@ -172,11 +173,13 @@ Result<Taken> NameStore::answered(const AskedName& asked, const NameAnswer& answ
   const std::uint64_t since = asked.directory_.sequence;
   const Place place{asked.directory_.number, asked.name_};
   NameChange change(*this);
+  PAIL_TRY(const InodeRecord directory, change.require(place.parent));
+  if (directory.unlinked()) return was_removed(directory);  // what comes late must not bind names in it
   if (!change.still_lies(asked.directory_)) return Taken::moved;
   const std::uint64_t our_last = change.sequence_of(place);
   if (our_last > since) return Taken::kept;
   auto inode = change.inode_at(place);
-  if (!inode && absent_->dropped_since(since)) return Taken::stale;
+  if (!inode && absent_->dropped_since(place.parent, since)) return Taken::stale;
 
   // What is being changed here, or has bytes that are not in the bucket yet, is there whatever the store says; so is
   // what is newer.

@@ -3,6 +3,7 @@
 
 #include <compare>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <variant>
@@ -86,9 +87,12 @@ struct MovedObject {
 
 // An object that got another ETag when its directory was copied.
 struct CopiedContent {
-  InodeNumber number = 0;
+  std::string below;  // the names that lead to it from the directory, with '/' between them
   std::string before, after;
 };
+// One after the other, from a local file; nothing at the end. Called within the event, so that what becomes known while
+// the file is read is not missed.
+using CopiedContents = std::function<Result<std::optional<CopiedContent>>()>;
 
 // What the deletes of a directory's old objects left under the old name.
 enum class OldObjects {

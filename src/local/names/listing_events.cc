@@ -80,15 +80,17 @@ Result<AskedListing> NameStore::ask_all(InodeNumber directory) const {
 
 bool NameStore::still_valid(const AskedListing& asked) const {
   const auto records = index_->read();
-  return still_lies(*records, asked.directory_) && !absent_->dropped_since(asked.directory_.sequence);
+  return still_lies(*records, asked.directory_) &&
+         !absent_->dropped_since(asked.directory(), asked.directory_.sequence);
 }
 
 Result<Taken> NameStore::listed(AskedListing& asked, const ListedPage& page) {
   const Spot& directory = asked.directory_;
   NameChange change(*this);
   PAIL_TRY(InodeRecord self, change.require(directory.number));
+  if (self.unlinked()) return was_removed(self);  // what came late must not bind names in it
   if (!change.still_lies(directory)) return Taken::moved;
-  if (absent_->dropped_since(directory.sequence)) return Taken::stale;
+  if (absent_->dropped_since(directory.number, directory.sequence)) return Taken::stale;
   // The directory's own marker: when somebody else wrote it, its attributes are read anew.
   const bool ours = directory.number == kRootInode || change.is_ours(self, directory.sequence);
   if (page.marker && !ours && note_time(self, *page.marker)) {

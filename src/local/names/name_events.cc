@@ -9,10 +9,6 @@
 namespace pail::local {
 namespace {
 
-Error was_removed(const InodeRecord& directory) {
-  return {ENOENT, fmt::format("{}: was removed", quote(directory.name))};
-}
-
 // Binds a name to an inode that is made now; the caller puts it.
 Result<InodeRecord> bind_new(NameChange& change, const Place& place, InodeNumber number, const NewInode& attributes) {
   PAIL_TRY(const InodeRecord parent, change.require(place.parent));
@@ -150,8 +146,8 @@ Result<Unit> NameStore::renamed(RequestNumber request, const Rename& rename, con
 namespace {
 
 // Objects that were stored in parts have another ETag when they are copied.
-void take_over_copy(NameChange& change, const CopiedContent& copied) {
-  auto inode = change.records().inode(copied.number);
+void take_over_copy(NameChange& change, InodeNumber directory, const CopiedContent& copied) {
+  auto inode = inode_below(change.records(), directory, copied.below);
   if (!inode || inode->type == FileType::directory) return;
   const bool based = inode->etag == copied.before;
   const bool attempted = inode->attempted.find(copied.before) != std::string::npos;
@@ -165,7 +161,7 @@ void take_over_copy(NameChange& change, const CopiedContent& copied) {
 }  // namespace
 
 Result<Taken> NameStore::directory_renamed(RequestNumber request, const Rename& rename, std::uint64_t job,
-                                           std::string detail, const std::vector<CopiedContent>& contents) {
+                                           std::string detail, const CopiedContents& contents) {
   NameChange change(*this);
   if (rename.replaced != 0 && holds_staged(change.records(), rename.replaced)) return Taken::kept;
   PAIL_TRY(InodeRecord source, rebind(change, rename));
@@ -173,7 +169,11 @@ Result<Taken> NameStore::directory_renamed(RequestNumber request, const Rename& 
   if (rename.replaced != 0 || source.form != DirectoryForm::implicit) source.form = DirectoryForm::slash_marker;
   source.stored = {};
   change.records().put(source);
-  for (const CopiedContent& copied : contents) take_over_copy(change, copied);
+  for (;;) {
+    PAIL_TRY(const auto copied, contents());
+    if (!copied) break;
+    take_over_copy(change, source.number, *copied);
+  }
   const RequestNumber noted = request_of_deletes(request, job);
   change.note_attempt(noted, DeletesLeft{noted, source.number, std::move(detail)});
   PAIL_CHECK(change.commit());

@@ -92,14 +92,14 @@ class NameStore {
   Result<InodeRecord> made(RequestNumber request, const Place& place, const NewInode& attributes,
                            const MadeObject& object);
   // The name is gone and its object, too. kept: a file below the directory has bytes that are not stored, and their
-  // upload makes the directory again. Errors: ESTALE there is no such inode.
+  // upload makes the directory again.
   Result<Taken> removed(RequestNumber request, const Place& place, InodeNumber number);
   // A file has its new name and its object the new key. Errors: ESTALE; EEXIST the new name is being written.
   Result<Unit> renamed(RequestNumber request, const Rename& rename, const MovedObject& object);
   // The same of a directory; `job` says which old objects are to be deleted. kept: as of removed(), in what it would
-  // replace. Errors: as above.
+  // replace. Errors: as above; those of `contents`.
   Result<Taken> directory_renamed(RequestNumber request, const Rename& rename, std::uint64_t job, std::string detail,
-                                  const std::vector<CopiedContent>& contents);
+                                  const CopiedContents& contents);
   // The old objects of a renamed directory are deleted, as far as that can be done.
   // Errors: ESTALE the directory is gone.
   Result<Unit> deletes_ended(RequestNumber request, const Place& old_name, InodeNumber directory, OldObjects left,

@@ -12,6 +12,10 @@ Error no_longer_exists(InodeNumber number) {
   return {ESTALE, fmt::format("inode {}: no longer exists", number)};
 }
 
+Error was_removed(const InodeRecord& directory) {
+  return {ENOENT, fmt::format("{}: was removed", quote(directory.name))};
+}
+
 Result<std::string> path_of(ReadTransaction& records, InodeNumber number) {
   constexpr int kDeepest = 1024;  // a key has no room for more names
   std::string path;

@@ -19,5 +19,6 @@ std::optional<InodeRecord> inode_below(ReadTransaction& records, InodeNumber dir
 // Whether the name in the record leads to it.
 bool has_its_name(ReadTransaction& records, const InodeRecord& inode);
 Error no_longer_exists(InodeNumber number);
+Error was_removed(const InodeRecord& directory);
 
 }  // namespace pail::local

@@ -66,7 +66,8 @@ class TreeGateTest : public testing::Test {
   void move(InodeNumber number, InodeNumber parent) {
     const auto inode = names_->view().inode(number);
     const local::Rename rename{{inode->parent, inode->name}, {parent, inode->name}, number, 0};
-    ASSERT_TRUE(names_->directory_renamed(0, rename, 1, "", {}));
+    ASSERT_TRUE(names_->directory_renamed(0, rename, 1, "",
+                                          [] { return Result<std::optional<local::CopiedContent>>(std::nullopt); }));
   }
 
   std::filesystem::path directory_;

@@ -103,7 +103,7 @@ TEST_F(AnswersTest, AnAnswerFromWhereADirectoryNoLongerLiesIsAboutSomethingElse)
   const InodeNumber d = make_directory(kRoot, "d"), f = seen(d, "f", "e");
   const AskedInode before = ask(f);
   const AskedName name = ask_name(d, "g");
-  ASSERT_EQ(*names->directory_renamed(0, {{kRoot, "d"}, {kRoot, "e"}, d, 0}, 1, "", {}), Taken::taken);
+  ASSERT_EQ(*names->directory_renamed(0, {{kRoot, "d"}, {kRoot, "e"}, d, 0}, 1, "", nothing_copied()), Taken::taken);
   EXPECT_EQ(learn(before, "e"), Taken::moved);
   EXPECT_EQ(*names->gone(before), Taken::moved);
   EXPECT_EQ(*names->answered(name, NoSuchName{}), Taken::moved);
@@ -115,8 +115,8 @@ TEST_F(AnswersTest, ADirectoryThatWentAwayAndCameBackVoidsWhatWasAskedBetween) {
   const InodeNumber d = make_directory(kRoot, "d"), f = seen(d, "f", "e");
   const AskedInode before = ask(f);
   const AskedName name = ask_name(d, "g");
-  ASSERT_EQ(*names->directory_renamed(0, {{kRoot, "d"}, {kRoot, "e"}, d, 0}, 1, "", {}), Taken::taken);
-  ASSERT_EQ(*names->directory_renamed(0, {{kRoot, "e"}, {kRoot, "d"}, d, 0}, 2, "", {}), Taken::taken);
+  ASSERT_EQ(*names->directory_renamed(0, {{kRoot, "d"}, {kRoot, "e"}, d, 0}, 1, "", nothing_copied()), Taken::taken);
+  ASSERT_EQ(*names->directory_renamed(0, {{kRoot, "e"}, {kRoot, "d"}, d, 0}, 2, "", nothing_copied()), Taken::taken);
   EXPECT_EQ(ask(f).path(), before.path());
   EXPECT_EQ(*names->gone(before), Taken::moved);
   EXPECT_EQ(*names->answered(name, object("x")), Taken::moved);
@@ -161,7 +161,7 @@ TEST_F(AnswersTest, WhatAnAnswerIsWorthIsKnownBeforeItIsTold) {
   uses.begin_work(f);
   EXPECT_EQ(*names->worth(before), Taken::taken);
   uses.end_work(f);
-  ASSERT_EQ(*names->directory_renamed(0, {{kRoot, "d"}, {kRoot, "e"}, d, 0}, 1, "", {}), Taken::taken);
+  ASSERT_EQ(*names->directory_renamed(0, {{kRoot, "d"}, {kRoot, "e"}, d, 0}, 1, "", nothing_copied()), Taken::taken);
   EXPECT_EQ(*names->worth(before), Taken::moved);
   list(d, {file("f", "newer")});
   EXPECT_EQ(*names->worth(before), Taken::stale);

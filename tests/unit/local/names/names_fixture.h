@@ -74,6 +74,20 @@ inline WallTime at(std::int64_t seconds) {
   return WallTime(std::chrono::seconds(seconds));
 }
 
+inline CopiedContents one_by_one(std::vector<CopiedContent> all) {
+  auto left = std::make_shared<std::vector<CopiedContent>>(all.rbegin(), all.rend());
+  return [left]() -> Result<std::optional<CopiedContent>> {
+    if (left->empty()) return std::optional<CopiedContent>();
+    CopiedContent next = std::move(left->back());
+    left->pop_back();
+    return std::optional(std::move(next));
+  };
+}
+
+inline CopiedContents nothing_copied() {
+  return one_by_one({});
+}
+
 class NamesTest : public ::testing::Test {
  protected:
   static constexpr InodeNumber kRoot = kRootInode;

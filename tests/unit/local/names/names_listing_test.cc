@@ -129,7 +129,7 @@ TEST_F(NamesTest, AListingOfADirectoryThatWasMovedIsWorthNothing) {
   const InodeNumber d = make_directory(kRoot, "d");
   auto asked = names->ask_all(d);
   EXPECT_TRUE(names->still_valid(*asked));
-  ASSERT_EQ(*names->directory_renamed(0, {{kRoot, "d"}, {kRoot, "e"}, d, 0}, 1, "", {}), Taken::taken);
+  ASSERT_EQ(*names->directory_renamed(0, {{kRoot, "d"}, {kRoot, "e"}, d, 0}, 1, "", nothing_copied()), Taken::taken);
   EXPECT_FALSE(names->still_valid(*asked));
   EXPECT_EQ(show(*asked, {file("f", "e")}), Taken::moved);
   EXPECT_EQ(complete(*asked), Taken::moved);
@@ -183,6 +183,21 @@ TEST_F(NamesTest, AMarkerThatWeAreWritingIsLeftAlone) {
   auto asked = names->ask_all(d);
   ASSERT_EQ(*names->listed(*asked, {.names = {}, .marker = at(5)}), Taken::taken);
   EXPECT_EQ(inode(d).knowledge, Knowledge::exact);
+}
+
+TEST_F(NamesTest, APageThatComesAfterItsDirectoryWasRemovedBindsNothing) {
+  const InodeNumber d = make_directory(kRoot, "d");
+  uses.open_one(d);
+  auto asked = names->ask_all(d);
+  const auto name = names->ask(Place{d, "f"});
+  ASSERT_TRUE(asked && name);
+  auto of_root = names->ask_all(kRoot);
+  ASSERT_EQ(*names->listed(*of_root, {}), Taken::taken);
+  ASSERT_EQ(*names->listing_complete(*of_root), Taken::taken);  // others removed it
+  ASSERT_EQ(inode(d).binding, Binding::vanished);
+  EXPECT_EQ(errnum_of(names->listed(*asked, {.names = {{"f", ListedFile{{1}, "e", at(1)}}}})), ENOENT);
+  EXPECT_EQ(errnum_of(names->answered(*name, SomeDirectory{})), ENOENT);
+  EXPECT_THAT(children(d), ::testing::IsEmpty());
 }
 
 }  // namespace

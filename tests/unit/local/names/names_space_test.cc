@@ -120,18 +120,29 @@ TEST_F(SpaceTest, AbsentNamesOfAnOlderVersionAreReadAndGoWithTheNextListing) {
 
 // ---- what is remembered in memory has a bound ----
 
-TEST(AbsentNames, OfManyTheOldestAreForgottenAndThatIsKnown) {
+TEST(AbsentNames, OfManyRemovalsTheOldestAreForgottenAndThatIsKnown) {
   AbsentNames absent;
   for (std::uint64_t i = 1; i <= AbsentNames::kMost; ++i) absent.note({1, std::to_string(i)}, {at(1), i});
-  EXPECT_FALSE(absent.dropped_since(0));
+  EXPECT_FALSE(absent.dropped_since(1, 0));
   absent.note({1, "2"}, {at(2), 2});  // is not a new one
   EXPECT_EQ(absent.size(), AbsentNames::kMost);
-  absent.note({1, "one more"}, {at(2), 0});
+  absent.note({2, "one more"}, {at(2), AbsentNames::kMost + 1});
   EXPECT_EQ(absent.size(), AbsentNames::kMost);
   EXPECT_FALSE(absent.find(1, "1"));
   EXPECT_TRUE(absent.find(1, "2"));
-  EXPECT_TRUE(absent.dropped_since(0));
-  EXPECT_FALSE(absent.dropped_since(1));
+  EXPECT_TRUE(absent.dropped_since(1, 0));
+  EXPECT_FALSE(absent.dropped_since(1, 1));
+  EXPECT_FALSE(absent.dropped_since(2, 0)) << "nothing of this directory was forgotten";
+}
+
+TEST(AbsentNames, ThatTheStoreToldOfDriveOutNoRemoval) {
+  AbsentNames absent;
+  absent.note({1, "removed"}, {at(1), 7});
+  for (std::size_t i = 0; i <= AbsentNames::kMost; ++i) absent.note({1, std::to_string(i)}, {at(1), 0});
+  EXPECT_TRUE(absent.find(1, "removed"));
+  EXPECT_FALSE(absent.find(1, "0"));
+  EXPECT_FALSE(absent.dropped_since(1, 0));
+  EXPECT_EQ(absent.size(), AbsentNames::kMost + 1);
 }
 
 TEST(AbsentNames, OfADirectoryAreForgottenAlone) {
@@ -147,15 +158,19 @@ TEST(AbsentNames, OfADirectoryAreForgottenAlone) {
 }
 
 TEST_F(SpaceTest, AListingThatBeganBeforeTooManyRemovalsBeginsAnew) {
-  auto asked = names->ask_all(kRoot);
+  const InodeNumber d = make_directory(kRoot, "d");
+  auto asked = names->ask_all(kRoot), of_d = names->ask_all(d);
   const InodeNumber f = create_stored(kRoot, "f", "e");
   ASSERT_EQ(*names->removed(0, {kRoot, "f"}, f), Taken::taken);
-  for (std::size_t i = 0; i < AbsentNames::kMost; ++i)
-    ASSERT_EQ(*names->answered(*names->ask(Place{kRoot, std::to_string(i)}), NoSuchName{}), Taken::taken);
+  for (std::size_t i = 0; i < AbsentNames::kMost; ++i) {
+    const std::string name = std::to_string(i);
+    ASSERT_EQ(*names->removed(0, {kRoot, name}, create_stored(kRoot, name, "e")), Taken::taken);
+  }
   EXPECT_FALSE(names->still_valid(*asked));
   EXPECT_EQ(show(*asked, {file("f", "e")}), Taken::stale);
-  EXPECT_NE(look(kRoot, "f").value_or(0), f);
   EXPECT_EQ(look(kRoot, "f").value_or(0), 0u);
+  EXPECT_TRUE(names->still_valid(*of_d)) << "removals elsewhere do not end a listing";
+  EXPECT_EQ(show(*of_d, {file("g", "e")}), Taken::taken);
 }
 
 TEST(RecentChanges, OfManyDirectoriesAnyMayHaveChanged) {

@@ -243,7 +243,8 @@ TEST_F(NamesTest, ARenameDoesNotReplaceWhatIsBeingWrittenAndNobodyNamed) {
 TEST_F(NamesTest, ARenamedDirectoryTakesWhatIsInItAlong) {
   const InodeNumber d = make_directory(kRoot, "d"), f = create_stored(d, "f", "in-parts"), g = create(d, "g");
   ASSERT_TRUE(names->attempted(g, "\"tried\""));
-  const std::vector<CopiedContent> copies = {{f, "in-parts", "whole"}, {g, "\"tried\"", "\"copy\""}, {d, "", "no"}};
+  const CopiedContents copies =
+      one_by_one({{"f", "in-parts", "whole"}, {"g", "\"tried\"", "\"copy\""}, {"", "", "no"}});
   ASSERT_EQ(*names->directory_renamed(6, {{kRoot, "d"}, {kRoot, "e"}, d, 0}, 55, "job", copies), Taken::taken);
   EXPECT_EQ(*names->view().path(f), "e/f");
   EXPECT_EQ(inode(f).etag, "whole");
@@ -260,14 +261,15 @@ TEST_F(NamesTest, ARenamedDirectoryTakesWhatIsInItAlong) {
 TEST_F(NamesTest, ADirectoryDoesNotReplaceOneInWhichSomethingIsBeingWritten) {
   const InodeNumber d = make_directory(kRoot, "d"), e = make_directory(kRoot, "e");
   create(e, "f");
-  EXPECT_EQ(*names->directory_renamed(6, {{kRoot, "d"}, {kRoot, "e"}, d, e}, 55, "job", {}), Taken::kept);
+  EXPECT_EQ(*names->directory_renamed(6, {{kRoot, "d"}, {kRoot, "e"}, d, e}, 55, "job", nothing_copied()), Taken::kept);
   EXPECT_EQ(look(kRoot, "d"), d);
   EXPECT_EQ(look(kRoot, "e"), e);
 }
 
 TEST_F(NamesTest, DeletesThatLeftNothingEndARename) {
   const InodeNumber d = make_directory(kRoot, "d");
-  ASSERT_EQ(*names->directory_renamed(0, {{kRoot, "d"}, {kRoot, "e"}, d, 0}, 55, "job", {}), Taken::taken);
+  ASSERT_EQ(*names->directory_renamed(0, {{kRoot, "d"}, {kRoot, "e"}, d, 0}, 55, "job", nothing_copied()),
+            Taken::taken);
   const RequestNumber request = NameStore::request_of_deletes(0, 55);
   EXPECT_NE(request, 0u);
   EXPECT_EQ(NameStore::request_of_deletes(3, 55), 3u);
@@ -281,7 +283,8 @@ TEST_F(NamesTest, DeletesThatLeftNothingEndARename) {
 TEST_F(NamesTest, WhatDeletesLeftIsLookedUpUnderTheOldName) {
   const InodeNumber d = make_directory(kRoot, "d");
   list(kRoot, {folder("d")});
-  ASSERT_EQ(*names->directory_renamed(1, {{kRoot, "d"}, {kRoot, "e"}, d, 0}, 55, "job", {}), Taken::taken);
+  ASSERT_EQ(*names->directory_renamed(1, {{kRoot, "d"}, {kRoot, "e"}, d, 0}, 55, "job", nothing_copied()),
+            Taken::taken);
   ASSERT_TRUE(names->deletes_ended(1, {kRoot, "d"}, d, OldObjects::some, {}));
   EXPECT_EQ(look(kRoot, "d"), std::nullopt);
   EXPECT_EQ(inode(kRoot).listed, WallTime{});
@@ -290,7 +293,8 @@ TEST_F(NamesTest, WhatDeletesLeftIsLookedUpUnderTheOldName) {
 
 TEST_F(NamesTest, ADirectoryWhoseCallerWasToldThatNothingHappenedHasItsOldName) {
   const InodeNumber d = make_directory(kRoot, "d"), f = create(d, "f");
-  ASSERT_EQ(*names->directory_renamed(1, {{kRoot, "d"}, {kRoot, "e"}, d, 0}, 55, "job", {}), Taken::taken);
+  ASSERT_EQ(*names->directory_renamed(1, {{kRoot, "d"}, {kRoot, "e"}, d, 0}, 55, "job", nothing_copied()),
+            Taken::taken);
   ASSERT_TRUE(names->deletes_ended(1, {kRoot, "d"}, d, OldObjects::told_all, Error{EACCES, "refused"}));
   EXPECT_EQ(look(kRoot, "d"), d);
   EXPECT_EQ(look(kRoot, "e"), std::nullopt);
@@ -306,7 +310,8 @@ TEST_F(NamesTest, ADirectoryWhoseCallerWasToldThatNothingHappenedHasItsOldName) 
 
 TEST_F(NamesTest, ANewFileUnderTheOldNameOutlivesTheDeletes) {
   const InodeNumber d = make_directory(kRoot, "d");
-  ASSERT_EQ(*names->directory_renamed(1, {{kRoot, "d"}, {kRoot, "e"}, d, 0}, 55, "job", {}), Taken::taken);
+  ASSERT_EQ(*names->directory_renamed(1, {{kRoot, "d"}, {kRoot, "e"}, d, 0}, 55, "job", nothing_copied()),
+            Taken::taken);
   const InodeNumber f = create(kRoot, "d");
   ASSERT_TRUE(names->deletes_ended(1, {kRoot, "d"}, d, OldObjects::told_all, Error{EACCES, "refused"}));
   EXPECT_EQ(look(kRoot, "d"), f);
@@ -365,8 +370,10 @@ TEST_F(NamesTest, WhatWasFoundDoneIsAnswered) {
 
 TEST_F(NamesTest, AMountBeginsWithTheDeletesThatAreLeftAndNoRequests) {
   const InodeNumber d = make_directory(kRoot, "d"), e = make_directory(kRoot, "e");
-  ASSERT_EQ(*names->directory_renamed(1, {{kRoot, "d"}, {kRoot, "D"}, d, 0}, 55, "of d", {}), Taken::taken);
-  ASSERT_EQ(*names->directory_renamed(0, {{kRoot, "e"}, {kRoot, "E"}, e, 0}, 56, "of e", {}), Taken::taken);
+  ASSERT_EQ(*names->directory_renamed(1, {{kRoot, "d"}, {kRoot, "D"}, d, 0}, 55, "of d", nothing_copied()),
+            Taken::taken);
+  ASSERT_EQ(*names->directory_renamed(0, {{kRoot, "e"}, {kRoot, "E"}, e, 0}, 56, "of e", nothing_copied()),
+            Taken::taken);
   ASSERT_TRUE(names->found_done(2, d));
   EXPECT_FALSE(names->mount_begun()->in_doubt);
   ASSERT_TRUE(names->begun(3, d));
