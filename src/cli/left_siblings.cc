@@ -76,7 +76,8 @@ void sweep_left_siblings(const fs::path& own, const OpenIn& open) {
 
 void remove_left_caches(const fs::path& own) {
   for (const ViewDirectory& sibling : take_left_siblings(own)) {
-    if (local::is_of_one_directory(sibling.path)) continue;  // of an older version, for the next mount
+    const auto old = local::is_of_one_directory(sibling.path);
+    if (!old || *old) continue;  // of an older version, for the next mount
     std::error_code failed;
     fs::remove_all(sibling.path, failed);
     if (failed) spdlog::warn("cache of an earlier mount: {}: {}", sibling.path.string(), failed.message());

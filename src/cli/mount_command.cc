@@ -180,8 +180,8 @@ int supervise_task(const WorkerTask& task, const std::filesystem::path& director
   settings.stop_timeout = std::chrono::ceil<std::chrono::milliseconds>(task.options.stop_timeout);
   const int code = fuse::supervise(mount_spec(directory, task), std::move(settings));
   // Whoever waits has the record open, and finds the directory free when the record is.
-  held.directories.state.lock.reset();
   held.directories.cache.lock.reset();
+  held.directories.state.lock.reset();
   if (!held.record.path.empty()) ::unlink(held.record.path.c_str());
   held.record.file.reset();
   return code;
@@ -208,8 +208,8 @@ int supervise_in_background(const WorkerTask& task, const std::filesystem::path&
   }
   ready.reset();
   held.record.file.reset();
-  held.directories.state.lock.reset();
   held.directories.cache.lock.reset();
+  held.directories.state.lock.reset();
   const auto outcome = fuse::read_outcome(from.get());
   if (!outcome) return fail(task.source, outcome.error());
   for (const std::string& notice : notices(task)) say("{}", notice);

@@ -29,6 +29,7 @@ namespace {
 
 constexpr unsigned kMaxSiblings = 64;  // mounts of one view at a time
 constexpr const char* kLockName = "mount.lock";
+constexpr std::chrono::milliseconds kPause(20);
 
 // The name is the same for every mount of the view; the parts cannot run into each other, none contains a newline.
 std::string view_name(std::string_view url, const Source& source) {
@@ -90,7 +91,7 @@ Result<std::optional<UniqueFd>> lock_or_wait(const std::filesystem::path& direct
     PAIL_TRY(auto lock, try_lock(file, O_RDWR | O_CREAT));
     if (lock || taker.patience.count() == 0 || i == kTries) return lock;
     if (!wait_for_holder(file, taker.patience)) return lock;
-    (void)sleep_for(std::chrono::milliseconds(20));
+    (void)sleep_for(kPause);
   }
 }
 
@@ -104,33 +105,62 @@ Result<std::filesystem::path> default_root(const char* of_root, const char* vari
   return home / in_home / "pailfs";
 }
 
-// The first directory of the view that nobody holds, whatever its mount does.
-Result<ViewDirectory> take_free(const std::filesystem::path& first) {
-  for (unsigned number = 1; number <= kMaxSiblings; ++number) {
-    PAIL_TRY(const auto path, make_trusted_directory(sibling_path(first, number)));
+Error all_are_held(const std::filesystem::path& first) {
+  return {EBUSY, fmt::format("{}: {} mounts of this bucket are in the way", first.string(), kMaxSiblings), Fault::busy};
+}
+
+// Nothing when somebody holds it. The first one may be looked at by others for a moment.
+Result<std::optional<ViewDirectory>> take_free(const std::filesystem::path& first, unsigned number) {
+  constexpr int kTriesOfTheFirst = 10;
+  PAIL_TRY(const auto path, make_trusted_directory(sibling_path(first, number)));
+  for (int i = 0;; ++i) {
     PAIL_TRY(auto lock, try_lock(path / kLockName, O_RDWR | O_CREAT));
+    if (lock) return std::optional(ViewDirectory{path, *std::move(lock)});
+    if (number > 1 || i == kTriesOfTheFirst) return std::optional<ViewDirectory>();
+    (void)sleep_for(kPause);
+  }
+}
+
+// The first directory of the view in the cache that nobody holds. While the view has no names a mount of an older
+// version, which kept them there, is waited for as one of this version is.
+Result<ViewDirectory> take_cache(const std::filesystem::path& first, const ViewDirectory& state, const Taker& taker) {
+  std::error_code failed;
+  if (!std::filesystem::exists(state.path / "names", failed)) {
+    PAIL_TRY(const auto path, make_trusted_directory(first));
+    PAIL_TRY(auto lock, lock_or_wait(path, taker));
     if (lock) return ViewDirectory{path, *std::move(lock)};
   }
-  return Error{EBUSY, fmt::format("{}: {} mounts of this bucket are in the way", first.string(), kMaxSiblings)};
+  for (unsigned number = 1; number <= kMaxSiblings; ++number) {
+    PAIL_TRY(auto free, take_free(first, number));
+    if (free) return *std::move(free);
+  }
+  return all_are_held(first);
 }
 
 // Moves what 0.1.0 kept in `cache` to the directory `own`, or to one beside it where that has names already: the mount
 // that begins finds its files there.
 Result<Unit> take_over(const std::filesystem::path& cache, const std::filesystem::path& own) {
   say("taking over what an older version kept in {}", cache.string());
-  const auto taken = local::take_over(cache, own);
-  if (taken || taken.error().fault != Fault::exists) return taken;
-  PAIL_TRY(const ViewDirectory sibling, take_free(own.parent_path() / view_of(own)));
-  return local::take_over(cache, sibling.path);
+  auto taken = local::take_over(cache, own);
+  const std::filesystem::path first = own.parent_path() / view_of(own);
+  for (unsigned number = 1; !taken && taken.error().fault == Fault::exists && number <= kMaxSiblings; ++number) {
+    if (sibling_path(first, number) == own) continue;
+    PAIL_TRY(const auto sibling, take_free(first, number));
+    if (sibling) taken = local::take_over(cache, sibling->path);
+  }
+  return taken;
 }
 
 // Those of other mounts that are gone, and cannot be taken over now, wait for the next mount.
 Result<Unit> take_over_all(const ViewDirectories& own) {
-  if (local::is_of_one_directory(own.cache.path)) PAIL_CHECK(take_over(own.cache.path, own.state.path));
+  PAIL_TRY(const bool to_be_taken, local::is_of_one_directory(own.cache.path));
+  if (to_be_taken) PAIL_CHECK(take_over(own.cache.path, own.state.path));
   PAIL_CHECK(local::mark_as_cache(own.cache.path));
   for (const ViewDirectory& left : take_left_siblings(own.cache.path)) {
-    if (!local::is_of_one_directory(left.path)) continue;
-    if (const auto taken = take_over(left.path, own.state.path); !taken) say("{}", taken.error().context);
+    const auto old = local::is_of_one_directory(left.path);
+    if (old && !*old) continue;
+    const auto taken = old ? take_over(left.path, own.state.path) : Result<Unit>(old.error());
+    if (!taken) say("{}", taken.error().context);
   }
   return Unit{};
 }
@@ -170,22 +200,24 @@ Result<ViewDirectory> take_view_directory(const std::filesystem::path& root, std
     PAIL_CHECK(sign(lock->get(), taker.record));
     return ViewDirectory{path, *std::move(lock)};
   }
-  return Error{EBUSY, fmt::format("{}: {} mounts of this bucket are in the way", root.string(), kMaxSiblings)};
+  return all_are_held(first);
 }
 
 Result<ViewDirectories> take_view_directories(const Roots& roots, std::string_view url, const Source& source,
                                               const Taker& taker) {
   PAIL_TRY(auto state, take_view_directory(roots.state, url, source, taker));
-  PAIL_TRY(auto cache, take_free(roots.cache / view_name(url, source)));
+  PAIL_TRY(auto cache, take_cache(roots.cache / view_name(url, source), state, taker));
   ViewDirectories own{std::move(state), std::move(cache)};
   PAIL_CHECK(take_over_all(own));
   return own;
 }
 
 std::optional<ViewDirectory> take_unused(const std::filesystem::path& directory) {
-  auto lock = try_lock(directory / kLockName, O_RDWR);
+  const auto trusted = find_trusted_directory(directory);
+  if (!trusted) return std::nullopt;  // somebody else's
+  auto lock = try_lock(*trusted / kLockName, O_RDWR);
   if (!lock || !*lock) return std::nullopt;
-  return ViewDirectory{directory, **std::move(lock)};
+  return ViewDirectory{*trusted, **std::move(lock)};
 }
 
 std::vector<ViewDirectory> take_left_siblings(const std::filesystem::path& own) {

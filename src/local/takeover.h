@@ -8,12 +8,15 @@
 
 namespace pail::local {
 
-// Whether a directory of the cache still holds what may not be lost.
-bool is_of_one_directory(const std::filesystem::path& cache);
+// Whether a directory of the cache holds what may not be lost. Errors: EACCES, EIO ... it cannot be
+// seen.
+Result<bool> is_of_one_directory(const std::filesystem::path& cache);
 
-// Moves it to `state`; the cached blocks stay. The caller holds both directories. A kill leaves it
-// to be gone on with. Errors: EEXIST (Fault::exists) `state` has names of its own already, and `cache`
-// files; ENOSPC there is no room in `state`, and nothing is lost.
+// Moves it to `state`; the cached blocks stay. The caller holds both directories. Until all is in
+// `state`, and on its disk, nothing in `cache` changes; a kill leaves it to be begun anew or ended.
+// Errors: Fault::exists `state` has names or files of its own already, and `cache` files;
+// Fault::busy a process still works in `cache`; ENOSPC there is no room in `state`: what was copied
+// is removed again.
 Result<Unit> take_over(const std::filesystem::path& cache, const std::filesystem::path& state);
 
 // Says that the directory may be removed, to is_of_one_directory() and to programs that make backups

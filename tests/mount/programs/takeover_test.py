@@ -109,6 +109,7 @@ def kept_of_any_bucket(place):
 
 def a_mount_without_room_for_it_says_so_and_leaves_it(place):
     left = Left(place, "upload")
+    (left.view / "staging/1000000").write_bytes(b"a small one, which has room")
     disk = place.folder / "state"
     disk.mkdir()
     run("mount", "-t", "tmpfs", "-o", "size=20m,mode=0700", "tmpfs", disk)
@@ -116,9 +117,12 @@ def a_mount_without_room_for_it_says_so_and_leaves_it(place):
         command = [place.binary, "mount", "demo", left.mount.path, "-o", left.mount.options]
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120)
         assert done.returncode != 0 and "No space left" in done.stdout and "state_dir" in done.stdout, done.stdout
+        view, = disk.iterdir()
+        assert [entry.name for entry in view.iterdir()] == ["mount.lock"], list(view.iterdir())
     finally:
         run("umount", disk)
     assert sum(file.stat().st_size for file in (left.view / "staging").iterdir()) >= len(LARGE)
+    (left.view / "staging/1000000").unlink()
     left.start()
     file, = kept(place)
     assert file["size"] == len(LARGE), file

@@ -199,6 +199,37 @@ TEST_F(ViewDirectoriesTest, SiblingsOfAnOlderVersionAreTakenOverToo) {
   EXPECT_TRUE(std::filesystem::exists(own.state.path / "staging/7.whole") ||
               std::filesystem::exists(own.state.path.string() + "-2/staging/7.whole"));
 }
+TEST_F(ViewDirectoriesTest, WhereSiblingsHaveNamesTooAnotherOneIsTaken) {
+  std::filesystem::path cache;
+  {
+    const auto first = take_both(), second = take_both();
+    write(first.state.path / "names/data.mdb", "newer names");
+    write(second.state.path / "names/data.mdb", "names of the second");
+    cache = first.cache.path;
+  }
+  make_old(cache, "bytes");
+  const auto own = take_both();
+  EXPECT_TRUE(std::filesystem::exists(own.state.path.string() + "-3/staging/7.whole"));
+}
+TEST_F(ViewDirectoriesTest, ASiblingOfAnotherUserIsNotTakenOver) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root";
+  const auto sticky = make("sticky", perms::all | perms::sticky_bit);
+  const Roots roots{root_ / "state", sticky};
+  std::filesystem::path theirs;
+  {
+    const auto own = take_view_directories(roots, "https://s3", {"bucket", ""});
+    ASSERT_TRUE(own) << own.error().context;
+    theirs = own->cache.path.string() + "-2";
+  }
+  write(root_ / "victim/secret", "a file of ours");
+  std::filesystem::create_directory(theirs);
+  std::filesystem::create_symlink(root_ / "victim", theirs / "staging");
+  write(theirs / "mount.lock", "");
+  for (const auto& path : {theirs, theirs / "mount.lock"}) ASSERT_EQ(::lchown(path.c_str(), kStranger, kStranger), 0);
+  ASSERT_TRUE(take_view_directories(roots, "https://s3", {"bucket", ""}));
+  EXPECT_TRUE(std::filesystem::exists(root_ / "victim/secret"));
+  EXPECT_FALSE(std::filesystem::exists(theirs / "CACHEDIR.TAG"));
+}
 TEST_F(ViewDirectoriesTest, ThatOfAMountThatRunsIsLeftAlone) {
   const auto older = take_both();
   make_old(older.cache.path, "being written");

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -66,7 +67,7 @@ class TakeoverTest : public ::testing::Test {
     EXPECT_FALSE(fs::exists(state / "names.tmp"));
     EXPECT_THAT(names_in(cache_), testing::UnorderedElementsAre("index", "blocks", "mount.lock", "CACHEDIR.TAG"));
     EXPECT_EQ(read(cache_ / "index/data.mdb"), "the names") << "the records of blocks are in it";
-    EXPECT_FALSE(is_of_one_directory(cache_));
+    EXPECT_FALSE(*is_of_one_directory(cache_));
   }
 
   TemporaryDirectory directory_;
@@ -74,7 +75,7 @@ class TakeoverTest : public ::testing::Test {
 };
 
 TEST_F(TakeoverTest, WhatMayNotBeLostMovesAndBlocksStay) {
-  EXPECT_TRUE(is_of_one_directory(cache_));
+  EXPECT_TRUE(*is_of_one_directory(cache_));
   const auto taken = take_over(cache_, state_);
   ASSERT_TRUE(taken) << taken.error().context;
   expect_taken_over(state_);
@@ -82,31 +83,82 @@ TEST_F(TakeoverTest, WhatMayNotBeLostMovesAndBlocksStay) {
 
 TEST_F(TakeoverTest, FilesAloneAreTakenOverToo) {
   fs::remove_all(cache_ / "index");
-  EXPECT_TRUE(is_of_one_directory(cache_));
+  EXPECT_TRUE(*is_of_one_directory(cache_));
   ASSERT_TRUE(take_over(cache_, state_));
   EXPECT_EQ(read(state_ / "staging/7.whole"), "staged bytes");
-  EXPECT_FALSE(is_of_one_directory(cache_));
+  EXPECT_FALSE(*is_of_one_directory(cache_));
 }
 
-TEST_F(TakeoverTest, OneThatWasCutShortIsGoneOnWith) {
+TEST_F(TakeoverTest, OneThatWasCutShortIsBegunAnew) {
+  write(state_ / "taking-over", cache_.string());
   write(state_ / "names.tmp/data.mdb", "the na");
   write(state_ / "names.tmp/range", "of another try");
   write(state_ / "staging/7.whole.tmp", "staged by");
-  fs::create_directories(state_ / "staging");
-  fs::rename(cache_ / "staging/8", state_ / "staging/8");
-  for (const char* made : {"names.tmp", "staging"}) fs::permissions(state_ / made, fs::perms::owner_all);
+  write(state_ / "staging/8", "patch");
   ASSERT_TRUE(take_over(cache_, state_));
   expect_taken_over(state_);
+  EXPECT_FALSE(fs::exists(state_ / "staging/7.whole.tmp"));
+}
+
+TEST_F(TakeoverTest, OneThatWasCutShortWhileItRemovedIsEnded) {
+  ASSERT_TRUE(take_over(cache_, state_));
+  write(state_ / "taking-over", cache_.string());
+  fs::remove(cache_ / "CACHEDIR.TAG");
+  write(cache_ / "kept/a.9", "kept bytes");
+  EXPECT_TRUE(*is_of_one_directory(cache_));
+  ASSERT_TRUE(take_over(cache_, state_));
+  expect_taken_over(state_);
+  EXPECT_FALSE(fs::exists(state_ / "taking-over"));
+}
+
+TEST_F(TakeoverTest, WhatCannotBeCopiedLeavesEverythingWhereItWas) {
+  fs::rename(cache_ / "descriptions", cache_ / "hidden");
+  write(cache_ / "descriptions", "no folder, so the third step fails");
+  EXPECT_FALSE(take_over(cache_, state_));
+  EXPECT_EQ(read(cache_ / "staging/7.whole"), "staged bytes");
+  EXPECT_EQ(read(cache_ / "staging/8.log"), "log");
+  EXPECT_EQ(read(cache_ / "kept/a.9"), "kept bytes");
+  EXPECT_THAT(names_in(state_), testing::IsEmpty());
+  fs::remove(cache_ / "descriptions");
+  fs::rename(cache_ / "hidden", cache_ / "descriptions");
+  ASSERT_TRUE(take_over(cache_, state_));
+  expect_taken_over(state_);
+}
+
+TEST_F(TakeoverTest, FilesThatLieInTheStateAreNotMixedWithOthers) {
+  write(state_ / "staging/7.whole", "of another one");
+  const auto taken = take_over(cache_, state_);
+  ASSERT_FALSE(taken);
+  EXPECT_EQ(taken.error().fault, Fault::exists);
+  EXPECT_EQ(read(state_ / "staging/7.whole"), "of another one");
+  EXPECT_EQ(read(cache_ / "staging/7.whole"), "staged bytes");
+}
+
+TEST_F(TakeoverTest, AProcessThatStillWorksInItKeepsIt) {
+  const int held = ::open((cache_ / "index/lock").c_str(), O_RDWR | O_CLOEXEC);
+  ASSERT_EQ(::flock(held, LOCK_EX), 0);
+  const auto taken = take_over(cache_, state_);
+  ::close(held);
+  ASSERT_FALSE(taken);
+  EXPECT_EQ(taken.error().fault, Fault::busy);
+  EXPECT_EQ(read(cache_ / "staging/7.whole"), "staged bytes");
+  EXPECT_THAT(names_in(state_), testing::IsEmpty());
+}
+
+TEST_F(TakeoverTest, FilesThatAnOlderVersionStagedBehindTheTagAreSeen) {
+  ASSERT_TRUE(take_over(cache_, state_));
+  write(cache_ / "staging/5.whole", "later bytes");
+  EXPECT_TRUE(*is_of_one_directory(cache_));
 }
 
 TEST_F(TakeoverTest, OneThatWasCutShortBeforeItsLastStepIsEnded) {
   ASSERT_TRUE(take_over(cache_, state_));
   write(state_ / "names/data.mdb", "newer names");
   fs::remove(cache_ / "CACHEDIR.TAG");
-  EXPECT_TRUE(is_of_one_directory(cache_));
+  EXPECT_TRUE(*is_of_one_directory(cache_));
   ASSERT_TRUE(take_over(cache_, state_));
   EXPECT_EQ(read(state_ / "names/data.mdb"), "newer names");
-  EXPECT_FALSE(is_of_one_directory(cache_));
+  EXPECT_FALSE(*is_of_one_directory(cache_));
 }
 
 TEST_F(TakeoverTest, NamesThatAreThereAreNotReplaced) {
@@ -116,16 +168,16 @@ TEST_F(TakeoverTest, NamesThatAreThereAreNotReplaced) {
   EXPECT_EQ(fault_of(taken), Fault::exists);
   EXPECT_EQ(read(state_ / "names/data.mdb"), "other names");
   EXPECT_EQ(read(cache_ / "staging/7.whole"), "staged bytes");
-  EXPECT_TRUE(is_of_one_directory(cache_));
+  EXPECT_TRUE(*is_of_one_directory(cache_));
 }
 
 TEST_F(TakeoverTest, ACacheIsToldFromADirectoryOfBoth) {
   const fs::path fresh = directory_.path() / "fresh";
   fs::create_directories(fresh);
-  EXPECT_FALSE(is_of_one_directory(fresh));
+  EXPECT_FALSE(*is_of_one_directory(fresh));
   write(fresh / "index/data.mdb", "blocks");
   ASSERT_TRUE(mark_as_cache(fresh));
-  EXPECT_FALSE(is_of_one_directory(fresh));
+  EXPECT_FALSE(*is_of_one_directory(fresh));
   EXPECT_TRUE(read(fresh / "CACHEDIR.TAG").starts_with("Signature: 8a477f597d28d172789f06886806bc55\n"));
 }
 
