@@ -89,6 +89,17 @@ Result<Unit> write_file_atomically(const std::filesystem::path& path, std::strin
   return Unit{};
 }
 
+Result<Unit> remove_file(const std::filesystem::path& path) {
+  if (::unlink(path.c_str()) != 0 && errno != ENOENT) return errno_error(errno, path.string());
+  return Unit{};
+}
+
+Result<Unit> sync_directory(const std::filesystem::path& directory) {
+  PAIL_TRY(const UniqueFd handle, open_file(directory, O_RDONLY | O_DIRECTORY));
+  if (::fsync(handle.get()) != 0) return errno_error(errno, directory.string());
+  return Unit{};
+}
+
 Result<Unit> make_private_directory(const std::filesystem::path& path) {
   std::error_code failed;
   if (!path.parent_path().empty()) std::filesystem::create_directories(path.parent_path(), failed);

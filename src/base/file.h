@@ -32,6 +32,12 @@ Result<Unit> copy_sparse(int from, int to);
 // Replaces `path` by a file with this content, synced, through a temporary file beside it.
 Result<Unit> write_file_atomically(const std::filesystem::path& path, std::string_view content, unsigned mode = 0600);
 
+// Removes the file; absent is fine. Errors: as unlink(2).
+Result<Unit> remove_file(const std::filesystem::path& path);
+
+// What was made, renamed and removed in the directory is on disk when it returns.
+Result<Unit> sync_directory(const std::filesystem::path& directory);
+
 // Creates the directory and its parents with mode 0700 where missing.
 // Errors: EACCES when it belongs to another user or others may write to it.
 Result<Unit> make_private_directory(const std::filesystem::path& path);

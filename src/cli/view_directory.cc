@@ -213,6 +213,8 @@ Result<ViewDirectories> take_view_directories(const Roots& roots, std::string_vi
 }
 
 std::optional<ViewDirectory> take_unused(const std::filesystem::path& directory) {
+  std::error_code failed;
+  if (!std::filesystem::exists(directory / kLockName, failed)) return std::nullopt;  // as most siblings are
   const auto trusted = find_trusted_directory(directory);
   if (!trusted) return std::nullopt;  // somebody else's
   auto lock = try_lock(*trusted / kLockName, O_RDWR);

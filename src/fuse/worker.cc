@@ -64,12 +64,6 @@ void Heartbeat::watch(vfs::FileSystem* files) {
 }
 
 void Heartbeat::run(const StopToken& stop) {
-  Mutex sleep;
-  CondVar wake;
-  const StopCallback on_stop(stop, [&] {
-    const MutexLock lock(sleep);
-    wake.notify_all();
-  });
   while (!stop.stop_requested()) {
     connection_.probe();
     {
@@ -77,10 +71,7 @@ void Heartbeat::run(const StopToken& stop) {
       if (files_ != nullptr) static_cast<void>(files_->counters());
     }
     ++state_.beats;
-    const auto next = system_clock().steady() + kBeat;
-    const MutexLock lock(sleep);
-    while (!stop.stop_requested() && wake.wait_until(sleep, next)) {
-    }
+    (void)sleep_for(kBeat, stop);
   }
 }
 

@@ -34,12 +34,6 @@ constexpr auto kFolders = std::to_array<const char*>({"staging", "kept", "descri
 // Of the index: its environment, how the last process left it, and its range of numbers.
 constexpr auto kIndexFiles = std::to_array<const char*>({"data.mdb", "state", "range"});
 
-Result<Unit> sync_directory(const fs::path& directory) {
-  PAIL_TRY(const UniqueFd fd, open_file(directory, O_RDONLY | O_DIRECTORY));
-  if (::fsync(fd.get()) != 0) return errno_error(errno, directory.string());
-  return Unit{};
-}
-
 // With its times, on disk when it returns.
 Result<Unit> copy_whole(const fs::path& from, const fs::path& to) {
   PAIL_TRY(const UniqueFd source, open_file(from, O_RDONLY | O_NOFOLLOW));
@@ -185,8 +179,8 @@ Result<Unit> take_over(const fs::path& cache, const fs::path& state) {
 }
 
 Result<Unit> mark_as_cache(const fs::path& cache) {
-  std::error_code failed;
-  if (fs::exists(cache / kTag, failed)) return Unit{};
+  PAIL_TRY(const bool tagged, is_there(cache / kTag));
+  if (tagged) return Unit{};
   return write_file_atomically(cache / kTag, kTagText);
 }
 

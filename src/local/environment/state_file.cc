@@ -29,12 +29,6 @@ std::string line(std::string_view word, std::uint64_t transaction) {
   return text;
 }
 
-Result<Unit> sync_directory(const std::filesystem::path& directory) {
-  PAIL_TRY(const UniqueFd handle, open_file(directory, O_RDONLY | O_DIRECTORY));
-  if (::fsync(handle.get()) != 0) return errno_error(errno, directory.string());
-  return Unit{};
-}
-
 }  // namespace
 
 Result<StateFile> StateFile::open(const std::filesystem::path& directory) {

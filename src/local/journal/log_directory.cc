@@ -79,11 +79,7 @@ class DiskLogDirectory final : public LogDirectory {
       return errno_error(errno, target.string());
     return Unit{};
   }
-  Result<Unit> remove(std::string_view name) override {
-    const std::filesystem::path path = path_of(name);
-    if (::unlink(path.c_str()) != 0 && errno != ENOENT) return errno_error(errno, path.string());
-    return Unit{};
-  }
+  Result<Unit> remove(std::string_view name) override { return remove_file(path_of(name)); }
   Result<Unit> sync_names() override {
     if (::fsync(directory_.get()) != 0) return errno_error(errno, path_.string());
     return Unit{};

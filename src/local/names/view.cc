@@ -66,10 +66,6 @@ bool View::holds_staged(InodeNumber directory) const {
   return local::holds_staged(*read_, directory);
 }
 
-std::optional<InodeRecord> View::inode_below(InodeNumber directory, std::string_view path) const {
-  return local::inode_below(*read_, directory, path);
-}
-
 std::optional<Attempt> View::attempt(RequestNumber request) const {
   const auto intent = read_->intent(request);
   return intent ? std::optional(attempt_of(request, *intent)) : std::nullopt;

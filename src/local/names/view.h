@@ -50,8 +50,6 @@ class View {
   bool lies_below(InodeNumber number, InodeNumber directory) const;
   // Whether a file anywhere below the directory has bytes that are not stored.
   bool holds_staged(InodeNumber directory) const;
-  // What a path below a directory leads to, as far as it is known.
-  std::optional<InodeRecord> inode_below(InodeNumber directory, std::string_view path) const;
 
   // What an earlier process did for a request.
   std::optional<Attempt> attempt(RequestNumber request) const;

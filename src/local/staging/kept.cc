@@ -169,8 +169,7 @@ std::vector<KeptFile> kept_files(const std::filesystem::path& view_directory) {
 }
 
 Result<Unit> remove_kept(const std::filesystem::path& kept_file) {
-  for (const auto& path : {kept_file, kept_description_path(kept_file)})
-    if (::unlink(path.c_str()) != 0 && errno != ENOENT) return errno_error(errno, path.string());
+  for (const auto& path : {kept_file, kept_description_path(kept_file)}) PAIL_CHECK(remove_file(path));
   return Unit{};
 }
 

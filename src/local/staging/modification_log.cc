@@ -40,7 +40,7 @@ ByteOffset place_of(std::uint64_t sequence) {
 Result<ModificationLog> ModificationLog::create(std::filesystem::path path, WallTime modified) {
   ModificationLog log(std::move(path));
   // Whoever still holds the old one keeps it.
-  if (::unlink(log.path_.c_str()) != 0 && errno != ENOENT) return errno_error(errno, log.path_.string());
+  PAIL_CHECK(remove_file(log.path_));
   PAIL_CHECK(log.set(modified));
   return log;
 }

@@ -40,12 +40,6 @@ Result<Unit> allocate(int fd, Extent extent) {
   return Unit{};
 }
 
-// Absent is fine.
-Result<Unit> remove_file(const std::filesystem::path& path) {
-  if (::unlink(path.c_str()) != 0 && errno != ENOENT) return errno_error(errno, path.string());
-  return Unit{};
-}
-
 WallTime file_time(const struct stat& status) {
   return WallTime(std::chrono::seconds(status.st_mtim.tv_sec) + std::chrono::nanoseconds(status.st_mtim.tv_nsec));
 }

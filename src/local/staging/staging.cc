@@ -135,7 +135,7 @@ Result<Unit> DirectoryStagingArea::remove(InodeNumber number) {
   // The log last: without data it is a leftover, data without its log would look damaged.
   for (const auto& path : {data, staged_whole_path(directory_, number), staged_log_path(data),
                            staged_times_path(directory_, number), note_path(number)})
-    if (::unlink(path.c_str()) != 0 && errno != ENOENT) return errno_error(errno, path.string());
+    PAIL_CHECK(remove_file(path));
   return Unit{};
 }
 

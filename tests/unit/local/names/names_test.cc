@@ -242,14 +242,19 @@ TEST_F(NamesTest, ARenameDoesNotReplaceWhatIsBeingWrittenAndNobodyNamed) {
 
 TEST_F(NamesTest, ARenamedDirectoryTakesWhatIsInItAlong) {
   const InodeNumber d = make_directory(kRoot, "d"), f = create_stored(d, "f", "in-parts"), g = create(d, "g");
+  const InodeNumber below = create_stored(make_directory(d, "s"), "h", "in-parts");
   ASSERT_TRUE(names->attempted(g, "\"tried\""));
-  const CopiedContents copies =
-      one_by_one({{"f", "in-parts", "whole"}, {"g", "\"tried\"", "\"copy\""}, {"", "", "no"}});
+  const CopiedContents copies = one_by_one({{"f", "in-parts", "whole"},
+                                            {"g", "\"tried\"", "\"copy\""},
+                                            {"", "", "no"},
+                                            {"s/h", "in-parts", "deeper"},
+                                            {"h", "in-parts", "no"}});
   ASSERT_EQ(*names->directory_renamed(6, {{kRoot, "d"}, {kRoot, "e"}, d, 0}, 55, "job", copies), Taken::taken);
   EXPECT_EQ(*names->view().path(f), "e/f");
   EXPECT_EQ(inode(f).etag, "whole");
   EXPECT_EQ(inode(f).epoch, 0u);
   EXPECT_EQ(inode(g).attempted, "\"tried\"\"copy\"");
+  EXPECT_EQ(inode(below).etag, "deeper") << "found by its way, and by no other";
   EXPECT_EQ(inode(d).etag, "");
   EXPECT_EQ(inode(d).form, DirectoryForm::slash_marker);
   const auto attempt = names->view().attempt(6);
@@ -417,8 +422,6 @@ TEST_F(NamesTest, AViewFindsWaysThroughTheTree) {
   EXPECT_FALSE(view.lies_below(d, f));
   EXPECT_TRUE(view.holds_staged(d));
   EXPECT_FALSE(view.holds_staged(f + 1));
-  EXPECT_EQ(view.inode_below(d, "e/f")->number, f);
-  EXPECT_FALSE(view.inode_below(d, "f"));
   EXPECT_TRUE(view.leads_to(e, "f", f));
   EXPECT_FALSE(view.leads_to(e, "f", 0));
   EXPECT_TRUE(view.leads_to(e, "g", 0));
