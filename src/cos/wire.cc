@@ -213,6 +213,14 @@ std::optional<std::string> md5_of_etag(const ETag& etag) {
   return digits;
 }
 
+bool holds_metadata(const ObjectHeaders& found, const ObjectHeaders& wanted) {
+  return std::ranges::all_of(wanted.metadata, [&](const http::Header& field) {
+    return std::ranges::any_of(found.metadata, [&](const http::Header& stored) {
+      return http::same_name(stored.name, field.name) && stored.value == field.value;
+    });
+  });
+}
+
 bool same_version(const ETag& a, const ETag& b) {
   return without_quotes(a.text) == without_quotes(b.text);
 }

@@ -75,6 +75,8 @@ std::string copy_source(std::string_view bucket, std::string_view key);
 
 // The 32 digits of an ETag that may be an MD5 of the content; none for multipart and other ETags.
 std::optional<std::string> md5_of_etag(const ETag& etag);
+// Metadata that was asked for and is there; other fields may be there too.
+bool holds_metadata(const ObjectHeaders& found, const ObjectHeaders& wanted);
 // Two ETags name the same version, also where one lacks the quotes.
 bool same_version(const ETag& a, const ETag& b);
 // The ETag of a multipart upload of these parts: MD5 of the parts' MD5s. None when a part's ETag is no MD5.

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/mutex.h"
 #include "cache/block_cache.h"
+#include "cos/wire.h"
 #include "pailfs/base/stop.h"
 #include "vfs/own_write.h"
 
@@ -51,15 +52,6 @@ Result<Digests> digest(int fd, Extent extent) {
 // What is being stored lies here alone: it gets its whole time, also while the store counts as down.
 cos::CallContext in_full(const StopToken& stop) {
   return {stop, cos::Effort::full};
-}
-
-// Whether an object has the attributes that were sent with it.
-bool holds(const cos::ObjectHeaders& found, const cos::ObjectHeaders& sent) {
-  return std::ranges::all_of(sent.metadata, [&](const http::Header& wanted) {
-    return std::ranges::any_of(found.metadata, [&](const http::Header& field) {
-      return field.name == wanted.name && field.value == wanted.value;
-    });
-  });
 }
 
 std::string quoted_hex(std::string_view raw) {
@@ -187,7 +179,8 @@ Result<Uploader::Verdict> Uploader::judge(UploadJob& job, const std::string& eta
   if (absent) return refused;
   // With the attributes that were sent, times to the nanosecond among them, it is what was sent; an attempt may have
   // been carried out although its answer said that it was not. An equal object with others is somebody else's.
-  const bool same = info->etag.text == etag && info->size == job.size && holds(info->headers, job.headers);
+  const bool same =
+      info->etag.text == etag && info->size == job.size && cos::holds_metadata(info->headers, job.headers);
   if (same) return Verdict::done;
   if (!attempted(info->etag.text)) return refused;
   job.replaces = info->etag;

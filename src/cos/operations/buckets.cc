@@ -68,9 +68,7 @@ Result<Call> BucketLocation::call(Service&) const {
 }
 
 Result<std::string> BucketLocation::read(Answer answer) const {
-  const std::string what = answer.what;
-  PAIL_TRY(const http::Response response, response_of(std::move(answer)));
-  return in_call(what, parse_location(response.body));
+  return parse_body(std::move(answer), parse_location);
 }
 
 }  // namespace pail::cos::op

@@ -23,9 +23,7 @@ std::string source_text(const CopyRequest& request, const std::string& bucket) {
 }
 
 Result<CopyResult> read_copy(Answer answer) {
-  const std::string what = answer.what;
-  PAIL_TRY(const http::Response response, response_of(std::move(answer)));
-  return in_call(what, parse_copy(response.body));
+  return parse_body(std::move(answer), parse_copy);
 }
 
 // What stands there is what this copy makes.
@@ -36,7 +34,7 @@ bool is_own_copy(const CopyObject& operation, const ObjectInfo& info) {
       source_bucket(request, operation.bucket) == operation.bucket && request.source_key == request.key;
   const bool replace = request.directive == MetadataDirective::replace;
   return (onto_itself || same_version(info.etag, request.source_if_match)) &&
-         (!replace || holds_metadata(info, request.headers));
+         (!replace || holds_metadata(info.headers, request.headers));
 }
 
 }  // namespace

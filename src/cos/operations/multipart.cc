@@ -82,9 +82,7 @@ Result<Call> CreateUpload::call(Service& service) const {
 }
 
 Result<UploadId> CreateUpload::read(Answer answer) const {
-  const std::string what = answer.what;
-  PAIL_TRY(const http::Response response, response_of(std::move(answer)));
-  return in_call(what, parse_initiate(response.body));
+  return parse_body(std::move(answer), parse_initiate);
 }
 
 void start(Service& service, UploadPart operation, CallContext context, Completion<CompletedPart> then) {
@@ -164,8 +162,7 @@ Result<Call> ListParts::call(Service&) const {
 
 Result<PartsPage> ListParts::read(Answer answer) const {
   const std::string what = answer.what;
-  PAIL_TRY(const http::Response response, response_of(std::move(answer)));
-  PAIL_TRY(PartsPage page, in_call(what, parse_parts(response.body)));
+  PAIL_TRY(PartsPage page, parse_body(std::move(answer), parse_parts));
   if (page.next_marker != 0 && page.next_marker <= after_part)
     return not_a_store(what + ": the list of parts does not advance");
   return page;

@@ -171,7 +171,7 @@ void find_own_write(Service& service, OwnWrite write, CallContext context, Compl
   HeadObject look{write.bucket, write.key};
   start(service, std::move(look), std::move(context),
         [write = std::move(write), then = std::move(then)](Result<ObjectInfo> info) {
-          if (info && same_version(info->etag, write.expected) && holds_metadata(*info, write.headers))
+          if (info && same_version(info->etag, write.expected) && holds_metadata(info->headers, write.headers))
             return then(PutResult{info->etag, info->version_id, {}});
           Error failure = write.failure;
           failure.context +=
@@ -179,14 +179,6 @@ void find_own_write(Service& service, OwnWrite write, CallContext context, Compl
               "was sent";
           then(std::move(failure));
         });
-}
-
-bool holds_metadata(const ObjectInfo& info, const ObjectHeaders& wanted) {
-  return std::ranges::all_of(wanted.metadata, [&](const http::Header& field) {
-    return std::ranges::any_of(info.headers.metadata, [&](const http::Header& stored) {
-      return http::same_name(stored.name, field.name) && stored.value == field.value;
-    });
-  });
 }
 
 Result<CheckedBody> check_body(http::BodySource* body, std::string_view given) {

@@ -45,9 +45,6 @@ struct OwnWrite {
 };
 void find_own_write(Service& service, OwnWrite write, CallContext context, Completion<PutResult> then);
 
-// Metadata that was asked for and is there; other fields may be there too.
-bool holds_metadata(const ObjectInfo& info, const ObjectHeaders& wanted);
-
 // A body with the MD5 that the wire and the server are checked against.
 struct CheckedBody {
   std::string content_md5;  // base64

@@ -55,4 +55,12 @@ Result<T> in_call(const std::string& what, Result<T> result) {
   return result;
 }
 
+// What `parse` makes of the body of a success.
+template <class Parse>
+auto parse_body(Answer answer, Parse parse) -> decltype(parse(std::string_view())) {
+  const std::string what = answer.what;
+  PAIL_TRY(const http::Response response, response_of(std::move(answer)));
+  return in_call(what, parse(response.body));
+}
+
 }  // namespace pail::cos

@@ -12,9 +12,7 @@ Call list_call(Service& service, Query query) {
 }
 
 Result<BucketsPage> read_page(Answer answer) {
-  const std::string what = answer.what;
-  PAIL_TRY(const http::Response response, response_of(std::move(answer)));
-  return in_call(what, parse_buckets(response.body));
+  return parse_body(std::move(answer), parse_buckets);
 }
 
 }  // namespace
