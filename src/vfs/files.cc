@@ -5,10 +5,12 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <set>
 
 #include "base/file.h"
 #include "base/log.h"
 #include "pailfs/base/stop.h"
+#include "vfs/object_copy.h"
 #include "vfs/object_metadata.h"
 #include "vfs/own_write.h"
 
@@ -21,7 +23,6 @@ using local::Knowledge;
 namespace {
 
 constexpr ByteCount kFillPiece{8ull << 20};
-constexpr ByteCount kCopyPart{1ull << 30};
 
 // The store itself said that the version asked for is not there any more: it was replaced or removed.
 bool is_gone(const Error& error) {
@@ -70,6 +71,7 @@ Files::Files(local::NameStore& names, const Tree& tree, const AttributeView& vie
       blocks_(blocks),
       options_(options),
       readers_(readers),
+      aside_(names, tree, view, staging, options),
       reader_(store, blocks, {options.memory.n / 2}),
       uploader_(names, store, options.part_size, std::max(1u, options.parallel / 2)) {}
 
@@ -321,46 +323,11 @@ Result<Unit> Files::uploaded(const InodeRecord& sent, const std::string& key, co
   return Unit{};
 }
 
-// Of a file whose record is gone.
-local::KeptDescription Files::describe_nameless() const {
-  local::KeptDescription description;
-  description.reason = local::KeptReason::name_lost;
-  description.endpoint = options_.endpoint;
-  description.bucket = options_.bucket;
-  description.name = "unknown";
-  description.permissions = options_.file_permissions;
-  description.uid = options_.uid;
-  description.gid = options_.gid;
-  description.modified = description.accessed = now();
-  return description;
-}
-
-// What people need to know of a file that is set aside, and `pailfs recover` to store it.
-local::KeptDescription Files::describe(const InodeRecord& record, local::KeptReason reason, std::string error) {
-  const auto seen = view_.shown(record);
-  InodeRecord shown = seen ? *seen : record;
-  local::KeptDescription description;
-  description.reason = reason;
-  description.error = std::move(error);
-  description.endpoint = options_.endpoint;
-  description.bucket = options_.bucket;
-  if (auto key = tree_.key_of(names_.view(), record.number)) description.key = *std::move(key);
-  description.name = shown.name;
-  description.permissions = shown.permissions;
-  description.uid = shown.uid;
-  description.gid = shown.gid;
-  description.modified = shown.modified;
-  description.accessed = shown.accessed;
-  description.headers = std::move(shown.headers);
-  description.base_etag = std::move(shown.etag);
-  return description;
-}
-
 // Somebody else wrote the object first, or removed it. Their version stays; ours is kept for people to find.
 Result<Unit> Files::keep_conflict(const InodeRecord& record, Error why) {
   const auto reason = why.fault == Fault::no_key ? local::KeptReason::removed : local::KeptReason::conflict;
   why.errnum = ESTALE;
-  PAIL_TRY(const auto path, staging_.set_aside(record.number, describe(record, reason, why.context)));
+  PAIL_TRY(const auto path, aside_.put(record, reason, why.context));
   spdlog::error("{}: {} by another writer since it was read here; what was written here is kept in {}",
                 quote(record.name), reason == local::KeptReason::removed ? "removed" : "changed", path.string());
   leave_base(record.number);
@@ -436,63 +403,13 @@ Result<Unit> Files::put_attributes(InodeRecord& draft, const std::string& key, c
     draft.written = write_window(sent, put.date);
     return Unit{};
   }
-  PAIL_TRY(const auto copied,
-           copy(key, key, {draft.etag}, draft.size, cos::MetadataDirective::replace, to_headers(draft), stop));
+  const ObjectCopy onto_itself{key, key, {draft.etag}, draft.size, to_headers(draft)};
+  PAIL_TRY(const auto copied, copy_object(store_, onto_itself, stop));
   draft.etag = copied.etag.text;
   draft.stored = copied.last_modified;
   draft.written.reset();
   if (draft.stored == WallTime{}) draft.written = local::WriteWindow{sent, now()};
   return Unit{};
-}
-
-Result<cos::CopyResult> Files::copy(const std::string& from, const std::string& to, const cos::ETag& etag,
-                                    ByteCount size, cos::MetadataDirective directive, const cos::ObjectHeaders& headers,
-                                    const StopToken& stop) {
-  cos::CopyRequest request{.source_bucket = {},
-                           .source_key = from,
-                           .key = to,
-                           .directive = directive,
-                           .headers = headers,
-                           .source_if_match = etag,
-                           .conditions = {}};
-  if (size <= cos::kMaxSinglePut) {
-    auto copied = store_.copy_object(request, stop);
-    const bool refused = !copied && copied.error().fault == Fault::refused;
-    if (refused && size.n == 0 && to.ends_with('/')) return copy_marker(from, to, stop);
-    return copied;
-  }
-  // Larger ones are copied by the store in parts, which do not carry the headers along.
-  cos::ObjectHeaders kept = headers;
-  if (directive == cos::MetadataDirective::copy) {
-    PAIL_TRY(const cos::ObjectInfo info, store_.head_object(from, stop));
-    kept = info.headers;
-  }
-  PAIL_TRY(const cos::UploadId id, store_.create_upload(to, kept, {}, stop));
-  auto run = [&]() -> Result<cos::PutResult> {
-    std::vector<cos::CompletedPart> parts;
-    const ByteCount part_size{std::max(kCopyPart.n, (size.n + cos::kMaxParts - 1) / cos::kMaxParts)};
-    for (ByteOffset at{}; at.n < size.n; at = at + part_size) {
-      const Extent range{at, {std::min(at.n + part_size.n, size.n)}};
-      PAIL_TRY(cos::CompletedPart part,
-               store_.upload_part_copy({to, id, static_cast<unsigned>(parts.size() + 1), request, range}, stop));
-      parts.push_back(std::move(part));
-    }
-    return store_.complete_upload({to, id, parts, {}}, stop);
-  };
-  auto outcome = run();
-  if (!outcome) {
-    const auto aborted = store_.abort_upload(to, id);
-    if (!aborted) spdlog::warn("an unfinished copy stays in the bucket: {}", aborted.error().context);
-    return outcome.error();
-  }
-  return cos::CopyResult{outcome->etag, {}};
-}
-
-// For stores such as versitygw that copy no directory markers. A marker is nothing but its headers.
-Result<cos::CopyResult> Files::copy_marker(const std::string& from, const std::string& to, const StopToken& stop) {
-  PAIL_TRY(const cos::ObjectInfo info, store_.head_object(from, stop));
-  PAIL_TRY(const auto put, store_.put_object({.key = to, .headers = info.headers}, stop));
-  return cos::CopyResult{put.etag, {}};
 }
 
 // ---- beginnings and ends --------------------------------------------------------------------------------------------
@@ -543,7 +460,7 @@ Result<Unit> Files::set_aside_leftovers() {
     const auto file = staging_.open(number);
     const bool there = !file || *file;  // one that is damaged, too
     if (there && record->binding != local::Binding::removed) {
-      const auto path = staging_.set_aside(number, describe(*record, local::KeptReason::never_closed));
+      const auto path = aside_.put(*record, local::KeptReason::never_closed);
       if (!path)
         return Error{
             path.error().errnum,
@@ -564,21 +481,19 @@ void Files::sweep() {
   for (const InodeNumber number : names_.view().staged())
     if (const auto file = staging_.open(number); file && !*file) leave_base(number);
   const auto staged_numbers = names_.view().staged();
-  auto is_staged = [&](InodeNumber number) {
-    return std::ranges::find(staged_numbers, number) != staged_numbers.end();
-  };
+  const std::set<InodeNumber> in_use(staged_numbers.begin(), staged_numbers.end());
   for (const InodeNumber number : staging_.all()) {
-    if (is_staged(number)) continue;
+    if (in_use.contains(number)) continue;
     const auto file = staged(number);
     const bool lost = !names_.view().inode(number) && (!file || (*file)->size().n > 0);
     if (!lost) {
       discard(number);
-    } else if (const auto path = staging_.set_aside(number, describe_nameless())) {
+    } else if (const auto path = aside_.put_nameless(number)) {
       spdlog::warn("bytes of a file whose name was lost with a damaged index are kept in {}", path->string());
     }
   }
   for (const InodeNumber number : names_.view().uploads())
-    if (!is_staged(number)) abandon_upload(number);
+    if (!in_use.contains(number)) abandon_upload(number);
 }
 
 }  // namespace pail::vfs

@@ -16,6 +16,7 @@
 #include "runtime/executor.h"
 #include "vfs/block_reader.h"
 #include "vfs/directories.h"
+#include "vfs/set_aside.h"
 #include "vfs/tree.h"
 #include "vfs/tree_gate.h"
 #include "vfs/turns.h"
@@ -86,9 +87,6 @@ class Files {
                                  const StopToken& stop) {
     return uploader_.create(key, body, headers, stop);
   }
-  Result<cos::CopyResult> copy(const std::string& from, const std::string& to, const cos::ETag& etag, ByteCount size,
-                               cos::MetadataDirective directive, const cos::ObjectHeaders& headers,
-                               const StopToken& stop);
 
   std::uint64_t bytes_fetched() const { return reader_.bytes_fetched(); }
   std::uint64_t bytes_uploaded() const { return uploader_.bytes_uploaded(); }
@@ -97,7 +95,6 @@ class Files {
   void release_preserved(InodeNumber number);
   using Staged = std::shared_ptr<local::StagedFile>;
 
-  Result<cos::CopyResult> copy_marker(const std::string& from, const std::string& to, const StopToken& stop);
   Result<Staged> staged(InodeNumber number);  // Errors: ESTALE there is none
   Result<Staged> begin_staging(InodeNumber number, Epoch epoch, ByteCount most);
   Result<Staged> writable(const Turns::Turn& turn, Epoch epoch, ByteCount most, const StopToken& stop);
@@ -110,8 +107,6 @@ class Files {
   void read_remote(local::InodeRecord record, Extent want, const StopToken& stop, ReadReply reply);
   Result<Unit> uploaded(const local::InodeRecord& sent, const std::string& key, const Uploaded& outcome,
                         const local::StagedFile& file);
-  local::KeptDescription describe(const local::InodeRecord& record, local::KeptReason reason, std::string error = {});
-  local::KeptDescription describe_nameless() const;
   Result<Unit> keep_conflict(const local::InodeRecord& record, Error why);
   void abandon_upload(InodeNumber number);
   void leave_base(InodeNumber number);
@@ -129,6 +124,7 @@ class Files {
   cache::BlockCache& blocks_;
   const Options& options_;
   runtime::Executor& readers_;  // wait for the store in the place of a reader
+  SetAside aside_;
   BlockReader reader_;
   Uploader uploader_;
 };

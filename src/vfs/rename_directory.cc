@@ -11,6 +11,7 @@
 #include "pailfs/base/stop.h"
 #include "pailfs/cos/fault.h"
 #include "vfs/names.h"
+#include "vfs/object_copy.h"
 #include "vfs/object_metadata.h"
 
 namespace pail::vfs {
@@ -172,8 +173,8 @@ std::vector<CopiedObject> Names::copy_page(const cos::ListPage& page, const Rena
   for (std::size_t i = 0; i < copies.size(); ++i) {
     copiers_.run([this, &object = page.objects[i], &keys, &stop, &give_up, outcome = copies[i]] {
       if (give_up) return outcome.set({});
-      auto copy = files_.copy(object.key, keys.to + object.key.substr(keys.from.size()), object.etag, object.size,
-                              cos::MetadataDirective::copy, {}, stop);
+      const std::string to = keys.to + object.key.substr(keys.from.size());
+      auto copy = copy_object(store_, {object.key, to, object.etag, object.size}, stop);
       if (!copy) give_up = true;
       outcome.set(std::move(copy));
     });

@@ -1,0 +1,76 @@
+#include "vfs/object_copy.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "base/log.h"
+
+namespace pail::vfs {
+namespace {
+
+constexpr ByteCount kPart{1ull << 30};
+
+cos::CopyRequest request_of(const ObjectCopy& copy) {
+  const auto directive = copy.headers ? cos::MetadataDirective::replace : cos::MetadataDirective::copy;
+  return {.source_bucket = {},
+          .source_key = copy.from,
+          .key = copy.to,
+          .directive = directive,
+          .headers = copy.headers.value_or(cos::ObjectHeaders{}),
+          .source_if_match = copy.etag,
+          .conditions = {}};
+}
+
+// For stores such as versitygw that copy no directory markers. A marker is nothing but its headers.
+Result<cos::CopyResult> copy_marker(cos::ObjectStore& store, const ObjectCopy& copy, const StopToken& stop) {
+  PAIL_TRY(const cos::ObjectInfo info, store.head_object(copy.from, stop));
+  PAIL_TRY(const auto put, store.put_object({.key = copy.to, .headers = info.headers}, stop));
+  return cos::CopyResult{put.etag, {}};
+}
+
+Result<cos::CopyResult> copy_whole(cos::ObjectStore& store, const ObjectCopy& copy, const StopToken& stop) {
+  auto copied = store.copy_object(request_of(copy), stop);
+  const bool refused = !copied && copied.error().fault == Fault::refused;
+  if (refused && copy.size.n == 0 && copy.to.ends_with('/')) return copy_marker(store, copy, stop);
+  return copied;
+}
+
+Result<cos::PutResult> copy_parts(cos::ObjectStore& store, const ObjectCopy& copy, const cos::UploadId& id,
+                                  const StopToken& stop) {
+  const cos::CopyRequest request = request_of(copy);
+  const ByteCount part_size{std::max(kPart.n, (copy.size.n + cos::kMaxParts - 1) / cos::kMaxParts)};
+  std::vector<cos::CompletedPart> parts;
+  for (ByteOffset at{}; at.n < copy.size.n; at = at + part_size) {
+    const Extent range{at, {std::min(at.n + part_size.n, copy.size.n)}};
+    const auto number = static_cast<unsigned>(parts.size() + 1);
+    PAIL_TRY(cos::CompletedPart part, store.upload_part_copy({copy.to, id, number, request, range}, stop));
+    parts.push_back(std::move(part));
+  }
+  return store.complete_upload({copy.to, id, parts, {}}, stop);
+}
+
+// Parts do not carry the headers of the object along.
+Result<cos::ObjectHeaders> headers_for_parts(cos::ObjectStore& store, const ObjectCopy& copy, const StopToken& stop) {
+  if (copy.headers) return *copy.headers;
+  PAIL_TRY(cos::ObjectInfo info, store.head_object(copy.from, stop));
+  return std::move(info.headers);
+}
+
+Result<cos::CopyResult> copy_in_parts(cos::ObjectStore& store, const ObjectCopy& copy, const StopToken& stop) {
+  PAIL_TRY(const cos::ObjectHeaders headers, headers_for_parts(store, copy, stop));
+  PAIL_TRY(const cos::UploadId id, store.create_upload(copy.to, headers, {}, stop));
+  const auto copied = copy_parts(store, copy, id, stop);
+  if (copied) return cos::CopyResult{copied->etag, {}};
+  const auto aborted = store.abort_upload(copy.to, id);
+  if (!aborted) spdlog::warn("an unfinished copy stays in the bucket: {}", aborted.error().context);
+  return copied.error();
+}
+
+}  // namespace
+
+Result<cos::CopyResult> copy_object(cos::ObjectStore& store, const ObjectCopy& copy, const StopToken& stop) {
+  return copy.size <= cos::kMaxSinglePut ? copy_whole(store, copy, stop) : copy_in_parts(store, copy, stop);
+}
+
+}  // namespace pail::vfs

@@ -1,0 +1,22 @@
+// Copies an object within the bucket, of any size.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "cos/object_store.h"
+#include "pailfs/base/stop.h"
+
+namespace pail::vfs {
+
+struct ObjectCopy {
+  std::string from, to;
+  cos::ETag etag;  // the version that is copied
+  ByteCount size;  // of it
+  std::optional<cos::ObjectHeaders> headers{};  // of the copy; none: those of the object
+};
+
+// Errors: what the store says, Fault::precondition when the version is not there any more.
+Result<cos::CopyResult> copy_object(cos::ObjectStore& store, const ObjectCopy& copy, const StopToken& stop);
+
+}  // namespace pail::vfs
