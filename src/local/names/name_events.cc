@@ -128,8 +128,29 @@ Result<Taken> NameStore::removed(RequestNumber request, const Place& place, Inod
 
 // ---- renames --------------------------------------------------------------------------------------------------------
 
+namespace {
+
+// An answer that was being taken when the rename began took the source away. The object has its new key all the same,
+// and whatever is known of the new name is older.
+Result<Unit> move_name_alone(NameChange& change, const Rename& rename) {
+  PAIL_CHECK(change.displace(rename.to, rename.replaced));
+  if (rename.replaced != 0) change.detach(rename.replaced);
+  if (change.leads_to(rename.from, 0)) change.unbind(rename.from);
+  change.forget_name(rename.to);
+  change.touch(rename.from.parent);
+  change.touch(rename.to.parent);
+  return Unit{};
+}
+
+}  // namespace
+
 Result<Unit> NameStore::renamed(RequestNumber request, const Rename& rename, const MovedObject& object) {
   NameChange change(*this);
+  if (!change.records().inode(rename.source)) {
+    PAIL_CHECK(move_name_alone(change, rename));
+    change.note_attempt(request, Answered{rename.source, {}});
+    return change.commit();
+  }
   const auto replaced = change.records().inode(rename.replaced);
   PAIL_TRY(InodeRecord source, rebind(change, rename));
   source.etag = object.etag;

@@ -94,10 +94,11 @@ class NameStore {
   // The name is gone and its object, too. kept: a file below the directory has bytes that are not stored, and their
   // upload makes the directory again.
   Result<Taken> removed(RequestNumber request, const Place& place, InodeNumber number);
-  // A file has its new name and its object the new key. Errors: ESTALE; EEXIST the new name is being written.
+  // A file has its new name and its object the new key. Where an answer took the file meanwhile, the new name is looked
+  // up anew. Errors: ENOENT the new directory was removed; EEXIST the new name is being written.
   Result<Unit> renamed(RequestNumber request, const Rename& rename, const MovedObject& object);
   // The same of a directory; `job` says which old objects are to be deleted. kept: as of removed(), in what it would
-  // replace. Errors: as above; those of `contents`.
+  // replace. Errors: as above; ESTALE the directory is gone; those of `contents`.
   Result<Taken> directory_renamed(RequestNumber request, const Rename& rename, std::uint64_t job, std::string detail,
                                   const CopiedContents& contents);
   // The old objects of a renamed directory are deleted, as far as that can be done.

@@ -11,7 +11,8 @@ class InodeUses {
   virtual ~InodeUses() = default;
   // Somebody may have it open: never false of one that is open.
   virtual bool open(InodeNumber number) const = 0;
-  // Somebody works on it: what the store says of it may be that work, half done.
+  // Somebody works on it: what the store says of it may be that work, half done. An event that asked before the work
+  // began may still end after it has: what was read meanwhile may be gone with the first event of that work.
   virtual bool busy(InodeNumber number) const = 0;
 };
 

@@ -3,7 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <set>
+#include <utility>
 
 #include "../../temporary_directory.h"
 #include "base/mutex.h"
@@ -45,8 +47,20 @@ class TestUses final : public InodeUses {
     return open_.contains(number);
   }
   bool busy(InodeNumber number) const override {
+    std::function<void()> then;
+    bool busy = false;
+    {
+      MutexLock lock(mutex_);
+      busy = busy_.contains(number);
+      then = std::exchange(after_busy_, {});
+    }
+    if (then) then();
+    return busy;
+  }
+  // Between the next answer of busy() and the end of the event that asked, once.
+  void after_busy(std::function<void()> then) {
     MutexLock lock(mutex_);
-    return busy_.contains(number);
+    after_busy_ = std::move(then);
   }
   void open_one(InodeNumber number) {
     MutexLock lock(mutex_);
@@ -67,7 +81,8 @@ class TestUses final : public InodeUses {
 
  private:
   mutable Mutex mutex_;
-  std::set<InodeNumber> open_, busy_;
+  std::set<InodeNumber> open_ PAIL_GUARDED_BY(mutex_), busy_ PAIL_GUARDED_BY(mutex_);
+  mutable std::function<void()> after_busy_ PAIL_GUARDED_BY(mutex_);
 };
 
 inline WallTime at(std::int64_t seconds) {
@@ -111,7 +126,8 @@ class NamesTest : public ::testing::Test {
   // A file that was made and is still staged.
   InodeNumber create(InodeNumber parent, const std::string& name, RequestNumber request = 0) {
     const auto number = names->next_number();
-    EXPECT_TRUE(number);
+    EXPECT_TRUE(number) << number.error().context;
+    if (!number) return 0;
     const auto made = names->created(request, {parent, name}, *number, {.permissions = 0600, .uid = 1, .gid = 2});
     EXPECT_TRUE(made) << made.error().context;
     return made ? made->number : 0;
@@ -191,7 +207,7 @@ class NamesTest : public ::testing::Test {
   }
   InodeRecord inode(InodeNumber number) {
     const auto found = names->inode(number);
-    EXPECT_TRUE(found) << number;
+    EXPECT_TRUE(found) << found.error().context;
     return found ? *found : InodeRecord{};
   }
   bool exists(InodeNumber number) { return names->inode(number).has_value(); }
