@@ -104,7 +104,7 @@ bool IndexCheck::dirent(std::string_view key, std::string_view value) {
   return true;
 }
 
-// The inode of each child is there and knows its name.
+// The inode of each child is there and says that it has this name.
 bool IndexCheck::child(std::string_view key, std::string_view value) {
   if (key.size() != 2 * sizeof(InodeNumber)) return false;
   children_.add(binding(key, value));
@@ -114,7 +114,7 @@ bool IndexCheck::child(std::string_view key, std::string_view value) {
   if (mdb_get(txn_, inodes_, &wanted, &found) != MDB_SUCCESS) return false;
   const auto content = value_of(inode_key, found);
   const auto record = content ? decode_inode(number, *content) : std::nullopt;
-  return record && record->parent == parent && name_tag(record->name) == value;
+  return record && !record->unlinked() && record->parent == parent && name_tag(record->name) == value;
 }
 
 bool IndexCheck::intent(std::string_view, std::string_view value) {

@@ -19,22 +19,26 @@ class DamagedNamesTest : public NamesTest {
     one_ = *look(kRoot, "one");
   }
 
-  // Changes the record of "one" past the store, and lets a process of its own look at it. The signal that ended it.
-  int signal_after(const std::function<void(InodeRecord&)>& damage, const std::function<void()>& look_at) {
+  using Damage = std::function<void(InodeRecord&)>;
+
+  // Changes the record of "one" past the store; the index is open as long as the answer lives.
+  std::unique_ptr<Index> damage_one(const Damage& damage) {
     names.reset();
-    {
-      auto index = Index::open(directory.path() / "index", settings().identity);
-      auto change = (*index)->write();
-      auto record = change->inode(one_);
-      damage(*record);
-      change->put(*record);
-      EXPECT_TRUE(change->commit());
-    }
+    auto index = Index::open(directory.path() / "index", settings().identity);
+    auto change = (*index)->write();
+    auto record = change->inode(one_);
+    damage(*record);
+    change->put(*record);
+    EXPECT_TRUE(change->commit());
+    return *std::move(index);
+  }
+  // Lets a process of its own look at the names. The signal that ended it.
+  int signal_of(const std::function<void()>& look_at) {
     const pid_t child = ::fork();
     if (child == 0) {
       const rlimit no_core{0, 0};
       ::setrlimit(RLIMIT_CORE, &no_core);
-      // Opened after the fork: LMDB's environments stay with their process. A kill is no reason to check all of it.
+      // Opened after the fork: LMDB's environments stay with their process.
       reopen();
       if (names) look_at();
       ::_exit(0);
@@ -73,15 +77,23 @@ class DamagedNamesTest : public NamesTest {
 
 // An index is checked as a whole when it was closed in order, which finds names that lead elsewhere.
 TEST_F(DamagedNamesTest, AnInodeThatDoesNotHaveTheNameThatLeadsToItIsFoundAtOpen) {
-  signal_after([](InodeRecord& inode) { inode.name = "other"; }, [] {});
+  damage_one([](InodeRecord& inode) { inode.name = "other"; });
   expect_set_aside();
 }
 
-// One without a name that its record denies is not: it is met where it is read.
-TEST_F(DamagedNamesTest, ANameOfAnInodeThatSaysItHasNoneEndsTheProcess) {
-  EXPECT_EQ(signal_after([](InodeRecord& inode) { inode.binding = Binding::vanished; },
-                         [this] { names->view().name(kRoot, "one"); }),
-            SIGABRT);
+TEST_F(DamagedNamesTest, ANameOfAnInodeThatSaysItHasNoneIsFoundAtOpenAndEndsNoProcess) {
+  damage_one([](InodeRecord& inode) { inode.binding = Binding::vanished; });
+  EXPECT_EQ(signal_of([this] { names->view().name(kRoot, "one"); }), 0);
+  expect_set_aside();
+}
+
+// A kill is no reason to check all of it: then it is met where it is read.
+TEST_F(DamagedNamesTest, ANameOfAnInodeThatSaysItHasNoneEndsTheProcessThatReadsIt) {
+  kill_after([this] {
+    const auto open = damage_one([](InodeRecord& inode) { inode.binding = Binding::vanished; });
+    ::kill(::getpid(), SIGKILL);
+  });
+  EXPECT_EQ(signal_of([this] { names->view().name(kRoot, "one"); }), SIGABRT);
   expect_set_aside();
 }
 
