@@ -71,7 +71,7 @@ Result<Unit> NameStore::content_lost(InodeNumber number) {
   ++inode->epoch;
   change.records().put(*inode);
   if (inode->etag.empty() || uses_.open(number)) {
-    change.forget_name({inode->parent, inode->name});
+    change.doubt_name({inode->parent, inode->name});
     if (!change.vanish(std::move(*inode), NameChange::kOurs)) return Error{EIO, "staged bytes are elsewhere and stay"};
   }
   return change.commit();

@@ -77,8 +77,21 @@ void NameChange::note_absent(const Place& place, std::uint64_t sequence) {
   names_.emplace_back(place, Absence{moment(), sequence});
 }
 
-void NameChange::forget_name(const Place& place) {
-  records_->forget(place.parent, place.name);
+void NameChange::doubt(InodeRecord inode) {
+  inode.knowledge = Knowledge::listed;
+  inode.checked = {};
+  inode.changed_seq = sequence();
+  records_->put(inode);
+}
+
+void NameChange::doubt_name(const Place& place) {
+  auto inode = inode_at(place);
+  if (inode && !inode->unlinked() && inode->parent == place.parent && inode->name == place.name) {
+    records_->bind(place.parent, place.name, {inode->number, WallTime{}, sequence()});
+    doubt(std::move(*inode));
+  } else {
+    records_->forget(place.parent, place.name);
+  }
   names_.emplace_back(place, std::nullopt);
   doubted_.push_back(place.parent);
   if (auto parent = records_->inode(place.parent)) {

@@ -55,9 +55,11 @@ class NameChange {
   // A name that our side took away, and one that the store does not have.
   void unbind(const Place& place);
   void note_absent(const Place& place, std::uint64_t sequence);
-  // Nothing is known of the name any more: nor does a listing that is still trusted, or under way, say that it is
-  // absent.
-  void forget_name(const Place& place);
+  // The store is to be asked about the inode, and what it was asked before says nothing.
+  void doubt(InodeRecord inode);
+  // The store is to be asked about the name: nor does a listing that is still trusted, or under way, say that it is
+  // absent. An inode that has the name keeps it until then.
+  void doubt_name(const Place& place);
   // The names in a directory changed. One that is gone by now needs no note.
   void touch(InodeNumber directory);
 

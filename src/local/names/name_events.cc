@@ -136,7 +136,7 @@ Result<Unit> move_name_alone(NameChange& change, const Rename& rename) {
   PAIL_CHECK(change.displace(rename.to, rename.replaced));
   if (rename.replaced != 0) change.detach(rename.replaced);
   if (change.leads_to(rename.from, 0)) change.unbind(rename.from);
-  change.forget_name(rename.to);
+  change.doubt_name(rename.to);
   change.touch(rename.from.parent);
   change.touch(rename.to.parent);
   return Unit{};
@@ -206,11 +206,11 @@ namespace {
 // The kernel is told that nothing was renamed: the directory gets its old name back, with what is left there, and the
 // new tree is looked up anew, with numbers of its own. Else what is written under the old name would reach the new one.
 Result<Unit> give_back_name(NameChange& change, InodeNumber directory, const Place& old_name) {
-  PAIL_TRY(const InodeRecord moved, change.require(directory));
-  if (has_its_name(change.records(), moved)) change.forget_name({moved.parent, moved.name});
+  PAIL_TRY(InodeRecord back, change.require(directory));
+  const Place new_name{back.parent, back.name};
+  const bool had_it = has_its_name(change.records(), back);
   change.bind(old_name, directory);
   change.note_move(directory);
-  PAIL_TRY(InodeRecord back, change.require(directory));
   back.parent = old_name.parent;
   back.name = old_name.name;
   back.binding = Binding::bound;
@@ -218,6 +218,7 @@ Result<Unit> give_back_name(NameChange& change, InodeNumber directory, const Pla
   back.knowledge = Knowledge::listed;
   back.checked = back.listed = {};
   change.records().put(back);
+  if (had_it) change.doubt_name(new_name);
   return Unit{};
 }
 
@@ -228,7 +229,7 @@ Result<Unit> NameStore::deletes_ended(RequestNumber request, const Place& old_na
   NameChange change(*this);
   if (change.displace(old_name, 0)) {  // else a new file has the name by now
     change.unbind(old_name);
-    if (left != OldObjects::gone) change.forget_name(old_name);
+    if (left != OldObjects::gone) change.doubt_name(old_name);
     if (left == OldObjects::told_all) PAIL_CHECK(give_back_name(change, directory, old_name));
   }
   change.note_attempt(request, Answered{directory, failure});
@@ -238,12 +239,9 @@ Result<Unit> NameStore::deletes_ended(RequestNumber request, const Place& old_na
 Result<Unit> NameStore::rename_left_both(RequestNumber request, const Rename& rename, const Error& why) {
   NameChange change(*this);
   if (rename.replaced != 0) change.detach(rename.replaced);
-  change.forget_name(rename.to);
+  change.doubt_name(rename.to);
   PAIL_TRY(InodeRecord source, change.require(rename.source));
-  source.knowledge = Knowledge::listed;
-  source.checked = {};
-  source.changed_seq = change.sequence();
-  change.records().put(source);
+  change.doubt(std::move(source));
   change.note_attempt(request, Answered{rename.source, why});
   return change.commit();
 }
@@ -263,16 +261,13 @@ Result<Unit> NameStore::doubted(InodeNumber number) {
   NameChange change(*this);
   auto inode = change.records().inode(number);
   if (!inode) return Unit{};
-  inode->knowledge = Knowledge::listed;
-  inode->checked = {};
-  inode->changed_seq = change.sequence();  // an answer to what was asked before says nothing
-  change.records().put(*inode);
+  change.doubt(std::move(*inode));
   return change.commit();
 }
 
 Result<Unit> NameStore::doubted(const Place& place) {
   NameChange change(*this);
-  change.forget_name(place);
+  change.doubt_name(place);
   return change.commit();
 }
 
@@ -280,7 +275,7 @@ Result<Unit> NameStore::tree_doubted(const Place& place) {
   NameChange change(*this);
   auto inode = change.inode_at(place);
   if (!inode) {
-    change.forget_name(place);
+    change.doubt_name(place);
     return change.commit();
   }
   inode->listed = {};

@@ -344,6 +344,30 @@ TEST_F(AnswersTest, NothingIsKnownOfADoubtedNameAndOlderAnswersAndListingsSayNot
   EXPECT_EQ(look(kRoot, "f"), std::nullopt);
 }
 
+TEST_F(AnswersTest, ADoubtedNameKeepsItsInodeUntilTheStoreIsAsked) {
+  const InodeNumber f = seen(kRoot, "f", "e");
+  ASSERT_EQ(learn(ask(f), "e"), Taken::taken);
+  const AskedInode before = ask(f);
+  const AskedName name_before = ask_name(kRoot, "f");
+  ASSERT_TRUE(names->doubted(Place{kRoot, "f"}));
+  ASSERT_EQ(look(kRoot, "f"), f);
+  EXPECT_EQ(names->view().name(kRoot, "f")->checked, WallTime{});
+  EXPECT_EQ(inode(f).checked, WallTime{});
+  EXPECT_EQ(inode(f).knowledge, Knowledge::listed);
+  EXPECT_EQ(inode(kRoot).listed, WallTime{});
+  EXPECT_EQ(learn(before, "e"), Taken::kept);
+  EXPECT_EQ(*names->answered(name_before, NoSuchName{}), Taken::moved);
+  EXPECT_EQ(*names->answered(ask_name(kRoot, "f"), NoSuchName{}), Taken::taken);
+  EXPECT_FALSE(exists(f)) << "an inode without a name stays for ever";
+}
+
+TEST_F(AnswersTest, ADoubtedNameLosesNoStagedBytes) {
+  const InodeNumber f = create(kRoot, "f");
+  ASSERT_TRUE(names->doubted(Place{kRoot, "f"}));
+  EXPECT_EQ(look(kRoot, "f"), f);
+  EXPECT_THAT(names->view().staged(), ElementsAre(f));
+}
+
 TEST_F(AnswersTest, ADoubtedTreeIsListedAgain) {
   list(kRoot, {folder("d")});
   const InodeNumber d = *look(kRoot, "d");

@@ -333,6 +333,17 @@ TEST_F(NamesTest, ACopyWhoseOldObjectStaysIsLookedUpAnewAndReplacesTheTarget) {
   EXPECT_TRUE(std::get<Answered>(*names->view().attempt(2)).failure);
 }
 
+TEST_F(NamesTest, ACopyWhoseOldObjectStaysLeavesItsNameToTheInodeThatAnAnswerFoundThere) {
+  const InodeNumber f = create_stored(kRoot, "f", "e");
+  list(kRoot, {file("f", "e"), file("g", "of others")});
+  const InodeNumber g = *look(kRoot, "g");
+  ASSERT_TRUE(names->rename_left_both(2, {{kRoot, "f"}, {kRoot, "g"}, f, 0}, Error{EIO, "no delete"}));
+  EXPECT_EQ(look(kRoot, "g"), g);
+  EXPECT_EQ(inode(g).checked, WallTime{});
+  list(kRoot, {file("f", "e")});
+  EXPECT_FALSE(exists(g)) << "an inode without a name stays for ever";
+}
+
 // ---- requests ----
 
 TEST_F(NamesTest, ARequestThatHasBegunIsKnownToTheNextProcess) {
