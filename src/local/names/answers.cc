@@ -47,7 +47,6 @@ Result<Spot> spot_of(ReadTransaction& records, InodeNumber number, std::uint64_t
 bool NameStore::still_lies(ReadTransaction& records, const Spot& spot) const {
   const auto path = path_of(records, spot.number);
   if (!path || *path != spot.path) return false;
-  if (doubts_->any_since(spot.number, spot.sequence)) return false;
   for (auto inode = records.inode(spot.number); inode && inode->number != kRootInode;
        inode = records.inode(inode->parent))
     if (moves_->any_since(inode->number, spot.sequence)) return false;
@@ -175,7 +174,7 @@ Result<Taken> NameStore::answered(const AskedName& asked, const NameAnswer& answ
   NameChange change(*this);
   PAIL_TRY(const InodeRecord directory, change.require(place.parent));
   if (directory.unlinked()) return was_removed(directory);  // what comes late must not bind names in it
-  if (!change.still_lies(asked.directory_)) return Taken::moved;
+  if (!change.still_lies(asked.directory_) || doubts_->any_since(subject_of(place), since)) return Taken::moved;
   const std::uint64_t our_last = change.sequence_of(place);
   if (our_last > since) return Taken::kept;
   auto inode = change.inode_at(place);

@@ -6,6 +6,7 @@
 #include "local/names/absent_names.h"
 #include "local/names/name_change.h"
 #include "local/names/object_time.h"
+#include "local/names/recent_changes.h"
 #include "local/names/tree_walk.h"
 
 namespace pail::local {
@@ -78,9 +79,14 @@ Result<AskedListing> NameStore::ask_all(InodeNumber directory) const {
   return asked;
 }
 
+bool NameStore::still_counts(ReadTransaction& records, const AskedListing& asked) const {
+  const Spot& directory = asked.directory_;
+  return still_lies(records, directory) && !doubtful_->any_since(directory.number, directory.sequence);
+}
+
 bool NameStore::still_valid(const AskedListing& asked) const {
   const auto records = index_->read();
-  return still_lies(*records, asked.directory_) &&
+  return still_counts(*records, asked) &&
          !absent_->dropped_since(asked.directory(), asked.directory_.sequence);
 }
 
@@ -89,7 +95,7 @@ Result<Taken> NameStore::listed(AskedListing& asked, const ListedPage& page) {
   NameChange change(*this);
   PAIL_TRY(InodeRecord self, change.require(directory.number));
   if (self.unlinked()) return was_removed(self);  // what came late must not bind names in it
-  if (!change.still_lies(directory)) return Taken::moved;
+  if (!change.still_counts(asked)) return Taken::moved;
   if (absent_->dropped_since(directory.number, directory.sequence)) return Taken::stale;
   // The directory's own marker: when somebody else wrote it, its attributes are read anew.
   const bool ours = directory.number == kRootInode || change.is_ours(self, directory.sequence);
@@ -115,7 +121,7 @@ Result<Taken> NameStore::listing_complete(AskedListing& asked) {
   }
   NameChange change(*this);
   PAIL_TRY(InodeRecord self, change.require(asked.directory_.number));
-  if (!change.still_lies(asked.directory_)) return Taken::moved;
+  if (!change.still_counts(asked)) return Taken::moved;
   self.listed = asked.begun_;
   change.records().put(self);
   PAIL_CHECK(change.commit());
@@ -127,7 +133,7 @@ Result<Taken> NameStore::forget_unseen(const AskedListing& asked, std::string& a
   constexpr std::size_t kBatch = 1000;
   const Spot& directory = asked.directory_;
   NameChange change(*this);
-  if (!change.still_lies(directory)) return Taken::moved;
+  if (!change.still_counts(asked)) return Taken::moved;
   std::vector<std::pair<std::string, Dirent>> gone;
   std::size_t visited = 0;
   more = false;

@@ -93,7 +93,7 @@ void NameChange::doubt_name(const Place& place) {
     records_->forget(place.parent, place.name);
   }
   names_.emplace_back(place, std::nullopt);
-  doubted_.push_back(place.parent);
+  doubted_.push_back(place);
   if (auto parent = records_->inode(place.parent)) {
     parent->listed = {};
     records_->put(*parent);
@@ -204,7 +204,10 @@ Result<Unit> NameChange::commit() {
       store_.absent_->forget(place);
   }
   for (const InodeNumber directory : moved_) store_.moves_->note(directory, sequence_);
-  for (const InodeNumber directory : doubted_) store_.doubts_->note(directory, sequence_);
+  for (const Place& place : doubted_) {
+    store_.doubts_->note(subject_of(place), sequence_);
+    store_.doubtful_->note(place.parent, sequence_);
+  }
   if (sequence_ != 0) store_.last_sequence_ = sequence_;
   return Unit{};
 }

@@ -78,6 +78,7 @@ class NameChange {
   // Whether our side has what the store cannot know: then its answer says nothing of the inode.
   bool is_ours(const InodeRecord& inode, Since since) const;
   bool still_lies(const Spot& spot) { return store_.still_lies(*records_, spot); }
+  bool still_counts(const AskedListing& asked) { return store_.still_counts(*records_, asked); }
 
   void note_attempt(RequestNumber request, const Attempt& attempt);
   // What was asked about the directory before this event, or about anything below it, is void.
@@ -93,7 +94,8 @@ class NameChange {
   std::unique_ptr<WriteTransaction> records_;
   std::uint64_t sequence_ = 0;  // 0: none was needed yet
   // What is remembered when the commit succeeds.
-  std::vector<InodeNumber> moved_, doubted_, emptied_;
+  std::vector<InodeNumber> moved_, emptied_;
+  std::vector<Place> doubted_;
   std::vector<std::pair<Place, std::optional<Absence>>> names_;
 };
 

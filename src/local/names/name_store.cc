@@ -37,7 +37,8 @@ NameStore::NameStore(std::unique_ptr<Index> index, Settings settings, const Inod
       opened_boot_(settings_.clock->boot()),
       absent_(std::make_unique<AbsentNames>()),
       moves_(std::make_unique<RecentChanges>()),
-      doubts_(std::make_unique<RecentChanges>()) {}
+      doubts_(std::make_unique<RecentChanges>()),
+      doubtful_(std::make_unique<RecentChanges>()) {}
 
 NameStore::~NameStore() = default;
 

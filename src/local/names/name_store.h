@@ -167,6 +167,7 @@ class NameStore {
   NameStore(std::unique_ptr<Index> index, Settings settings, const InodeUses& uses);
   Result<Unit> begin();
   bool still_lies(ReadTransaction& records, const Spot& spot) const;
+  bool still_counts(ReadTransaction& records, const AskedListing& asked) const;
   Taken worth(ReadTransaction& records, const AskedInode& asked, const InodeRecord& inode) const;
   Taken worth_of_answer(ReadTransaction& records, const AskedInode& asked, const InodeRecord& inode) const;
   static void show_answer(NameChange& change, const Place& place, std::optional<InodeRecord> inode,
@@ -179,9 +180,10 @@ class NameStore {
   const WallTime opened_;
   const SteadyTime opened_boot_;
   const std::unique_ptr<AbsentNames> absent_;
-  const std::unique_ptr<RecentChanges> moves_, doubts_;  // of directories; of names in directories
-  Mutex changing_;                                       // held by the one event that is being carried out
-  std::atomic<std::uint64_t> last_sequence_{0};          // of all events so far; raised after the commit
+  const std::unique_ptr<RecentChanges> moves_;             // directories
+  const std::unique_ptr<RecentChanges> doubts_, doubtful_;  // names; directories that they are in
+  Mutex changing_;                                         // held by the one event that is being carried out
+  std::atomic<std::uint64_t> last_sequence_{0};            // of all events so far; raised after the commit
 };
 
 }  // namespace pail::local

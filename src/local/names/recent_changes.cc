@@ -1,24 +1,33 @@
 #include "local/names/recent_changes.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+
+#include "base/checksum.h"
+#include "base/encoding.h"
 
 namespace pail::local {
 
-void RecentChanges::note(InodeNumber directory, std::uint64_t sequence) {
+std::uint64_t subject_of(const Place& place) {
+  return xxh3(bytes_of(fmt::format("{}/{}", place.parent, place.name)));
+}
+
+void RecentChanges::note(std::uint64_t subject, std::uint64_t sequence) {
   MutexLock lock(mutex_);
   if (last_.size() == kMost) {
     last_.clear();
     forgotten_ = highest_;
   }
-  std::uint64_t& last = last_[directory];
+  std::uint64_t& last = last_[subject];
   last = std::max(last, sequence);
   highest_ = std::max(highest_, sequence);
 }
 
-bool RecentChanges::any_since(InodeNumber directory, std::uint64_t sequence) const {
+bool RecentChanges::any_since(std::uint64_t subject, std::uint64_t sequence) const {
   MutexLock lock(mutex_);
   if (sequence < forgotten_) return true;
-  const auto last = last_.find(directory);
+  const auto last = last_.find(subject);
   return last != last_.end() && last->second > sequence;
 }
 

@@ -368,6 +368,18 @@ TEST_F(AnswersTest, ADoubtedNameLosesNoStagedBytes) {
   EXPECT_THAT(names->view().staged(), ElementsAre(f));
 }
 
+TEST_F(AnswersTest, ADoubtedNameLeavesQuestionsAboutOthersOpen) {
+  const InodeNumber d = make_directory(kRoot, "d");
+  const AskedName doubted = ask_name(d, "f"), other = ask_name(d, "g");
+  const AskedInode marker = ask(d);
+  ASSERT_TRUE(names->doubted(Place{d, "f"}));
+  EXPECT_EQ(*names->answered(doubted, object("e")), Taken::moved);
+  EXPECT_EQ(*names->answered(other, object("e")), Taken::taken);
+  EXPECT_EQ(learn(marker, "m"), Taken::taken);
+  EXPECT_EQ(look(d, "f"), std::nullopt);
+  EXPECT_NE(look(d, "g").value_or(0), 0u);
+}
+
 TEST_F(AnswersTest, ADoubtedTreeIsListedAgain) {
   list(kRoot, {folder("d")});
   const InodeNumber d = *look(kRoot, "d");
