@@ -241,7 +241,7 @@ Result<std::shared_ptr<Directories::Listing>> Directories::listing_of(InodeNumbe
     if (found != listings_.end()) listing = found->second;
   }
   constexpr auto kAbandoned = std::chrono::seconds(60);  // without a reader that asks for the next page
-  if (listing && tree_.moment() - listing->used <= kAbandoned && names_.still_valid(listing->asked)) return listing;
+  if (listing && tree_.moment() - listing->used <= kAbandoned && names_.ask_page(listing->asked)) return listing;
   PAIL_TRY(local::AskedListing asked, names_.ask_all(directory));
   PAIL_TRY(std::string prefix, tree_.prefix(asked.path()));
   listing = std::make_shared<Listing>(Listing{std::move(asked), std::move(prefix), {}, {}});

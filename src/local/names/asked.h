@@ -58,6 +58,7 @@ class AskedListing {
  private:
   friend class NameStore;
   Spot directory_;
+  std::uint64_t page_sequence_ = 0;  // when the page under way was asked for
   WallTime begun_{};
   bool had_names_ = false;                  // only then can a name be gone
   std::unordered_set<std::uint64_t> seen_;  // hashes of the names of all pages, when had_names_

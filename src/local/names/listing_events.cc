@@ -72,6 +72,7 @@ Result<AskedListing> NameStore::ask_all(InodeNumber directory) const {
   const auto records = index_->read();
   PAIL_TRY(std::string path, path_of(*records, directory));
   asked.directory_ = {directory, std::move(path), sequence};
+  asked.page_sequence_ = sequence;
   records->names(directory, "", [&](std::string_view, const Dirent&) {
     asked.had_names_ = true;
     return false;
@@ -84,10 +85,12 @@ bool NameStore::still_counts(ReadTransaction& records, const AskedListing& asked
   return still_lies(records, directory) && !doubtful_->any_since(directory.number, directory.sequence);
 }
 
-bool NameStore::still_valid(const AskedListing& asked) const {
+// A page does not show what was removed before it was asked for: however many names are removed while a long listing is
+// under way, it goes on.
+bool NameStore::ask_page(AskedListing& asked) const {
+  asked.page_sequence_ = last_sequence_;
   const auto records = index_->read();
-  return still_counts(*records, asked) &&
-         !absent_->dropped_since(asked.directory(), asked.directory_.sequence);
+  return still_counts(*records, asked);
 }
 
 Result<Taken> NameStore::listed(AskedListing& asked, const ListedPage& page) {
@@ -96,7 +99,7 @@ Result<Taken> NameStore::listed(AskedListing& asked, const ListedPage& page) {
   PAIL_TRY(InodeRecord self, change.require(directory.number));
   if (self.unlinked()) return was_removed(self);  // what came late must not bind names in it
   if (!change.still_counts(asked)) return Taken::moved;
-  if (absent_->dropped_since(directory.number, directory.sequence)) return Taken::stale;
+  if (absent_->dropped_since(directory.number, asked.page_sequence_)) return Taken::stale;
   // The directory's own marker: when somebody else wrote it, its attributes are read anew.
   const bool ours = directory.number == kRootInode || change.is_ours(self, directory.sequence);
   if (page.marker && !ours && note_time(self, *page.marker)) {

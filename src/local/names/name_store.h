@@ -144,8 +144,8 @@ class NameStore {
   Result<AskedInode> ask(InodeNumber number, Asker asker) const;
   Result<AskedName> ask(const Place& place) const;
   Result<AskedListing> ask_all(InodeNumber directory) const;
-  // Whether the listing is still worth going on with.
-  bool still_valid(const AskedListing& asked) const;
+  // The next page is about to be asked for; ask_all() says so of the first. False: the listing is worth nothing by now.
+  bool ask_page(AskedListing& asked) const;
 
   // What an answer would be worth by now: taken, unless our side changed the inode or something newer is known.
   // Errors of this and of what follows: ESTALE the inode no longer exists.
@@ -157,7 +157,8 @@ class NameStore {
   // The target of a symbolic link, from the object's bytes.
   Result<Taken> link_learned(const AskedInode& asked, const std::string& target);
   Result<Taken> answered(const AskedName& asked, const NameAnswer& answer);
-  // stale, moved: the listing is worth nothing, begin anew. Errors: ESTALE the directory is gone.
+  // stale: the page may show names that were removed since, ask for it again. moved: the listing is worth nothing,
+  // begin anew. Errors: ESTALE the directory is gone.
   Result<Taken> listed(AskedListing& asked, const ListedPage& page);
   // After the last page: names that no page showed are gone, and the directory counts as listed.
   Result<Taken> listing_complete(AskedListing& asked);

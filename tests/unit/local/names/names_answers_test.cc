@@ -332,12 +332,12 @@ TEST_F(AnswersTest, NothingIsKnownOfADoubtedNameAndOlderAnswersAndListingsSayNot
   const AskedName before = ask_name(kRoot, "f");
   auto listing = names->ask_all(kRoot);
   ASSERT_EQ(*names->answered(ask_name(kRoot, "f"), NoSuchName{}), Taken::taken);
-  ASSERT_TRUE(names->still_valid(*listing));
+  ASSERT_TRUE(names->ask_page(*listing));
   ASSERT_TRUE(names->doubted(Place{kRoot, "f"}));
   EXPECT_EQ(look(kRoot, "f"), std::nullopt);
   EXPECT_EQ(inode(kRoot).listed, WallTime{});
   EXPECT_EQ(*names->answered(before, NoSuchName{}), Taken::moved);
-  EXPECT_FALSE(names->still_valid(*listing));
+  EXPECT_FALSE(names->ask_page(*listing));
   EXPECT_EQ(show(*listing, {}), Taken::moved);
   EXPECT_EQ(complete(*listing), Taken::moved);
   EXPECT_EQ(inode(kRoot).listed, WallTime{});

@@ -128,9 +128,9 @@ TEST_F(NamesTest, ADirectoryThatIsListedAgainStaysAsItIs) {
 TEST_F(NamesTest, AListingOfADirectoryThatWasMovedIsWorthNothing) {
   const InodeNumber d = make_directory(kRoot, "d");
   auto asked = names->ask_all(d);
-  EXPECT_TRUE(names->still_valid(*asked));
+  EXPECT_TRUE(names->ask_page(*asked));
   ASSERT_EQ(*names->directory_renamed(0, {{kRoot, "d"}, {kRoot, "e"}, d, 0}, 1, "", nothing_copied()), Taken::taken);
-  EXPECT_FALSE(names->still_valid(*asked));
+  EXPECT_FALSE(names->ask_page(*asked));
   EXPECT_EQ(show(*asked, {file("f", "e")}), Taken::moved);
   EXPECT_EQ(complete(*asked), Taken::moved);
   EXPECT_THAT(children(d), IsEmpty());
@@ -144,7 +144,7 @@ TEST_F(NamesTest, AListingOfADirectoryThatIsGoneIsEstale) {
   auto asked = names->ask_all(d);
   list(kRoot, {});
   EXPECT_EQ(errnum_of(names->listed(*asked, {})), ESTALE);
-  EXPECT_FALSE(names->still_valid(*asked));
+  EXPECT_FALSE(names->ask_page(*asked));
 }
 
 // ---- times: an ETag does not tell that attributes were changed ----

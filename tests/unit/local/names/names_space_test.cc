@@ -157,19 +157,25 @@ TEST(AbsentNames, OfADirectoryAreForgottenAlone) {
   EXPECT_FALSE(absent.find(3, "a"));
 }
 
-TEST_F(SpaceTest, AListingThatBeganBeforeTooManyRemovalsBeginsAnew) {
+TEST_F(SpaceTest, APageThatWasAskedForBeforeTooManyRemovalsIsAskedForAgainAndTheListingGoesOn) {
   const InodeNumber d = make_directory(kRoot, "d");
   auto asked = names->ask_all(kRoot), of_d = names->ask_all(d);
+  ASSERT_EQ(show(*asked, {file("a", "e"), folder("d")}), Taken::taken);
+  ASSERT_TRUE(names->ask_page(*asked));
   const InodeNumber f = create_stored(kRoot, "f", "e");
   ASSERT_EQ(*names->removed(0, {kRoot, "f"}, f), Taken::taken);
   for (std::size_t i = 0; i < AbsentNames::kMost; ++i) {
     const std::string name = std::to_string(i);
     ASSERT_EQ(*names->removed(0, {kRoot, name}, create_stored(kRoot, name, "e")), Taken::taken);
   }
-  EXPECT_FALSE(names->still_valid(*asked));
   EXPECT_EQ(show(*asked, {file("f", "e")}), Taken::stale);
   EXPECT_EQ(look(kRoot, "f").value_or(0), 0u);
-  EXPECT_TRUE(names->still_valid(*of_d)) << "removals elsewhere do not end a listing";
+  EXPECT_TRUE(names->ask_page(*asked));
+  EXPECT_EQ(show(*asked, {file("g", "e")}), Taken::taken);
+  EXPECT_EQ(complete(*asked), Taken::taken);
+  EXPECT_NE(look(kRoot, "a").value_or(0), 0u);
+  EXPECT_NE(look(kRoot, "g").value_or(0), 0u);
+  EXPECT_TRUE(names->ask_page(*of_d)) << "removals elsewhere do not end a listing";
   EXPECT_EQ(show(*of_d, {file("g", "e")}), Taken::taken);
 }
 
