@@ -14,6 +14,7 @@
 #include <string>
 
 #include "../temporary_directory.h"
+#include "data_syncs.h"
 #include "base/file.h"
 #include "local/environment/map_file.h"
 #include "local/environment/salvage.h"
@@ -24,7 +25,7 @@
 
 namespace pail::local {
 
-int data_syncs = 0;
+std::atomic<int> data_syncs{0};
 
 }  // namespace pail::local
 

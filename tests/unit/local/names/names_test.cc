@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <sys/stat.h>
 
+#include "../data_syncs.h"
 #include "names_fixture.h"
 
 namespace pail::local {
@@ -34,6 +35,13 @@ TEST_F(NamesTest, GenerationStaysWithTheIndexAndDiffersBetweenTwo) {
   const auto other = NameStore::open(directory.path() / "other", settings(), uses);
   ASSERT_TRUE(other);
   EXPECT_NE((*other)->generation(), generation);
+}
+
+TEST_F(NamesTest, EventsReachTheDiskWhenTheyAreSynced) {
+  create(kRoot, "f");
+  const int before = data_syncs;
+  ASSERT_TRUE(names->sync());
+  EXPECT_GT(data_syncs, before);
 }
 
 TEST_F(NamesTest, AStoreThatIsOpenIsNotOpenedTwiceNorForAnotherBucket) {
