@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -20,6 +21,12 @@ Result<UniqueFd> open_file(const std::filesystem::path& path, int flags, unsigne
   UniqueFd fd(::open(path.c_str(), flags | O_CLOEXEC, mode));
   if (!fd.valid()) return errno_error(errno, path.string());
   return fd;
+}
+
+Result<LockAttempt> try_lock_file(const UniqueFd& file, const std::filesystem::path& path) {
+  if (::flock(file.get(), LOCK_EX | LOCK_NB) == 0) return LockAttempt::taken;
+  if (errno == EWOULDBLOCK) return LockAttempt::held_by_another;
+  return errno_error(errno, path.string());
 }
 
 Result<std::string> read_file(const std::filesystem::path& path, ByteCount limit) {

@@ -18,6 +18,11 @@ Error errno_error(int errnum, std::string_view what);
 // open(2) with O_CLOEXEC.
 Result<UniqueFd> open_file(const std::filesystem::path& path, int flags, unsigned mode = 0600);
 
+// Locks the open file alone, without waiting (flock): until its last descriptor is closed, also by a kill.
+// Errors: as flock(2), about `path`.
+enum class LockAttempt { taken, held_by_another };
+Result<LockAttempt> try_lock_file(const UniqueFd& file, const std::filesystem::path& path);
+
 // Whole file as a string. Errors: as open(2); EFBIG larger than `limit`.
 Result<std::string> read_file(const std::filesystem::path& path, ByteCount limit);
 

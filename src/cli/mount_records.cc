@@ -1,7 +1,6 @@
 #include "cli/mount_records.h"
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -32,7 +31,9 @@ std::vector<std::filesystem::path> paths_in(const std::filesystem::path& directo
 
 void remove_dead(const std::filesystem::path& record) {
   const auto file = open_file(record, O_RDONLY | O_NOFOLLOW);
-  if (file && ::flock(file->get(), LOCK_EX | LOCK_NB) == 0) ::unlink(record.c_str());
+  if (!file) return;
+  const auto attempt = try_lock_file(*file, record);
+  if (attempt && *attempt == LockAttempt::taken) ::unlink(record.c_str());
 }
 
 }  // namespace
@@ -54,9 +55,9 @@ Result<NewRecord> create_record(const std::filesystem::path& mount_point) {
     UniqueFd file(::mkostemp(name.data(), O_APPEND | O_CLOEXEC));
     if (!file.valid()) return errno_error(errno, name);
     struct stat status {};
-    const bool locked = ::flock(file.get(), LOCK_EX | LOCK_NB) == 0;
+    PAIL_TRY(const LockAttempt attempt, try_lock_file(file, name));
     // Another mount may have taken it for a dead one in between.
-    if (locked && ::fstat(file.get(), &status) == 0 && status.st_nlink > 0) return NewRecord{name, std::move(file)};
+    if (attempt == LockAttempt::taken && ::fstat(file.get(), &status) == 0 && status.st_nlink > 0) return NewRecord{name, std::move(file)};
   }
 }
 

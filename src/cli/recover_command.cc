@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <fmt/chrono.h>
 #include <fmt/format.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -223,7 +222,8 @@ Result<Unit> show(const Task& task) {
 // Keeps other processes of this command from the file for as long as it is open.
 Result<UniqueFd> lock(const Kept& kept) {
   PAIL_TRY(UniqueFd file, open_file(kept.file.path, O_RDONLY | O_NOFOLLOW));
-  if (::flock(file.get(), LOCK_EX | LOCK_NB) == 0) return file;
+  PAIL_TRY(const LockAttempt attempt, try_lock_file(file, kept.file.path));
+  if (attempt == LockAttempt::taken) return file;
   return Error{EBUSY, fmt::format("{}: another pailfs recover is working on it", kept.id)};
 }
 

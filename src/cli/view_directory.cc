@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -50,10 +49,8 @@ std::string view_of(const std::filesystem::path& directory) {
 Result<std::optional<UniqueFd>> try_lock(const std::filesystem::path& file, int flags) {
   for (;;) {
     PAIL_TRY(UniqueFd lock, open_file(file, flags));
-    if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
-      if (errno == EWOULDBLOCK) return std::optional<UniqueFd>();
-      return errno_error(errno, file.string());
-    }
+    PAIL_TRY(const LockAttempt attempt, try_lock_file(lock, file));
+    if (attempt == LockAttempt::held_by_another) return std::optional<UniqueFd>();
     struct stat status {};
     // A mount that sweeps siblings may have removed it, with its directory, before we had the lock.
     if (::fstat(lock.get(), &status) == 0 && status.st_nlink > 0) return std::optional(std::move(lock));

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -136,14 +135,14 @@ Result<UniqueFd> lock_index(const fs::path& index) {
   PAIL_TRY(const bool there, is_there(index / "lock"));
   if (!there) return UniqueFd();
   PAIL_TRY(UniqueFd lock, open_file(index / "lock", O_RDWR | O_NOFOLLOW));
-  for (int i = 0; ::flock(lock.get(), LOCK_EX | LOCK_NB) != 0; ++i) {
-    if (errno != EWOULDBLOCK) return errno_error(errno, index.string());
+  for (int i = 0;; ++i) {
+    PAIL_TRY(const LockAttempt attempt, try_lock_file(lock, index));
+    if (attempt == LockAttempt::taken) return lock;
     if (i == kTries)
       return Error{EBUSY, fmt::format("{}: a process of an older version still works in it", index.string()),
                    Fault::busy};
     (void)sleep_for(std::chrono::milliseconds(50));
   }
-  return lock;
 }
 
 }  // namespace

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -190,8 +189,8 @@ Environment::~Environment() {
 Result<Unit> Environment::lock() {
   const std::filesystem::path path = directory_ / "lock";
   PAIL_TRY(lock_, open_file(path, O_RDWR | O_CREAT));
-  if (::flock(lock_.get(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK) return errno_error(errno, path.string());
+  PAIL_TRY(const LockAttempt lock, try_lock_file(lock_, path));
+  if (lock == LockAttempt::held_by_another) {
     const auto holder = read_file(path, ByteCount{32});
     return Error{EBUSY,
                  fmt::format("{}: in use by process {}", directory_.string(),

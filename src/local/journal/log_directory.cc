@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <stdio.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -100,9 +99,8 @@ class DiskLogDirectory final : public LogDirectory {
 Result<std::unique_ptr<LogDirectory>> open_log_directory(const std::filesystem::path& path) {
   PAIL_CHECK(make_private_directory(path));
   PAIL_TRY(UniqueFd directory, open_file(path, O_RDONLY | O_DIRECTORY));
-  const bool locked = ::flock(directory.get(), LOCK_EX | LOCK_NB) == 0;
-  if (!locked && errno != EWOULDBLOCK) return errno_error(errno, path.string());
-  if (!locked)
+  PAIL_TRY(const LockAttempt lock, try_lock_file(directory, path));
+  if (lock == LockAttempt::held_by_another)
     return Error{EBUSY, fmt::format("{}: another process uses this journal; end it, or give this "
                                     "mount a state directory of its own",
                                     path.string())};

@@ -1,0 +1,48 @@
+// Files as several processes share them.
+#include "base/file.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+
+#include "../temporary_directory.h"
+
+namespace pail {
+namespace {
+
+class FileLockTest : public ::testing::Test {
+ protected:
+  UniqueFd opened() {
+    auto file = open_file(path_, O_RDWR | O_CREAT);
+    EXPECT_TRUE(file) << file.error().context;
+    return file ? *std::move(file) : UniqueFd();
+  }
+  LockAttempt attempt(const UniqueFd& file) {
+    const auto attempt = try_lock_file(file, path_);
+    EXPECT_TRUE(attempt) << attempt.error().context;
+    return attempt ? *attempt : LockAttempt::held_by_another;
+  }
+
+  TemporaryDirectory directory_;
+  const std::filesystem::path path_ = directory_.path() / "lock";
+};
+
+TEST_F(FileLockTest, OneHasItUntilItCloses) {
+  const UniqueFd second = opened();
+  {
+    const UniqueFd first = opened();
+    EXPECT_EQ(attempt(first), LockAttempt::taken);
+    EXPECT_EQ(attempt(first), LockAttempt::taken) << "who has it is not another";
+    EXPECT_EQ(attempt(second), LockAttempt::held_by_another);
+  }
+  EXPECT_EQ(attempt(second), LockAttempt::taken);
+}
+
+TEST_F(FileLockTest, WhatCannotBeLockedIsNotHeldByAnother) {
+  const auto attempt = try_lock_file(UniqueFd(), path_);
+  ASSERT_FALSE(attempt);
+  EXPECT_EQ(attempt.error().errnum, EBADF);
+  EXPECT_NE(attempt.error().context.find(path_.string()), std::string::npos);
+}
+
+}  // namespace
+}  // namespace pail
