@@ -240,8 +240,7 @@ Result<Unit> NameStore::rename_left_both(RequestNumber request, const Rename& re
   NameChange change(*this);
   if (rename.replaced != 0) change.detach(rename.replaced);
   change.doubt_name(rename.to);
-  PAIL_TRY(InodeRecord source, change.require(rename.source));
-  change.doubt(std::move(source));
+  if (auto source = change.records().inode(rename.source)) change.doubt(std::move(*source));
   change.note_attempt(request, Answered{rename.source, why});
   return change.commit();
 }

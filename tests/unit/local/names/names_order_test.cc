@@ -49,5 +49,18 @@ TEST_F(OrderOfNamesTest, ARenameIsDoneAlthoughItsSourceWentWhileItWasReadAndTheN
   EXPECT_FALSE(std::get<Answered>(*attempt).failure);
 }
 
+TEST_F(OrderOfNamesTest, ACopyWhoseOldObjectStaysIsLookedUpAlthoughItsSourceWentWhileItWasRead) {
+  list(kRoot, {file("f", "e"), file("g", "x")});
+  const InodeNumber f = *look(kRoot, "f"), g = *look(kRoot, "g");
+  begin_work_while_it_goes(f, "f");
+  const Error why{EIO, "no delete"};
+  ASSERT_TRUE(names->rename_left_both(3, {{kRoot, "f"}, {kRoot, "g"}, f, g}, why));
+  EXPECT_EQ(look(kRoot, "g"), std::nullopt);
+  EXPECT_EQ(inode(kRoot).listed, WallTime{});
+  const auto attempt = names->view().attempt(3);
+  ASSERT_TRUE(attempt && std::holds_alternative<Answered>(*attempt));
+  EXPECT_EQ(std::get<Answered>(*attempt).failure->context, why.context);
+}
+
 }  // namespace
 }  // namespace pail::local
