@@ -6,8 +6,8 @@
 #include <filesystem>
 #include <thread>
 
+#include "../../manual_clock.h"
 #include "base/file.h"
-#include "fake_clock.h"
 #include "pailfs/http/retry.h"
 
 namespace pail::auth {
@@ -40,7 +40,7 @@ class AuthorizerTest : public testing::Test {
     return make_reloading_authorizer(sources, *std::move(resolved), "r", *client_, clock_);
   }
 
-  test::FakeClock clock_;
+  ManualClock clock_{WallTime(seconds(1'767'225'600))};  // 2026-01-01
   std::unique_ptr<http::Client> client_;
   fs::path folder_;
 };
@@ -82,32 +82,32 @@ TEST_F(AuthorizerTest, TakesChangedKeysFromTheFileWithinASecond) {
   EXPECT_NE(header_of(*authorizer, "authorization").find("Credential=OLD/"), std::string::npos);
   ASSERT_TRUE(write_file_atomically(folder_ / "passwd", "NEW:secret"));
   EXPECT_NE(header_of(*authorizer, "authorization").find("Credential=OLD/"), std::string::npos) << "looked too often";
-  clock_.advance(seconds(1));
+  clock_.pass(seconds(1));
   EXPECT_NE(header_of(*authorizer, "authorization").find("Credential=NEW/"), std::string::npos);
 }
 
 TEST_F(AuthorizerTest, ARefusalIsWorthRepeatingWhenTheFileHasChanged) {
   const auto authorizer = from_file("OLD:secret");
-  clock_.advance(seconds(1));
+  clock_.pass(seconds(1));
   EXPECT_FALSE(authorizer->refresh_after_refusal({}));
   ASSERT_TRUE(write_file_atomically(folder_ / "passwd", "NEW:secret"));
-  clock_.advance(seconds(1));
+  clock_.pass(seconds(1));
   EXPECT_TRUE(authorizer->refresh_after_refusal({}));
 }
 
 TEST_F(AuthorizerTest, KeepsTheOldKeysWhileTheFileIsUnusable) {
   const auto authorizer = from_file("OLD:secret");
   ASSERT_TRUE(write_file_atomically(folder_ / "passwd", "half a li"));
-  clock_.advance(seconds(1));
+  clock_.pass(seconds(1));
   EXPECT_NE(header_of(*authorizer, "authorization").find("Credential=OLD/"), std::string::npos);
   fs::remove(folder_ / "passwd");
-  clock_.advance(seconds(1));
+  clock_.pass(seconds(1));
   EXPECT_NE(header_of(*authorizer, "authorization").find("Credential=OLD/"), std::string::npos);
   ASSERT_TRUE(write_file_atomically(folder_ / "passwd", "NEW:secret", 0644));
-  clock_.advance(seconds(1));
+  clock_.pass(seconds(1));
   EXPECT_NE(header_of(*authorizer, "authorization").find("Credential=OLD/"), std::string::npos);
   ASSERT_EQ(chmod((folder_ / "passwd").c_str(), 0600), 0);
-  clock_.advance(seconds(1));
+  clock_.pass(seconds(1));
   EXPECT_NE(header_of(*authorizer, "authorization").find("Credential=NEW/"), std::string::npos);
 }
 

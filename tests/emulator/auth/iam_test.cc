@@ -5,7 +5,7 @@
 #include <thread>
 #include <vector>
 
-#include "fake_clock.h"
+#include "../../manual_clock.h"
 #include "pailfs/auth/authorizer.h"
 #include "pailfs/base/stop.h"
 #include "tiny_server.h"
@@ -74,7 +74,7 @@ class TokenService : public testing::Test {
     return false;
   }
 
-  test::FakeClock clock_;
+  ManualClock clock_;
   std::atomic<int> status_ = 200, issued_ = 0;
   std::atomic<bool> hold_ = false;
   Mutex mutex_;
@@ -106,10 +106,10 @@ TEST_F(TokenService, IsAskedOnceForManyRequests) {
 
 TEST_F(TokenService, RenewsInTheBackgroundInTheLastQuarterOfALife) {
   EXPECT_EQ(bearer(), "Bearer token-1");
-  clock_.advance(seconds(2690));
+  clock_.pass(seconds(2690));
   EXPECT_EQ(bearer(), "Bearer token-1");
   EXPECT_EQ(server_.noted("asked"), 1);
-  clock_.advance(seconds(20));
+  clock_.pass(seconds(20));
   hold_ = true;
   EXPECT_EQ(bearer(), "Bearer token-1");
   ASSERT_TRUE(server_.wait_for("asked", 2));
@@ -121,19 +121,19 @@ TEST_F(TokenService, RenewsInTheBackgroundInTheLastQuarterOfALife) {
 
 TEST_F(TokenService, IsWaitedForInTheLastSixthOfALife) {
   EXPECT_EQ(bearer(), "Bearer token-1");
-  clock_.advance(seconds(3100));
+  clock_.pass(seconds(3100));
   EXPECT_EQ(bearer(), "Bearer token-2");
 }
 
 TEST_F(TokenService, LeavesAValidTokenInUseWhileItFails) {
   EXPECT_EQ(bearer(), "Bearer token-1");
   status_ = 500;
-  clock_.advance(seconds(3100));
+  clock_.pass(seconds(3100));
   EXPECT_EQ(bearer(), "Bearer token-1");
-  clock_.advance(seconds(400));
+  clock_.pass(seconds(400));
   EXPECT_EQ(bearer(), "Bearer token-1");
   status_ = 200;
-  clock_.advance(seconds(60));
+  clock_.pass(seconds(60));
   EXPECT_EQ(bearer(), "Bearer token-2");
 }
 
@@ -142,7 +142,7 @@ TEST_F(TokenService, IsAskedAgainAfterAPassingFailure) {
   auto request = std::async(std::launch::async, [this] { return bearer(); });
   ASSERT_TRUE(server_.wait_for("asked"));
   status_ = 200;
-  while (request.wait_for(std::chrono::milliseconds(1)) != std::future_status::ready) clock_.advance(seconds(1));
+  while (request.wait_for(std::chrono::milliseconds(1)) != std::future_status::ready) clock_.pass(seconds(1));
   EXPECT_EQ(request.get(), "Bearer token-1");
 }
 
@@ -166,7 +166,7 @@ TEST_F(TokenService, GivesANewTokenAfterARefusalOnceAMinute) {
   EXPECT_EQ(bearer(), "Bearer token-2");
   EXPECT_FALSE(refresh_after("Bearer token-2"));
   EXPECT_EQ(server_.noted("asked"), 2);
-  clock_.advance(seconds(61));
+  clock_.pass(seconds(61));
   EXPECT_TRUE(refresh_after("Bearer token-2"));
 }
 

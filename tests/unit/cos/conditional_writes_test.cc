@@ -4,7 +4,7 @@
 
 #include <cerrno>
 
-#include "../manual_clock.h"
+#include "../../manual_clock.h"
 
 namespace pail::cos {
 namespace {

@@ -4,23 +4,18 @@
 
 #include <cerrno>
 
+#include "../../manual_clock.h"
+
 namespace pail::http {
 namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-class FakeClock : public Clock {
- public:
-  WallTime wall() const override { return WallTime(seconds(1'000'000'000)) + passed; }
-  SteadyTime steady() const override { return SteadyTime(seconds(1000)) + passed; }
-  milliseconds passed{0};
-};
-
 const Outcome kFailed{Outcome::Kind::try_again, std::nullopt};
 
 TEST(Backoff, DoublesItsBoundUpToTheLongestPause) {
-  FakeClock clock;
+  ManualClock clock;
   Backoff backoff({milliseconds(100), milliseconds(500), seconds(60), 10}, clock, [] { return 0.5; });
   EXPECT_EQ(backoff.next(kFailed), milliseconds(50));
   EXPECT_EQ(backoff.next(kFailed), milliseconds(100));
@@ -30,7 +25,7 @@ TEST(Backoff, DoublesItsBoundUpToTheLongestPause) {
 }
 
 TEST(Backoff, StaysBetweenZeroAndItsBound) {
-  FakeClock clock;
+  ManualClock clock;
   Backoff backoff({milliseconds(100), milliseconds(1000), seconds(60), 1000}, clock);
   for (int i = 0; i < 500; ++i) {
     const auto pause = backoff.next(kFailed);
@@ -41,7 +36,7 @@ TEST(Backoff, StaysBetweenZeroAndItsBound) {
 }
 
 TEST(Backoff, EndsWithItsAttempts) {
-  FakeClock clock;
+  ManualClock clock;
   Backoff backoff({milliseconds(1), milliseconds(1), seconds(60), 3}, clock);
   EXPECT_TRUE(backoff.next(kFailed));
   EXPECT_TRUE(backoff.next(kFailed));
@@ -50,15 +45,15 @@ TEST(Backoff, EndsWithItsAttempts) {
 }
 
 TEST(Backoff, EndsWithItsBudget) {
-  FakeClock clock;
+  ManualClock clock;
   Backoff backoff({milliseconds(100), milliseconds(100), seconds(10), 1000}, clock, [] { return 0.99; });
   EXPECT_TRUE(backoff.next(kFailed));
-  clock.passed = milliseconds(9'950);
+  clock.pass(milliseconds(9'950));
   EXPECT_FALSE(backoff.next(kFailed));
 }
 
 TEST(Backoff, WaitsAtLeastAsLongAsTheServerAsks) {
-  FakeClock clock;
+  ManualClock clock;
   Backoff backoff({milliseconds(100), milliseconds(100), seconds(60), 10}, clock, [] { return 0.5; });
   EXPECT_EQ(backoff.next({Outcome::Kind::try_again, seconds(7)}), seconds(7));
   EXPECT_EQ(backoff.next({Outcome::Kind::try_again, seconds(61)}), std::nullopt);

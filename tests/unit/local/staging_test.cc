@@ -12,6 +12,7 @@
 #include <random>
 #include <thread>
 
+#include "../../manual_clock.h"
 #include "../temporary_directory.h"
 #include "base/encoding.h"
 #include "base/file.h"
@@ -451,36 +452,27 @@ class StagedTimeTest : public StagingTest {
  protected:
   void SetUp() override { reopen_at(1'000); }
   void reopen_at(int seconds) {
-    clock.set(seconds);
+    clock.set_wall(at(seconds));
     area.reset();
     auto opened = StagingArea::open(directory.path() / "staging", ByteCount{0}, clock);
     ASSERT_TRUE(opened) << opened.error().context;
     area = *std::move(opened);
   }
-  class SetClock final : public Clock {
-   public:
-    void set(int seconds) { now_ = at(seconds); }
-    WallTime wall() const override { return now_; }
-    SteadyTime steady() const override { return {}; }
-
-   private:
-    WallTime now_{};
-  };
   static WallTime at(int seconds) { return WallTime(std::chrono::seconds(seconds)); }
   std::filesystem::path times_path() const { return directory.path() / "staging/42.times"; }
 
-  SetClock clock;
+  ManualClock clock;
 };
 
 TEST_F(StagedTimeTest, WritingTruncatingAndMakingAFileAreModifications) {
   for (const std::uint64_t base_size : {0, 100}) {
-    clock.set(1'000);
+    clock.set_wall(at(1'000));
     const auto file = create(base_size);
     EXPECT_EQ(file->modified(), at(1'000));
-    clock.set(1'001);
+    clock.set_wall(at(1'001));
     ASSERT_TRUE(file->write(ByteOffset{0}, bytes_of("x")));
     EXPECT_EQ(file->modified(), at(1'001));
-    clock.set(1'002);
+    clock.set_wall(at(1'002));
     ASSERT_TRUE(file->truncate(ByteCount{50}));
     EXPECT_EQ(file->modified(), at(1'002));
     reopen_at(2'000);
@@ -490,7 +482,7 @@ TEST_F(StagedTimeTest, WritingTruncatingAndMakingAFileAreModifications) {
 
 TEST_F(StagedTimeTest, FillingInAndReservingAreNone) {
   const auto file = create(100);
-  clock.set(1'001);
+  clock.set_wall(at(1'001));
   ASSERT_TRUE(file->fill(ByteOffset{0}, bytes_of("base")));
   ASSERT_TRUE(file->reserve(extent(0, 200)));
   EXPECT_EQ(file->modified(), at(1'000));
@@ -542,7 +534,7 @@ TEST_F(StagedTimeTest, ATornTimeIsTheOneBefore) {
 
 TEST_F(StagedTimeTest, ReplacedAndRemovedFilesTakeTheirTimesWithThem) {
   const auto first = create(0);
-  clock.set(1'001);
+  clock.set_wall(at(1'001));
   const auto second = create(10);
   ASSERT_TRUE(first->set_modified(at(3)));
   reopen_at(2'000);

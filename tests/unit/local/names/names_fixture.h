@@ -7,38 +7,12 @@
 #include <set>
 #include <utility>
 
+#include "../../../manual_clock.h"
 #include "../../temporary_directory.h"
 #include "base/mutex.h"
 #include "local/names/name_store.h"
 
 namespace pail::local {
-
-// Stands still until it is moved.
-class TestClock final : public Clock {
- public:
-  WallTime wall() const override {
-    MutexLock lock(mutex_);
-    return wall_;
-  }
-  SteadyTime steady() const override {
-    MutexLock lock(mutex_);
-    return steady_;
-  }
-  void pass(std::chrono::nanoseconds time) {
-    MutexLock lock(mutex_);
-    wall_ += time;
-    steady_ += time;
-  }
-  void set_calendar(std::chrono::nanoseconds by) {
-    MutexLock lock(mutex_);
-    wall_ += by;
-  }
-
- private:
-  mutable Mutex mutex_;
-  WallTime wall_{std::chrono::hours(500'000)};
-  SteadyTime steady_{std::chrono::hours(1)};
-};
 
 class TestUses final : public InodeUses {
  public:
@@ -213,7 +187,7 @@ class NamesTest : public ::testing::Test {
   bool exists(InodeNumber number) { return names->inode(number).has_value(); }
 
   TemporaryDirectory directory;
-  TestClock clock;
+  ManualClock clock;
   TestUses uses;
   std::unique_ptr<NameStore> names;
 };
