@@ -56,7 +56,7 @@ class FileSystemTest : public testing::Test {
   Request request();
   std::pair<InodeNumber, std::string> parent_of(std::string_view path);
 
-  Options options_;
+  Options options_{system_clock()};
   std::shared_ptr<OpenTable> opens_;
   std::unique_ptr<FileSystem> fs_;
   std::atomic<std::uint64_t> unique_{2};  // requests may come from several threads

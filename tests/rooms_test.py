@@ -17,6 +17,9 @@ SCHEDULING = re.compile(
     r"std::(thread|jthread|this_thread|mutex|shared_mutex|recursive_mutex|condition_variable|promise|future|async|"
     r"stop_\w+|latch|barrier|counting_semaphore|binary_semaphore)\b|\w+_clock::now\(\)|\bclock_gettime\(")
 
+# Their clock is handed to them, so that a test can move it.
+CLOCK_IS_PASSED_IN = ("src/runtime/", "src/local/", "src/cache/", "src/vfs/")
+
 # The rooms of a layer, lowest first. "" is the layer's own folder.
 ROOMS = {"local": ["", "environment", "staging", "journal", "names"]}
 
@@ -49,6 +52,14 @@ def scheduling(path, text):
     bare = without_comments(text)
     return [f"{path}:{line_of(bare, found.start())}: {found.group()} is for base and runtime"
             for found in SCHEDULING.finditer(bare)]
+
+
+def clocks(path, text):
+    if not path.startswith(CLOCK_IS_PASSED_IN):
+        return []
+    bare = without_comments(text)
+    return [f"{path}:{line_of(bare, found.start())}: the clock is to be passed in"
+            for found in re.finditer(r"\bsystem_clock\(\)", bare)]
 
 
 def room(path):
@@ -146,6 +157,10 @@ RULES = {
         scheduling,
         ("src/vfs/a.cc", "std::mutex lock;"),
         ("src/vfs/a.cc", "// std::mutex\nMutex lock;")),
+    "the clock is passed in": (
+        clocks,
+        ("src/vfs/a.cc", "const auto now = system_clock().wall();"),
+        ("src/vfs/a.cc", "// system_clock()\nconst auto now = clock_.wall();")),
     "rooms include only downwards": (
         rooms,
         ("src/local/staging/a.h", '#include "local/names/index.h"\n'),

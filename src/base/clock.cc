@@ -2,6 +2,9 @@
 
 #include <ctime>
 
+#include "base/file.h"
+#include "base/mutex.h"
+
 namespace pail {
 namespace {
 
@@ -13,6 +16,15 @@ class SystemClock final : public Clock {
     timespec time{};
     clock_gettime(CLOCK_BOOTTIME, &time);
     return SteadyTime(std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec));
+  }
+  std::string boot_id() const override {
+    auto text = read_file("/proc/sys/kernel/random/boot_id", ByteCount{256});
+    if (!text) return {};
+    while (!text->empty() && text->back() == '\n') text->pop_back();
+    return *std::move(text);
+  }
+  bool wait_until(CondVar& changed, Mutex& mutex, SteadyTime until) const override PAIL_REQUIRES(mutex) {
+    return changed.wait_until(mutex, until);
   }
 };
 

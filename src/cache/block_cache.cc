@@ -277,9 +277,10 @@ void DiskBlockCache::work() {
 DiskBlockCache::Batch DiskBlockCache::next_batch(bool& idle) {
   Batch batch;
   MutexLock lock(queue_mutex_);
-  const auto until = system_clock().steady() + kHousekeeping;
+  const Clock& clock = environment_->clock();
+  const auto until = clock.steady() + kHousekeeping;
   idle = false;
-  while (queue_.empty() && !stopping_ && !idle) idle = !queue_changed_.wait_until(queue_mutex_, until);
+  while (queue_.empty() && !stopping_ && !idle) idle = !clock.wait_until(queue_changed_, queue_mutex_, until);
   for (ByteCount bytes; !queue_.empty() && bytes < kBatch; queue_.pop_front()) {
     bytes = bytes + ByteCount{queue_.front().block->bytes.size()};
     batch.push_back(std::move(queue_.front()));
@@ -487,9 +488,9 @@ BlockCacheCounters DiskBlockCache::counters() const {
 }  // namespace
 
 Result<std::unique_ptr<BlockCache>> BlockCache::open(const std::filesystem::path& directory, std::string_view identity,
-                                                     BlockCacheOptions options) {
+                                                     BlockCacheOptions options, const Clock& clock) {
   PAIL_CHECK(make_private_directory(directory / "index"));
-  PAIL_TRY(auto environment, Environment::open(directory / "index", kCatalogueSchema, identity));
+  PAIL_TRY(auto environment, Environment::open(directory / "index", kCatalogueSchema, identity, clock));
   PAIL_TRY(auto files, BlockFiles::open(directory / "blocks"));
   return std::unique_ptr<BlockCache>(
       std::make_unique<DiskBlockCache>(std::move(environment), std::move(files), options));

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "pailfs/base/bytes.h"
+#include "pailfs/base/clock.h"
 #include "pailfs/base/result.h"
 
 namespace pail::cache {
@@ -46,9 +47,9 @@ struct BlockCacheCounters {
 class BlockCache {
  public:
   // Uses `directory` (0700, created where missing): nothing that is lost with it is missed. `identity` names the bucket
-  // view. Errors: as local::Environment::open().
+  // view. `clock` outlives it. Errors: as local::Environment::open().
   static Result<std::unique_ptr<BlockCache>> open(const std::filesystem::path& directory, std::string_view identity,
-                                                  BlockCacheOptions options);
+                                                  BlockCacheOptions options, const Clock& clock);
   virtual ~BlockCache() = default;
 
   // Copies cached bytes from `at` on into `out`, until the first byte that is not cached, the object's end, or `out` is

@@ -46,7 +46,7 @@ Result<Unit> move_kept(const fs::path& from, const fs::path& to) {
 // What could not be put aside stays where it is, and the directory with it.
 Result<Unit> check_nothing_staged(const fs::path& folder) {
   if (!fs::exists(folder)) return Unit{};
-  PAIL_TRY(const auto staging, local::StagingArea::open(folder, {}));
+  PAIL_TRY(const auto staging, local::StagingArea::open(folder, {}, system_clock()));
   const std::size_t left = staging->all().size();
   if (left == 0) return Unit{};
   return Error{ENOSPC, fmt::format("{}: {} files that are not stored cannot be put aside; make room on its disk",

@@ -28,7 +28,7 @@ auth::Resolved newest_credentials(const auth::Sources& sources, auth::Resolved a
 
 vfs::Options view_options(const WorkerTask& task, const Endpoint& endpoint) {
   const MountOptions& from = task.options;
-  vfs::Options options;
+  vfs::Options options(system_clock());
   options.endpoint = endpoint.url;
   options.bucket = task.source.bucket;
   options.prefix = task.source.prefix;

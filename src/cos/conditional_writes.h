@@ -17,7 +17,7 @@ namespace pail::cos {
 class ConditionalWrites {
  public:
   // `write` names the kind in the log: "PUT". `clock` is borrowed.
-  explicit ConditionalWrites(std::string write, const Clock& clock = system_clock());
+  ConditionalWrites(std::string write, const Clock& clock);
 
   // Whether the next write carries its condition.
   bool in_use() const PAIL_EXCLUDES(mutex_);

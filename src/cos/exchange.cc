@@ -72,7 +72,7 @@ Exchange::Exchange(Service& service, Call call, std::shared_ptr<Sink> sink, cons
       caller_stop_(context.stop),
       running_(service.running().enter()),
       decider_(service, context),
-      log_(call_->what),
+      log_(call_->what, *service.options().clock),
       then_(std::move(then)) {
   answer_.what = call_->what;
 }

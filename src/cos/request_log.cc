@@ -9,7 +9,8 @@ namespace pail::cos {
 
 using std::chrono::milliseconds;
 
-RequestLog::RequestLog(std::string what) : what_(std::move(what)), began_(system_clock().steady()) {}
+RequestLog::RequestLog(std::string what, const Clock& clock)
+    : what_(std::move(what)), clock_(clock), began_(clock_.steady()) {}
 
 void RequestLog::repeated(const Error& why, milliseconds pause) {
   ++attempts_;
@@ -18,7 +19,7 @@ void RequestLog::repeated(const Error& why, milliseconds pause) {
 
 void RequestLog::ended(const http::Headers& answer) const {
   constexpr milliseconds kSlow{1000};
-  const auto took = std::chrono::duration_cast<milliseconds>(system_clock().steady() - began_);
+  const auto took = std::chrono::duration_cast<milliseconds>(clock_.steady() - began_);
   if (took <= kSlow) return;
   const std::string id = request_id_of(answer);
   spdlog::debug("{}: took {} ms, attempts: {}, request id: {}", what_, took.count(), attempts_,

@@ -13,8 +13,8 @@ namespace pail::cos {
 // Made when the request begins. One thread at a time.
 class RequestLog {
  public:
-  // `what` is safe text, such as "PUT bucket/key".
-  explicit RequestLog(std::string what);
+  // `what` is safe text, such as "PUT bucket/key". `clock` is borrowed.
+  RequestLog(std::string what, const Clock& clock);
 
   // The last attempt ended with `why`, which names the request; the next one begins after `pause`.
   void repeated(const Error& why, std::chrono::milliseconds pause);
@@ -23,6 +23,7 @@ class RequestLog {
 
  private:
   const std::string what_;
+  const Clock& clock_;
   const SteadyTime began_;
   unsigned attempts_ = 1;
 };

@@ -32,7 +32,7 @@ milliseconds server_work_bound(const Service& service) {
 RetryDecider::RetryDecider(Service& service, const CallContext& context)
     : service_(service),
       budget_(context.budget),
-      started_(system_clock().steady()),
+      started_(clock().steady()),
       attempts_(is_probe(service, context) ? 1 : service.options().retries + 1) {
   start_anew();
 }
@@ -64,7 +64,7 @@ std::optional<milliseconds> RetryDecider::after_refusal(const ServerError& refus
   constexpr unsigned kDamagedBodies = 3;
   const bool damaged = refusal.code == "BadDigest" || refusal.code == "IncompleteBody";
   if (damaged && ++damaged_bodies_ >= kDamagedBodies) return std::nullopt;
-  return pause({http::Outcome::Kind::try_again, http::retry_after(headers, system_clock().wall())});
+  return pause({http::Outcome::Kind::try_again, http::retry_after(headers, clock().wall())});
 }
 
 std::optional<milliseconds> RetryDecider::after_unusable_answer() {
@@ -113,7 +113,7 @@ void RetryDecider::failed(const Error& failure) {
   }
   // What ended early, by a connection that broke or an answer that asks for hours, says little of
   // the store.
-  const bool waited = system_clock().steady() - started_ >= budget_->bound() / 2;
+  const bool waited = clock().steady() - started_ >= budget_->bound() / 2;
   if (waited || (failure.fault == Fault::lost && attempts_made() > 1))
     service_.health().used_up(started_, failure.context);
 }

@@ -50,6 +50,7 @@ class RetryDecider {
   void failed(const Error& failure);
 
  private:
+  const Clock& clock() const { return *service_.options().clock; }
   std::optional<std::chrono::milliseconds> pause(const http::Outcome& outcome);
 
   Service& service_;

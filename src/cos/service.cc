@@ -12,13 +12,13 @@ namespace pail::cos {
 void SeenBucket::seen(std::string_view bucket) {
   const MutexLock lock(mutex_);
   bucket_ = bucket;
-  when_ = system_clock().steady();
+  when_ = clock_.steady();
 }
 
 bool SeenBucket::lately(std::string_view bucket) const {
   constexpr std::chrono::seconds kLately{2};
   const MutexLock lock(mutex_);
-  return bucket_ == bucket && system_clock().steady() - when_ < kLately;
+  return bucket_ == bucket && clock_.steady() - when_ < kLately;
 }
 
 Result<std::shared_ptr<Service>> Service::create(std::shared_ptr<http::Client> network,
@@ -37,8 +37,10 @@ Service::Service(std::shared_ptr<http::Client> network, std::shared_ptr<auth::Au
       authorizer_(std::move(authorizer)),
       options_(std::move(options)),
       addresses_(std::move(addresses)),
-      health_(addresses_.origin()),
-      knows_list_v2_(options_.list_version == ListVersion::v2) {}
+      health_(addresses_.origin(), *options_.clock),
+      bucket_seen_(*options_.clock),
+      knows_list_v2_(options_.list_version == ListVersion::v2),
+      timer_(*options_.clock) {}
 
 void Service::post(std::function<void()> task) {
   timer_.run_now([running = running_.enter(), task = std::move(task)] { task(); });

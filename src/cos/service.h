@@ -20,11 +20,14 @@ namespace pail::cos {
 // The bucket that lately showed itself to be there. Thread-safe.
 class SeenBucket {
  public:
+  // `clock` is borrowed.
+  explicit SeenBucket(const Clock& clock) : clock_(clock) {}
   void seen(std::string_view bucket) PAIL_EXCLUDES(mutex_);
   // Within 2 seconds: a 404 of the store to a HEAD is then about the key, and not about the bucket.
   bool lately(std::string_view bucket) const PAIL_EXCLUDES(mutex_);
 
  private:
+  const Clock& clock_;
   mutable Mutex mutex_;
   std::string bucket_ PAIL_GUARDED_BY(mutex_);
   SteadyTime when_ PAIL_GUARDED_BY(mutex_){};

@@ -16,7 +16,7 @@ namespace pail::cos {
 class StoreHealth {
  public:
   // `store` names it in the log. `clock` is borrowed.
-  explicit StoreHealth(std::string store, const Clock& clock = system_clock());
+  StoreHealth(std::string store, const Clock& clock);
 
   bool down() const PAIL_EXCLUDES(mutex_);
   // A call that was begun at `began` has used up its bound; `why` is how its last attempt ended.

@@ -21,6 +21,9 @@ class MovableClock final : public Clock {
  public:
   WallTime wall() const override { return system_clock().wall() + std::chrono::nanoseconds(offset_); }
   SteadyTime steady() const override { return system_clock().steady() + std::chrono::nanoseconds(offset_); }
+  bool wait_until(CondVar& changed, Mutex& mutex, SteadyTime until) const override {
+    return system_clock().wait_until(changed, mutex, until - std::chrono::nanoseconds(offset_));
+  }
   void advance(std::chrono::nanoseconds by) { offset_ += by.count(); }
 
  private:

@@ -4,7 +4,7 @@
 
 namespace pail::runtime {
 
-Timer::Timer() : thread_("pailfs-timer", [this] { work(); }) {}
+Timer::Timer(const Clock& clock) : clock_(clock), thread_("pailfs-timer", [this] { work(); }) {}
 
 Timer::~Timer() {
   {
@@ -26,7 +26,7 @@ void Timer::run_after(std::chrono::milliseconds pause, Id announced, std::functi
   MutexLock lock(mutex_);
   const auto hurried = announced_.extract(announced);
   const bool now = !hurried.empty() && hurried.mapped();
-  tasks_.emplace(Due{now ? SteadyTime::min() : system_clock().steady() + pause, announced}, std::move(task));
+  tasks_.emplace(Due{now ? SteadyTime::min() : clock_.steady() + pause, announced}, std::move(task));
   changed_.notify_all();
 }
 
@@ -46,11 +46,11 @@ void Timer::work() {
     std::function<void()> task;
     {
       MutexLock lock(mutex_);
-      while (!stopping_ && (tasks_.empty() || tasks_.begin()->first.first > system_clock().steady())) {
+      while (!stopping_ && (tasks_.empty() || tasks_.begin()->first.first > clock_.steady())) {
         if (tasks_.empty())
           changed_.wait(mutex_);
         else
-          changed_.wait_until(mutex_, tasks_.begin()->first.first);
+          (void)clock_.wait_until(changed_, mutex_, tasks_.begin()->first.first);
       }
       if (stopping_) return;
       task = std::move(tasks_.begin()->second);

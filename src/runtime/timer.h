@@ -18,7 +18,8 @@ class Timer {
  public:
   using Id = std::uint64_t;
 
-  Timer();
+  // `clock` outlives it.
+  explicit Timer(const Clock& clock);
   ~Timer();
   Timer(const Timer&) = delete;
   Timer& operator=(const Timer&) = delete;
@@ -37,6 +38,7 @@ class Timer {
 
   void work() PAIL_EXCLUDES(mutex_);
 
+  const Clock& clock_;
   Mutex mutex_;
   CondVar changed_;
   std::map<Due, std::function<void()>> tasks_ PAIL_GUARDED_BY(mutex_);

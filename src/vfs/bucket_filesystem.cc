@@ -58,7 +58,8 @@ BucketFileSystem::BucketFileSystem(Options options, std::shared_ptr<cos::ObjectS
       directories_(*local_.names, tree_, view_, *store_, helpers_),
       files_(*local_.names, tree_, view_, *opens_, turns_, gate_, *store_, directories_, *local_.staging,
              *local_.blocks, options_, readers_),
-      names_(*local_.names, tree_, *opens_, turns_, gate_, *store_, directories_, files_, options_) {}
+      names_(*local_.names, tree_, *opens_, turns_, gate_, *store_, directories_, files_, options_),
+      timer_(*options_.clock) {}
 
 // What helpers still do uses the parts that are destroyed before them.
 BucketFileSystem::~BucketFileSystem() {
@@ -440,7 +441,7 @@ Result<Unit> BucketFileSystem::sync_all(const Sync& how) {
   };
   tell();
   StoreAll([this, &how](InodeNumber number) { return files_.store(number, std::nullopt, how.stop); },
-           std::max(1u, options_.parallel / 2))
+           std::max(1u, options_.parallel / 2), *options_.clock)
       .run(files, ended, tell);
   names_.wait_for_deletes(how.stop);
   if (first) return *first;
@@ -465,9 +466,10 @@ Result<std::unique_ptr<FileSystem>> FileSystem::open(Options options, std::share
   PAIL_TRY(local.names,
            local::NameStore::open(
                options.state_directory / "names",
-               {.identity = identity, .defaults = default_attributes(options), .clock = options.clock}, *local.uses));
-  PAIL_TRY(local.staging, local::StagingArea::open(options.state_directory / "staging", kFreeFloor));
-  PAIL_TRY(local.blocks, cache::BlockCache::open(options.cache_directory, identity, {.capacity = options.cache_size}));
+               {.identity = identity, .defaults = default_attributes(options), .clock = *options.clock}, *local.uses));
+  PAIL_TRY(local.staging, local::StagingArea::open(options.state_directory / "staging", kFreeFloor, *options.clock));
+  PAIL_TRY(local.blocks, cache::BlockCache::open(options.cache_directory, identity, {.capacity = options.cache_size},
+                                                 *options.clock));
   auto filesystem =
       std::make_unique<BucketFileSystem>(std::move(options), std::move(store), std::move(opens), std::move(local));
   PAIL_CHECK(filesystem->begin(start));

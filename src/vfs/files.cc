@@ -73,7 +73,7 @@ Files::Files(local::NameStore& names, const Tree& tree, const AttributeView& vie
       readers_(readers),
       aside_(names, tree, view, staging, options),
       reader_(store, blocks, {options.memory.n / 2}),
-      uploader_(names, store, options.part_size, std::max(1u, options.parallel / 2)) {}
+      uploader_(names, store, *options.clock, options.part_size, std::max(1u, options.parallel / 2)) {}
 
 // ---- reading --------------------------------------------------------------------------------------------------------
 
@@ -367,7 +367,7 @@ Result<Unit> Files::store_attributes(InodeNumber number, const Edit& edit, const
   const local::InodeVersion decided_on = local::version_of(draft);
   PAIL_TRY(draft, view_.shown(std::move(draft)));
   const InodeRecord before = draft;
-  draft.changed = now();
+  draft.changed = tree_.now();
   PAIL_CHECK(edit(draft));
   if (uploading) PAIL_CHECK(uploader_.abandon(number, stop));  // a recorded upload was begun with the headers of before
   const bool in_bucket =
@@ -394,13 +394,13 @@ void Files::ask_anew(InodeNumber number) {
 // Writes the attributes of a draft to its object: a marker anew, a file by a copy onto itself. What the store answers
 // is noted in the draft.
 Result<Unit> Files::put_attributes(InodeRecord& draft, const std::string& key, const StopToken& stop) {
-  const WallTime sent = now();
+  const WallTime sent = tree_.now();
   draft.stored = {};
   if (draft.type == FileType::directory) {
     if (draft.form != local::DirectoryForm::plain_marker) draft.form = local::DirectoryForm::slash_marker;
     PAIL_TRY(const auto put,
              store_.put_object({.key = Tree::marker_key(key, draft.form), .headers = to_headers(draft)}, stop));
-    draft.written = write_window(sent, put.date);
+    draft.written = write_window({sent, tree_.now()}, put.date);
     return Unit{};
   }
   const ObjectCopy onto_itself{key, key, {draft.etag}, draft.size, to_headers(draft)};
@@ -408,7 +408,7 @@ Result<Unit> Files::put_attributes(InodeRecord& draft, const std::string& key, c
   draft.etag = copied.etag.text;
   draft.stored = copied.last_modified;
   draft.written.reset();
-  if (draft.stored == WallTime{}) draft.written = local::WriteWindow{sent, now()};
+  if (draft.stored == WallTime{}) draft.written = local::WriteWindow{sent, tree_.now()};
   return Unit{};
 }
 

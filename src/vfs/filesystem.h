@@ -29,6 +29,7 @@ namespace pail::vfs {
 inline constexpr ByteCount kFreeFloor{256ull << 20};
 
 struct Options {
+  explicit Options(const Clock& machine) : clock(&machine) {}  // it outlives the file system
   std::string bucket;  // its name, for texts and for what is kept: the store knows which it serves
   std::string prefix;  // "" or ends with '/': the part of the bucket that is shown
   std::chrono::nanoseconds metadata_ttl{std::chrono::seconds(30)};
@@ -46,7 +47,7 @@ struct Options {
   ByteCount part_size{16ull << 20};
   unsigned parallel = 16;  // requests of one job at a time
   std::string endpoint;    // URL of the store, for the descriptions of kept files
-  const Clock* clock = &system_clock();
+  const Clock* clock;
 };
 
 // Whether a mount begins, or a new process goes on with one that applications use.

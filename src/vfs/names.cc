@@ -174,7 +174,7 @@ Result<InodeRecord> Names::make(const Request& request, InodeNumber parent, std:
   PAIL_TRY(key, key_for(place));
   if (type == FileType::directory) key += '/';
   PAIL_TRY(const auto attributes, names_.inherited(parent, {type, permissions, request.uid, request.gid}));
-  const WallTime modified = now();
+  const WallTime modified = tree_.now();
   auto stored = files_.create_object(key, std::string(target), headers_of(attributes, modified), request.stop);
   if (!stored && !(earlier && stored.error().fault == Fault::exists)) {
     ask_anew(place.key());  // others made it, or we did although it failed

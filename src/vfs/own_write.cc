@@ -4,11 +4,10 @@ namespace pail::vfs {
 
 using std::chrono::seconds;
 
-local::WriteWindow write_window(WallTime sent, WallTime date) {
-  const WallTime answered = system_clock().wall();
-  if (date == WallTime{} || answered < sent) return {sent, answered};
+local::WriteWindow write_window(const local::WriteWindow& ours, WallTime date) {
+  if (date == WallTime{} || ours.answered < ours.sent) return ours;
   // Dates are cut to whole seconds.
-  return {date - (answered - sent), date + seconds(1)};
+  return {date - (ours.answered - ours.sent), date + seconds(1)};
 }
 
 }  // namespace pail::vfs

@@ -5,7 +5,8 @@
 
 namespace pail::vfs {
 
-// When the store wrote what we sent at `sent` (our clock), given the date of its answer. `date` epoch: not said.
-local::WriteWindow write_window(WallTime sent, WallTime date);
+// When the store wrote what we sent and got the answer to in `ours` (our clock), given the date of that answer. `date`
+// epoch: not said.
+local::WriteWindow write_window(const local::WriteWindow& ours, WallTime date);
 
 }  // namespace pail::vfs

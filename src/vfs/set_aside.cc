@@ -46,7 +46,7 @@ KeptDescription SetAside::describe_nameless() const {
   description.permissions = options_.file_permissions;
   description.uid = options_.uid;
   description.gid = options_.gid;
-  description.modified = description.accessed = now();
+  description.modified = description.accessed = tree_.now();
   return description;
 }
 

@@ -32,9 +32,9 @@ void StoreAll::store_one(InodeNumber number) {
 }
 
 std::deque<StoreAll::Outcome> StoreAll::wait_for_outcomes() {
-  const auto until = system_clock().steady() + kTick;
+  const auto until = clock_.steady() + kTick;
   const MutexLock lock(mutex_);
-  while (outcomes_.empty() && changed_.wait_until(mutex_, until)) {
+  while (outcomes_.empty() && clock_.wait_until(changed_, mutex_, until)) {
   }
   return std::exchange(outcomes_, {});
 }

@@ -16,7 +16,9 @@ class StoreAll {
   using Store = std::function<Result<Unit>(InodeNumber)>;  // called by several threads
   using Ended = std::function<void(InodeNumber, const Result<Unit>&)>;
 
-  StoreAll(Store store, unsigned parallel) : store_(std::move(store)), parallel_(parallel) {}
+  // `clock` outlives it.
+  StoreAll(Store store, unsigned parallel, const Clock& clock)
+      : store_(std::move(store)), parallel_(parallel), clock_(clock) {}
 
   // Returns when each file was tried. `ended` is called once for each, `tick` once a second, by the caller's thread.
   void run(const std::vector<InodeNumber>& files, const Ended& ended, const std::function<void()>& tick)
@@ -31,6 +33,7 @@ class StoreAll {
 
   const Store store_;
   const unsigned parallel_;
+  const Clock& clock_;
   Mutex mutex_;
   CondVar changed_;
   std::deque<Outcome> outcomes_ PAIL_GUARDED_BY(mutex_);

@@ -12,10 +12,6 @@ namespace pail::vfs {
 using local::DirectoryForm;
 using local::InodeRecord;
 
-WallTime now() {
-  return system_clock().wall();
-}
-
 Result<Unit> check_name(std::string_view name) {
   if (name.size() > 255) return Error{ENAMETOOLONG, fmt::format("a name of {} bytes: at most 255", name.size())};
   if (name.empty() || name == "." || name == ".." || name.find('\0') != std::string_view::npos)

@@ -31,6 +31,8 @@ class Tree {
   static std::string marker_key(const std::string& prefix, local::DirectoryForm form);
   Result<cache::ObjectVersion> version_of(const local::View& view, const local::InodeRecord& record) const;
 
+  // What a calendar says, for times that are shown.
+  WallTime now() const { return options_.clock->wall(); }
   // The time by which confirmations are noted.
   WallTime moment() const { return names_.moment(); }
   local::DefaultAttributes defaults() const { return default_attributes(options_); }
@@ -56,7 +58,5 @@ class Tree {
 
 // Errors: ENOENT "" "." ".." or NUL; ENAMETOOLONG over 255 bytes; EINVAL holds '/'.
 Result<Unit> check_name(std::string_view name);
-
-WallTime now();
 
 }  // namespace pail::vfs

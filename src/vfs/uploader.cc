@@ -122,8 +122,17 @@ class Uploader::Parts {
   std::optional<Error> failed_ PAIL_GUARDED_BY(mutex_);
 };
 
-Uploader::Uploader(local::NameStore& names, cos::ObjectStore& store, ByteCount part_size, unsigned parallel)
-    : names_(names), store_(store), part_size_(part_size), parallel_(parallel), senders_(parallel) {}
+Uploader::Uploader(local::NameStore& names, cos::ObjectStore& store, const Clock& clock, ByteCount part_size,
+                   unsigned parallel)
+    : names_(names),
+      store_(store),
+      clock_(clock),
+      part_size_(part_size),
+      parallel_(parallel),
+      puts_("PUT", clock),
+      begins_("the begin of an upload", clock),
+      completes_("the end of an upload", clock),
+      senders_(parallel) {}
 
 Result<Uploaded> Uploader::upload(const UploadJob& job, const StopToken& stop) {
   if (job.size > cos::kMaxObjectSize)
@@ -194,7 +203,7 @@ Result<Uploaded> Uploader::put(UploadJob job, const StopToken& stop) {
   PAIL_CHECK(announce(job, etag));
   const auto context = in_full(stop);
   for (;;) {
-    const WallTime sent = system_clock().wall();
+    const WallTime sent = clock_.wall();
     const auto result = with_conditions(puts_, job, context, [&](cos::Preconditions preconditions) {
       const cos::PutRequest request{.key = job.key,
                                     .body = http::body_from_file(job.descriptor, whole),
@@ -205,7 +214,7 @@ Result<Uploaded> Uploader::put(UploadJob job, const StopToken& stop) {
     });
     if (result) {
       uploaded_ += job.size.n;
-      return Uploaded{result->etag, std::move(digests.blocks), write_window(sent, result->date)};
+      return Uploaded{result->etag, std::move(digests.blocks), write_window({sent, clock_.wall()}, result->date)};
     }
     if (result.error().fault != Fault::precondition) return result.error();
     PAIL_TRY(const Verdict verdict, judge(job, etag, result.error(), context));
@@ -216,13 +225,13 @@ Result<Uploaded> Uploader::put(UploadJob job, const StopToken& stop) {
 
 Result<Uploaded> Uploader::create(const std::string& key, const std::string& body, const cos::ObjectHeaders& headers,
                                   const StopToken& stop) {
-  const WallTime sent = system_clock().wall();
+  const WallTime sent = clock_.wall();
   const auto result = with_conditions(puts_, {.key = key}, stop, [&](cos::Preconditions preconditions) {
     const cos::PutRequest request{
         .key = key, .body = http::body_from_string(body), .headers = headers, .conditions = std::move(preconditions)};
     return store_.put_object(request, stop);
   });
-  if (result) return Uploaded{result->etag, {}, write_window(sent, result->date)};
+  if (result) return Uploaded{result->etag, {}, write_window({sent, clock_.wall()}, result->date)};
   if (result.error().fault == Fault::precondition) return Error{EEXIST, result.error().context, Fault::exists};
   return result.error();
 }
@@ -243,7 +252,7 @@ Result<local::UploadRecord> Uploader::begin(const UploadJob& job, const StopToke
 }
 
 Result<Uploaded> Uploader::multipart(UploadJob job, const StopToken& stop) {
-  const WallTime sent = system_clock().wall();
+  const WallTime sent = clock_.wall();
   const bool resumed = names_.view().upload(job.number).has_value();
   PAIL_TRY(const local::UploadRecord upload, begin_replacing(job, stop));
   const cos::UploadId id{upload.upload_id};
@@ -271,7 +280,7 @@ Result<Uploaded> Uploader::multipart(UploadJob job, const StopToken& stop) {
   });
   if (result) {
     uploaded.etag = result->etag;
-    uploaded.window = write_window(sent, result->date);
+    uploaded.window = write_window({sent, clock_.wall()}, result->date);
   } else {
     // no_upload: either our completion arrived and its answer did not, or somebody aborted it.
     const Fault fault = result.error().fault;

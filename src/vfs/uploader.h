@@ -38,7 +38,9 @@ struct Uploaded {
 class Uploader {
  public:
   // `parallel` parts are on their way at a time; uploads at the same time take turns, part by part.
-  Uploader(local::NameStore& names, cos::ObjectStore& store, ByteCount part_size, unsigned parallel);
+  // `clock` outlives it.
+  Uploader(local::NameStore& names, cos::ObjectStore& store, const Clock& clock, ByteCount part_size,
+           unsigned parallel);
 
   // When it returns a value the object is in the bucket, with this content.
   // Before an object may come into being its ETag is recorded as attempted with the inode, since an error does not say
@@ -81,10 +83,11 @@ class Uploader {
 
   local::NameStore& names_;
   cos::ObjectStore& store_;
+  const Clock& clock_;
   const ByteCount part_size_;
   const unsigned parallel_;
   std::atomic<std::uint64_t> uploaded_{0};
-  cos::ConditionalWrites puts_{"PUT"}, begins_{"the begin of an upload"}, completes_{"the end of an upload"};
+  cos::ConditionalWrites puts_, begins_, completes_;
   runtime::Executor senders_;
 };
 

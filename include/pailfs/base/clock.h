@@ -2,8 +2,12 @@
 #pragma once
 
 #include <chrono>
+#include <string>
 
 namespace pail {
+
+class CondVar;
+class Mutex;
 
 using WallTime = std::chrono::time_point<std::chrono::system_clock, std::chrono::nanoseconds>;
 using SteadyTime = std::chrono::time_point<std::chrono::steady_clock, std::chrono::nanoseconds>;
@@ -16,6 +20,10 @@ class Clock {
   virtual SteadyTime steady() const = 0;  // for durations; never jumps
   // For how long ago something was: never jumps, and counts the time for which the machine was suspended.
   virtual SteadyTime boot() const { return steady(); }
+  // Names the run of the machine that boot() counts; two with one name are the same. Empty: not known.
+  virtual std::string boot_id() const { return {}; }
+  // Waits as CondVar::wait() does, and ends when steady() is `until`: false. Wake-ups may be spurious.
+  virtual bool wait_until(CondVar& changed, Mutex& mutex, SteadyTime until) const = 0;
 };
 
 // The machine's own clocks; lives for ever.

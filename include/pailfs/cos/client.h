@@ -25,6 +25,7 @@
 #include <utility>
 
 #include "pailfs/auth/authorizer.h"
+#include "pailfs/base/clock.h"
 #include "pailfs/base/stop.h"
 #include "pailfs/cos/fault.h"
 #include "pailfs/cos/types.h"
@@ -45,6 +46,8 @@ struct ClientOptions {
   std::chrono::milliseconds deadline{60'000};
   std::chrono::milliseconds first_byte{20'000};  // silence that ends one attempt
   unsigned retries = 9;                          // attempts after the first, while the deadline has not passed
+  // For pauses and for what is known of the store; deadlines are the network's. Outlives the client.
+  const Clock* clock = &system_clock();
 };
 
 // While the store counts as down: from the moment an operation has used up its whole deadline without an answer, until

@@ -114,10 +114,10 @@ std::optional<std::string_view> get(MDB_txn* txn, MDB_dbi database, std::string_
 }
 
 Result<std::unique_ptr<Environment>> Environment::open(const std::filesystem::path& directory, const Schema& schema,
-                                                       std::string_view identity) {
-  std::unique_ptr<Environment> environment(new Environment(directory, schema));
+                                                       std::string_view identity, const Clock& clock) {
+  std::unique_ptr<Environment> environment(new Environment(directory, schema, clock));
   PAIL_CHECK(environment->lock());
-  PAIL_TRY(environment->state_, StateFile::open(directory));
+  PAIL_TRY(environment->state_, StateFile::open(directory, clock.boot_id()));
   const LastStop last = environment->state_->last_stop();
   const bool unknown = last == LastStop::never_used && std::filesystem::exists(directory / "data.mdb");
   environment->machine_stopped_ = unknown || last == LastStop::machine_stopped;
@@ -290,8 +290,8 @@ Result<Environment::Opened> Environment::open_databases() {
 // From here on a fault in the map is noted, and commits have disk space.
 void Environment::watch() {
   map_ = find_map(directory_ / "data.mdb");
-  fault_note_.emplace(map_, state_->descriptor(), StateFile::faulted_text());
-  if (schema_.full_disk == Schema::FullDisk::is_prepared_for) reserve_.emplace(env_);
+  fault_note_.emplace(map_, state_->descriptor(), state_->faulted_text());
+  if (schema_.full_disk == Schema::FullDisk::is_prepared_for) reserve_.emplace(env_, clock_);
 }
 
 // An environment that is made where there was one before begins a new range of numbers. Noted before it is made.
@@ -311,7 +311,7 @@ Result<Unit> Environment::choose_range() {
 // The newest one is kept for whoever wants to know what happened.
 Result<Unit> Environment::set_aside() {
   remove_former_damaged(directory_);
-  const auto now = system_clock().wall().time_since_epoch();
+  const auto now = clock_.wall().time_since_epoch();
   const std::filesystem::path from = directory_ / "data.mdb";
   const std::filesystem::path to =
       directory_ /

@@ -64,9 +64,10 @@ class Environment {
   // name and a new one made. What is looked at: the length of the file always; everything when the machine stopped,
   // when damage was noted, and when it was closed in order and is not too large for it. Databases of an older format
   // that are not in the schema are removed. `identity` names the bucket view.
+  // `clock` outlives it.
   // Errors: EBUSY another process holds it; EINVAL it is of another bucket view or of a newer format; ENOSPC, EIO.
   static Result<std::unique_ptr<Environment>> open(const std::filesystem::path& directory, const Schema& schema,
-                                                   std::string_view identity);
+                                                   std::string_view identity, const Clock& clock);
   // Syncs, and notes that it was closed in order.
   ~Environment();
   Environment(const Environment&) = delete;
@@ -76,6 +77,7 @@ class Environment {
   MDB_dbi database(std::size_t number) const { return databases_[number]; }  // of Schema::databases
   MDB_dbi meta() const { return meta_; }
   const std::filesystem::path& directory() const { return directory_; }
+  const Clock& clock() const { return clock_; }
   // The machine stopped (power cut, panic) since the last process had it open: what was not synced may be missing.
   bool machine_stopped() const { return machine_stopped_; }
   // Above every number that an environment in this directory handed out before this one was made.
@@ -101,8 +103,8 @@ class Environment {
   friend class PooledRead;
   enum class Opened { sound, damaged };
 
-  Environment(std::filesystem::path directory, const Schema& schema)
-      : directory_(std::move(directory)), schema_(schema) {}
+  Environment(std::filesystem::path directory, const Schema& schema, const Clock& clock)
+      : directory_(std::move(directory)), schema_(schema), clock_(clock) {}
   Result<Unit> lock();
   Result<Verdict> examine() const;
   Result<Unit> open_environment();
@@ -121,6 +123,7 @@ class Environment {
 
   const std::filesystem::path directory_;
   const Schema& schema_;
+  const Clock& clock_;
   UniqueFd lock_;
   std::optional<StateFile> state_;
   MDB_env* env_ = nullptr;

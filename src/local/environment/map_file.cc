@@ -97,7 +97,7 @@ void Reserve::keep() {
 }
 
 void Reserve::extend(ByteCount used) {
-  const auto now = system_clock().steady();
+  const auto now = clock_.steady();
   if (now < not_before_) return;
   const int fd = descriptor_of(env_);
   const std::uint64_t share = free_space(fd) / kShareOfFreeSpace;

@@ -36,7 +36,8 @@ Result<Unit> allocate_reader_table(const std::filesystem::path& file);
 // Space behind the last page, so that commits succeed for a while when others have filled the disk. Thread-safe.
 class Reserve {
  public:
-  explicit Reserve(MDB_env* env) : env_(env) { keep(); }
+  // `clock` outlives it.
+  Reserve(MDB_env* env, const Clock& clock) : env_(env), clock_(clock) { keep(); }
   // After every commit. Costs nothing unless half of the reserve is used up.
   void keep();
 
@@ -44,6 +45,7 @@ class Reserve {
   void extend(ByteCount used);
 
   MDB_env* env_;
+  const Clock& clock_;
   std::atomic<std::uint64_t> end_{0};  // of what is reserved
   std::atomic_flag extending_;         // guards what follows
   SteadyTime not_before_{};

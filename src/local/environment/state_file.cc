@@ -16,24 +16,11 @@ namespace {
 
 constexpr std::size_t kSize = 128;  // always the same, and within one sector: it is written wholly or not at all
 
-std::string boot_id() {
-  auto text = read_file("/proc/sys/kernel/random/boot_id", ByteCount{256});
-  if (!text) return "unknown";
-  while (!text->empty() && text->back() == '\n') text->pop_back();
-  return *text;
-}
-
-std::string line(std::string_view word, std::uint64_t transaction) {
-  std::string text = fmt::format("{} {} {}\n", word, boot_id(), transaction);
-  text.resize(kSize, ' ');
-  return text;
-}
-
 }  // namespace
 
-Result<StateFile> StateFile::open(const std::filesystem::path& directory) {
+Result<StateFile> StateFile::open(const std::filesystem::path& directory, std::string boot_id) {
   PAIL_TRY(UniqueFd file, open_file(directory / "state", O_RDWR | O_CREAT));
-  StateFile state(directory, std::move(file));
+  StateFile state(directory, boot_id.empty() ? "unknown" : std::move(boot_id), std::move(file));
   std::array<std::byte, kSize> bytes;
   PAIL_TRY(const std::size_t size, read_at(state.file_.get(), {}, bytes));
   state.parse({reinterpret_cast<const char*>(bytes.data()), size});
@@ -54,7 +41,13 @@ void StateFile::parse(std::string_view text) {
   else if (word == "damaged")
     last_stop_ = LastStop::damaged;
   else
-    last_stop_ = word == "open" && boot == boot_id() ? LastStop::process_killed : LastStop::machine_stopped;
+    last_stop_ = word == "open" && boot == boot_id_ ? LastStop::process_killed : LastStop::machine_stopped;
+}
+
+std::string StateFile::line(std::string_view word, std::uint64_t transaction) const {
+  std::string text = fmt::format("{} {} {}\n", word, boot_id_, transaction);
+  text.resize(kSize, ' ');
+  return text;
 }
 
 Result<Unit> StateFile::write(std::string_view text) {
@@ -81,10 +74,6 @@ Result<Unit> StateFile::note_damaged() const {
   PAIL_CHECK(write_at(file_.get(), {}, std::as_bytes(std::span(text))));
   if (::fsync(file_.get()) != 0) return errno_error(errno, (directory_ / "state").string());
   return Unit{};
-}
-
-std::string StateFile::faulted_text() {
-  return line("faulted", 0);
 }
 
 }  // namespace pail::local

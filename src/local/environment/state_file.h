@@ -27,8 +27,9 @@ enum class LastStop {
 
 class StateFile {
  public:
-  // Opens or creates it, and reads how the last process left the index.
-  static Result<StateFile> open(const std::filesystem::path& directory);
+  // Opens or creates it, and reads how the last process left the index. `boot_id` names the machine's run; empty: not
+  // known, and then all look like one.
+  static Result<StateFile> open(const std::filesystem::path& directory, std::string boot_id);
 
   LastStop last_stop() const { return last_stop_; }
   // The number of the last transaction, of an index that was closed in order.
@@ -43,16 +44,18 @@ class StateFile {
   Result<Unit> note_damaged() const;
 
   // For a signal handler: what it writes, at offset 0 of the descriptor.
-  static std::string faulted_text();
+  std::string faulted_text() const { return line("faulted", 0); }
   int descriptor() const { return file_.get(); }
 
  private:
-  StateFile(std::filesystem::path directory, UniqueFd file)
-      : directory_(std::move(directory)), file_(std::move(file)) {}
+  StateFile(std::filesystem::path directory, std::string boot_id, UniqueFd file)
+      : directory_(std::move(directory)), boot_id_(std::move(boot_id)), file_(std::move(file)) {}
+  std::string line(std::string_view word, std::uint64_t transaction) const;
   void parse(std::string_view text);
   Result<Unit> write(std::string_view text);
 
   std::filesystem::path directory_;
+  std::string boot_id_;
   UniqueFd file_;
   LastStop last_stop_ = LastStop::never_used;
   std::optional<std::uint64_t> last_transaction_;

@@ -36,12 +36,12 @@ std::uint64_t random_generation() {
   return random;
 }
 
-InodeRecord root_record() {
+InodeRecord root_record(WallTime now) {
   InodeRecord root;
   root.number = root.parent = kRootInode;
   root.type = FileType::directory;
   root.permissions = 0755;
-  root.accessed = root.modified = root.changed = system_clock().wall();
+  root.accessed = root.modified = root.changed = now;
   return root;
 }
 
@@ -237,9 +237,10 @@ Databases::Databases(const Environment& environment)
       upload(environment.database(6)),
       upload_part(environment.database(7)) {}
 
-Result<std::unique_ptr<LmdbIndex>> LmdbIndex::open(const std::filesystem::path& directory, std::string_view identity) {
+Result<std::unique_ptr<LmdbIndex>> LmdbIndex::open(const std::filesystem::path& directory, std::string_view identity,
+                                                   const Clock& clock) {
   PAIL_CHECK(make_private_directory(directory));
-  PAIL_TRY(auto environment, Environment::open(directory, kIndexSchema, identity));
+  PAIL_TRY(auto environment, Environment::open(directory, kIndexSchema, identity, clock));
   std::unique_ptr<LmdbIndex> index(new LmdbIndex(std::move(environment)));
   PAIL_CHECK(index->load());
   return index;
@@ -266,7 +267,7 @@ void LmdbIndex::create(OwnedWrite& write) {
   put_meta_number(*environment_, write, kMetaGeneration, random_generation());
   put_meta_number(*environment_, write, kMetaNextInode, environment_->first_number() + kRootInode + 1);
   put_meta_number(*environment_, write, kMetaNextSequence, environment_->first_number() + 1);
-  write.put(databases_.inode, IndexKey(kRootInode).view(), encode(root_record()));
+  write.put(databases_.inode, IndexKey(kRootInode).view(), encode(root_record(environment_->clock().wall())));
 }
 
 void LmdbIndex::load_done_intents(MDB_txn* txn) {
@@ -290,8 +291,9 @@ std::unique_ptr<WriteTransaction> LmdbIndex::write() {
   return std::make_unique<LmdbWrite>(*this);
 }
 
-Result<std::unique_ptr<Index>> Index::open(const std::filesystem::path& directory, std::string_view identity) {
-  PAIL_TRY(std::unique_ptr<Index> index, LmdbIndex::open(directory, identity));
+Result<std::unique_ptr<Index>> Index::open(const std::filesystem::path& directory, std::string_view identity,
+                                           const Clock& clock) {
+  PAIL_TRY(std::unique_ptr<Index> index, LmdbIndex::open(directory, identity, clock));
   return index;
 }
 

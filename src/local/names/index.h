@@ -79,8 +79,9 @@ class Index {
  public:
   // Opens or creates the index in `directory` (0700, created where missing), with the root inode in it.
   // `identity` names the bucket view it is of. Errors: EBUSY another process has it open; EINVAL it is of another
-  // bucket view or of a newer format; ENOSPC, EIO.
-  static Result<std::unique_ptr<Index>> open(const std::filesystem::path& directory, std::string_view identity);
+  // bucket view or of a newer format; ENOSPC, EIO. `clock` outlives it.
+  static Result<std::unique_ptr<Index>> open(const std::filesystem::path& directory, std::string_view identity,
+                                             const Clock& clock);
   virtual ~Index() = default;
 
   virtual std::unique_ptr<ReadTransaction> read() = 0;

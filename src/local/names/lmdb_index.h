@@ -23,7 +23,8 @@ struct Databases {
 
 class LmdbIndex final : public Index {
  public:
-  static Result<std::unique_ptr<LmdbIndex>> open(const std::filesystem::path& directory, std::string_view identity);
+  static Result<std::unique_ptr<LmdbIndex>> open(const std::filesystem::path& directory, std::string_view identity,
+                                                 const Clock& clock);
 
   std::unique_ptr<ReadTransaction> read() override;
   std::unique_ptr<WriteTransaction> write() override;

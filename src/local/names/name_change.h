@@ -35,7 +35,7 @@ class NameChange {
   // Of this event; what was asked before it has a lower one.
   std::uint64_t sequence();
   WallTime moment() const { return store_.moment(); }
-  WallTime wall() const { return store_.settings_.clock->wall(); }
+  WallTime wall() const { return store_.settings_.clock.wall(); }
   const DefaultAttributes& defaults() const { return store_.settings_.defaults; }
 
   // Errors: ESTALE it no longer exists.

@@ -23,7 +23,7 @@ InodeVersion version_of(const InodeRecord& inode) {
 
 Result<std::unique_ptr<NameStore>> NameStore::open(const std::filesystem::path& directory, Settings settings,
                                                    const InodeUses& uses) {
-  PAIL_TRY(auto index, Index::open(directory, settings.identity));
+  PAIL_TRY(auto index, Index::open(directory, settings.identity, settings.clock));
   std::unique_ptr<NameStore> store(new NameStore(std::move(index), std::move(settings), uses));
   PAIL_CHECK(store->begin());
   return store;
@@ -33,8 +33,8 @@ NameStore::NameStore(std::unique_ptr<Index> index, Settings settings, const Inod
     : index_(std::move(index)),
       settings_(std::move(settings)),
       uses_(uses),
-      opened_(settings_.clock->wall()),
-      opened_boot_(settings_.clock->boot()),
+      opened_(settings_.clock.wall()),
+      opened_boot_(settings_.clock.boot()),
       absent_(std::make_unique<AbsentNames>()),
       moves_(std::make_unique<RecentChanges>()),
       doubts_(std::make_unique<RecentChanges>()),
@@ -69,7 +69,7 @@ Result<InodeRecord> NameStore::inode(InodeNumber number) const {
 }
 
 WallTime NameStore::moment() const {
-  return opened_ + (settings_.clock->boot() - opened_boot_);
+  return opened_ + (settings_.clock.boot() - opened_boot_);
 }
 
 std::uint64_t NameStore::generation() const {

@@ -40,7 +40,7 @@ class NameStore {
   struct Settings {
     std::string identity;  // names the bucket view
     DefaultAttributes defaults;
-    const Clock* clock = &system_clock();  // outlives the store
+    const Clock& clock;  // outlives the store
   };
   // Opens or creates the store in `directory` (0700), with the root directory in it. `uses` outlives it.
   // Errors: EBUSY another process has it open; EINVAL it is of another bucket view or of a newer format; ENOSPC, EIO.

@@ -58,7 +58,7 @@ class StagingArea {
   // Uses `directory` (0700, created where missing). `min_free`: writes fail with ENOSPC when less would be left free.
   // `clock`: for modification times; outlives the area and its files.
   static Result<std::unique_ptr<StagingArea>> open(const std::filesystem::path& directory, ByteCount min_free,
-                                                   const Clock& clock = system_clock());
+                                                   const Clock& clock);
   virtual ~StagingArea() = default;
 
   // A new staging file over a base of `base_size` bytes, all of them missing. Replaces one that is there.

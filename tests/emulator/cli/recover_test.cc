@@ -55,7 +55,7 @@ class Recover : public ::testing::Test {
 
   // Keeps `text`, written at the begin of a base of `base` bytes. Returns the ID.
   std::string keep(std::string_view text, const local::KeptDescription& about, std::uint64_t base = 0) {
-    auto area = local::StagingArea::open(directory_ / "cache/view/staging", ByteCount{0});
+    auto area = local::StagingArea::open(directory_ / "cache/view/staging", ByteCount{0}, system_clock());
     auto file = (*area)->create(kNumber, ByteCount{base});
     EXPECT_TRUE((*file)->write({}, bytes_of(text)));
     EXPECT_TRUE((*area)->set_aside(kNumber, about));

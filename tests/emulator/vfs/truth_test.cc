@@ -298,7 +298,7 @@ TEST_F(TruthTest, AnInodeThatDoesNotHaveTheNameThatLeadsToItIsListedAgain) {
   const InodeNumber one = look("a/one"), a = look("a");
   fs_.reset();
   {
-    auto index = local::Index::open(options_.state_directory / "names", std::string(kBucket) + "/");
+    auto index = local::Index::open(options_.state_directory / "names", std::string(kBucket) + "/", system_clock());
     ASSERT_TRUE(index) << index.error().context;
     auto change = (*index)->write();
     auto renamed = *change->inode(one), moved = *change->inode(a);

@@ -46,7 +46,7 @@ class BlockCacheTest : public ::testing::Test {
 
   void reopen() {
     cache.reset();
-    auto opened = BlockCache::open(directory.path(), "test", options);
+    auto opened = BlockCache::open(directory.path(), "test", options, system_clock());
     ASSERT_TRUE(opened) << opened.error().context;
     cache = *std::move(opened);
   }

@@ -62,7 +62,7 @@ class EnvironmentTest : public ::testing::Test {
   }
 
   std::unique_ptr<Environment> open(const Schema& schema = kSchema) {
-    auto opened = Environment::open(folder_, schema, "view");
+    auto opened = Environment::open(folder_, schema, "view", system_clock());
     EXPECT_TRUE(opened) << opened.error().context;
     return *std::move(opened);
   }
@@ -131,7 +131,7 @@ TEST_F(EnvironmentTest, TellsWhyLmdbFailed) {
 
 TEST_F(EnvironmentTest, OfAnotherViewIsRefused) {
   open();
-  const auto other = Environment::open(folder_, kSchema, "another");
+  const auto other = Environment::open(folder_, kSchema, "another", system_clock());
   ASSERT_FALSE(other);
   EXPECT_EQ(other.error().errnum, EINVAL);
   EXPECT_NE(other.error().context.find(folder_.string()), std::string::npos);
@@ -146,7 +146,7 @@ TEST_F(EnvironmentTest, OfANewerFormatIsRefusedAndLeftAsItIs) {
     ASSERT_TRUE(write.commit());
   }
   for (int i = 0; i < 2; ++i) {
-    const auto opened = Environment::open(folder_, kSchema, "view");
+    const auto opened = Environment::open(folder_, kSchema, "view", system_clock());
     ASSERT_FALSE(opened);
     EXPECT_EQ(opened.error().errnum, EINVAL);
     EXPECT_NE(opened.error().context.find("newer"), std::string::npos);
@@ -356,7 +356,7 @@ TEST_F(EnvironmentTest, KeysAtTheEdgesOfLeavesMustBeFound) {
 
 TEST_F(EnvironmentTest, WhatHoldsItIsToldWhoElseAsks) {
   const auto environment = open();
-  const auto second = Environment::open(folder_, kSchema, "view");
+  const auto second = Environment::open(folder_, kSchema, "view", system_clock());
   ASSERT_FALSE(second);
   EXPECT_EQ(second.error().errnum, EBUSY);
   EXPECT_NE(second.error().context.find(std::to_string(::getpid())), std::string::npos);
@@ -365,25 +365,25 @@ TEST_F(EnvironmentTest, WhatHoldsItIsToldWhoElseAsks) {
 TEST(StateFileTest, RemembersThatItWasClosedInOrder) {
   const TemporaryDirectory directory;
   {
-    auto state = StateFile::open(directory.path());
+    auto state = StateFile::open(directory.path(), "boot");
     ASSERT_TRUE(state);
     EXPECT_EQ(state->last_stop(), LastStop::never_used);
     ASSERT_TRUE(state->note_open());
   }
   {
-    auto state = StateFile::open(directory.path());
+    auto state = StateFile::open(directory.path(), "boot");
     ASSERT_TRUE(state);
     EXPECT_EQ(state->last_stop(), LastStop::process_killed);
     ASSERT_TRUE(state->note_closed(17));
   }
   {
-    auto state = StateFile::open(directory.path());
+    auto state = StateFile::open(directory.path(), "boot");
     ASSERT_TRUE(state);
     EXPECT_EQ(state->last_stop(), LastStop::in_order);
     EXPECT_EQ(state->last_transaction(), 17u);
     ASSERT_TRUE(state->note_damaged());
   }
-  const auto state = StateFile::open(directory.path());
+  const auto state = StateFile::open(directory.path(), "boot");
   ASSERT_TRUE(state);
   EXPECT_EQ(state->last_stop(), LastStop::damaged);
 }

@@ -74,7 +74,7 @@ class IndexTest : public ::testing::Test {
 
   void reopen() {
     index.reset();
-    auto opened = Index::open(directory.path() / "index", kIdentity);
+    auto opened = Index::open(directory.path() / "index", kIdentity, system_clock());
     ASSERT_TRUE(opened) << opened.error().context;
     index = *std::move(opened);
   }
@@ -153,7 +153,7 @@ TEST_F(IndexTest, GenerationStaysOnReopenAndDiffersBetweenIndexes) {
   const std::uint64_t generation = index->generation();
   reopen();
   EXPECT_EQ(index->generation(), generation);
-  const auto other = Index::open(directory.path() / "other", kIdentity);
+  const auto other = Index::open(directory.path() / "other", kIdentity, system_clock());
   ASSERT_TRUE(other);
   EXPECT_NE((*other)->generation(), generation);
 }
@@ -357,7 +357,7 @@ TEST_F(IndexTest, UploadPartsComeInOrderAndGoWithTheUpload) {
 }
 
 TEST_F(IndexTest, SecondOpenerIsToldWhoHoldsIt) {
-  const auto second = Index::open(directory.path() / "index", kIdentity);
+  const auto second = Index::open(directory.path() / "index", kIdentity, system_clock());
   ASSERT_FALSE(second);
   EXPECT_EQ(second.error().errnum, EBUSY);
   EXPECT_NE(second.error().context.find(std::to_string(::getpid())), std::string::npos);
@@ -365,7 +365,7 @@ TEST_F(IndexTest, SecondOpenerIsToldWhoHoldsIt) {
 
 TEST_F(IndexTest, OfAnotherBucketIsRefused) {
   index.reset();
-  const auto other = Index::open(directory.path() / "index", "https://cos.example/other/");
+  const auto other = Index::open(directory.path() / "index", "https://cos.example/other/", system_clock());
   EXPECT_EQ(errnum_of(other), EINVAL);
 }
 
@@ -382,7 +382,7 @@ InodeNumber last_number_of_killed_process(const std::filesystem::path& directory
   if (::pipe(pipe_ends) != 0) return 0;
   const pid_t child = ::fork();
   if (child == 0) {
-    auto index = Index::open(directory, kIdentity);
+    auto index = Index::open(directory, kIdentity, system_clock());
     InodeNumber last = 0;
     for (int i = 0; i < numbers; ++i) {
       const auto txn = (*index)->write();
@@ -408,7 +408,7 @@ TEST(IndexAfterKill, KeepsCommitsAndNeverReusesANumber) {
     const InodeNumber now = last_number_of_killed_process(directory.path(), numbers);
     ASSERT_GE(now, last + static_cast<InodeNumber>(numbers));
     last = now;
-    const auto index = Index::open(directory.path(), kIdentity);
+    const auto index = Index::open(directory.path(), kIdentity, system_clock());
     ASSERT_TRUE(index);
     EXPECT_FALSE((*index)->machine_stopped());
     EXPECT_EQ((*index)->read()->dirent(1, std::to_string(last))->number, last);
@@ -469,7 +469,7 @@ class IndexDamagedWhileItRuns : public IndexTest {
     if (child == 0) {
       const rlimit no_core{0, 0};
       ::setrlimit(RLIMIT_CORE, &no_core);
-      auto opened = Index::open(directory.path() / "index", kIdentity);
+      auto opened = Index::open(directory.path() / "index", kIdentity, system_clock());
       if (!opened) ::_exit(1);
       index = *std::move(opened);
       work();

@@ -40,7 +40,7 @@ class StagingTest : public ::testing::Test {
 
   void reopen() {
     area.reset();
-    auto opened = StagingArea::open(directory.path() / "staging", ByteCount{0});
+    auto opened = StagingArea::open(directory.path() / "staging", ByteCount{0}, system_clock());
     ASSERT_TRUE(opened) << opened.error().context;
     area = *std::move(opened);
   }
@@ -212,7 +212,7 @@ TEST_F(StagingTest, BytesAreKeptWhenTheirDescriptionCannotBeWritten) {
 
 TEST_F(StagingTest, KeptFilesOfSiblingDirectoriesAreCountedTogether) {
   for (const char* name : {"view", "view-2", "other"}) {
-    auto sibling = StagingArea::open(directory.path() / name / "staging", ByteCount{0});
+    auto sibling = StagingArea::open(directory.path() / name / "staging", ByteCount{0}, system_clock());
     ASSERT_TRUE(sibling);
     const auto file = (*sibling)->create(kNumber, ByteCount{0});
     ASSERT_TRUE(file && (*file)->write(ByteOffset{0}, bytes_of("12345")));
@@ -224,7 +224,7 @@ TEST_F(StagingTest, KeptFilesOfSiblingDirectoriesAreCountedTogether) {
 }
 
 TEST_F(StagingTest, WriteThatWouldUseTheLastSpaceIsENOSPCAndChangesNothing) {
-  auto tight = StagingArea::open(directory.path() / "tight", ByteCount{1ull << 60});
+  auto tight = StagingArea::open(directory.path() / "tight", ByteCount{1ull << 60}, system_clock());
   ASSERT_TRUE(tight);
   const auto file = (*tight)->create(1, ByteCount{4});
   ASSERT_TRUE(file);
@@ -326,7 +326,7 @@ TEST_F(StagingTest, FrontToBackWritingKeepsTheLogShort) {
 TEST_F(StagingTest, WritesSurviveAKill) {
   const pid_t child = ::fork();
   if (child == 0) {
-    const auto mine = StagingArea::open(directory.path() / "staging", ByteCount{0});
+    const auto mine = StagingArea::open(directory.path() / "staging", ByteCount{0}, system_clock());
     const auto file = (*mine)->create(kNumber, ByteCount{10});
     if ((*file)->write(ByteOffset{4}, bytes_of("kept"))) ::kill(::getpid(), SIGKILL);
     ::_exit(1);

@@ -29,7 +29,7 @@ TEST(IndexState, ThatItIsOpenIsOnDiskWithItsDirectoryEntry) {
   const TemporaryDirectory directory;
   std::vector<std::string> synced;
   syncs = &synced;
-  const auto index = Index::open(directory.path() / "index", "https://cos.example/bucket/");
+  const auto index = Index::open(directory.path() / "index", "https://cos.example/bucket/", system_clock());
   syncs = nullptr;
   ASSERT_TRUE(index) << index.error().context;
   ASSERT_GE(synced.size(), 2u);

@@ -133,7 +133,7 @@ bool goes_into_itself(const Path& from, const Path& to) {
 class Mount {
  public:
   Mount(const std::filesystem::path& directory, std::shared_ptr<cos::ObjectStore> store, std::chrono::nanoseconds ttl) {
-    Options options;
+    Options options(system_clock());
     options.bucket = "demo";
     options.state_directory = directory / "state";
     options.cache_directory = directory / "cache";

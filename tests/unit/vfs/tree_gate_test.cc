@@ -34,7 +34,7 @@ class TreeGateTest : public testing::Test {
     std::string pattern = (std::filesystem::temp_directory_path() / "pailfs-gate-XXXXXX").string();
     ASSERT_NE(mkdtemp(pattern.data()), nullptr);
     directory_ = pattern;
-    auto opened = local::NameStore::open(directory_ / "index", {.identity = "test", .defaults = {}}, uses_);
+    auto opened = local::NameStore::open(directory_ / "index", {.identity = "test", .defaults = {}, .clock = system_clock()}, uses_);
     ASSERT_TRUE(opened) << opened.error().context;
     names_ = std::move(*opened);
     const auto add = [&](InodeNumber number, InodeNumber parent) {

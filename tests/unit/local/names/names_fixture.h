@@ -86,7 +86,7 @@ class NamesTest : public ::testing::Test {
   NameStore::Settings settings() const {
     return {.identity = "bucket/",
             .defaults = {.file_permissions = 0640, .directory_permissions = 0750, .uid = 7, .gid = 8},
-            .clock = &clock};
+            .clock = clock};
   }
   // As the next process after a kill -9 finds it: nothing is said at the end of this one but what the index holds.
   void reopen() {
