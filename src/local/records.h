@@ -86,6 +86,15 @@ struct Dirent {
   std::uint64_t changed_seq = 0;  // sequence number of our own last change to the binding
 };
 
+// The time by which confirmations are noted, at one point of one run of the machine.
+struct MomentAnchor {
+  std::string boot_id;      // of the run; empty: not known
+  SteadyTime boot{};        // that point, on the clock of the run
+  WallTime moment{};        // then
+  WallTime trusted_from{};  // what was noted before is not trusted
+  WallTime limit{};         // nothing was noted from here on
+};
+
 // A name operation that was begun, so that a request that is asked again gets the answer of its first time.
 enum class IntentState : std::uint8_t {
   begun,  // may or may not have reached the bucket

@@ -24,7 +24,8 @@ local::DefaultAttributes default_attributes(const Options& options) {
   return {options.file_permissions, options.directory_permissions, options.uid, options.gid};
 }
 
-Tree::Tree(const Options& options, const local::NameStore& names) : options_(options), names_(names) {}
+Tree::Tree(const Options& options, const local::NameStore& names)
+    : options_(options), names_(names), trusted_from_(names.trusted_from()) {}
 
 Result<std::string> Tree::key(const std::string& path) const {
   if (path.size() + options_.prefix.size() > cos::kMaxKeyBytes)

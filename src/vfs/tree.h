@@ -39,7 +39,7 @@ class Tree {
   Attributes attributes(const local::InodeRecord& record) const;
   // With what is left of the time for which `confirmed` is good.
   Entry entry(const local::InodeRecord& record, WallTime confirmed) const;
-  // A time to come is not fresh: the clock was set back since.
+  // A time to come is not fresh.
   bool fresh(WallTime confirmed) const;
   // Nothing that was confirmed up to now is fresh any more.
   void distrust() const;
@@ -53,7 +53,7 @@ class Tree {
 
   const Options& options_;
   const local::NameStore& names_;
-  mutable std::atomic<WallTime> trusted_from_{WallTime{}};
+  mutable std::atomic<WallTime> trusted_from_;
 };
 
 // Errors: ENOENT "" "." ".." or NUL; ENAMETOOLONG over 255 bytes; EINVAL holds '/'.

@@ -11,6 +11,7 @@ constexpr std::uint8_t kDirentVersion = 1;
 constexpr std::uint8_t kIntentVersion = 1;
 constexpr std::uint8_t kUploadVersion = 1;
 constexpr std::uint8_t kUploadPartVersion = 1;
+constexpr std::uint8_t kMomentAnchorVersion = 1;
 
 // Bits of an inode record's second byte.
 constexpr std::uint8_t kRemoved = 1;
@@ -232,6 +233,26 @@ std::optional<UploadPartRecord> decode_upload_part(unsigned number, std::string_
   part.md5 = in.text();
   if (!in.complete()) return std::nullopt;
   return part;
+}
+
+std::string encode(const MomentAnchor& anchor) {
+  RecordWriter out;
+  out.byte(kMomentAnchorVersion);
+  out.text(anchor.boot_id);
+  out.fixed64(static_cast<std::uint64_t>(anchor.boot.time_since_epoch().count()));
+  for (const WallTime time : {anchor.moment, anchor.trusted_from, anchor.limit}) out.time(time);
+  return out.take();
+}
+
+std::optional<MomentAnchor> decode_moment_anchor(std::string_view bytes) {
+  RecordReader in(bytes);
+  if (in.byte() != kMomentAnchorVersion) return std::nullopt;
+  MomentAnchor anchor;
+  anchor.boot_id = in.text();
+  anchor.boot = SteadyTime(std::chrono::nanoseconds(static_cast<std::int64_t>(in.fixed64())));
+  for (WallTime* time : {&anchor.moment, &anchor.trusted_from, &anchor.limit}) *time = in.time();
+  if (!in.complete()) return std::nullopt;
+  return anchor;
 }
 
 }  // namespace pail::local

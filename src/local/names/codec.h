@@ -37,4 +37,7 @@ std::optional<UploadRecord> decode_upload(std::string_view bytes);
 std::string encode(const UploadPartRecord& part);
 std::optional<UploadPartRecord> decode_upload_part(unsigned number, std::string_view bytes);
 
+std::string encode(const MomentAnchor& anchor);
+std::optional<MomentAnchor> decode_moment_anchor(std::string_view bytes);
+
 }  // namespace pail::local

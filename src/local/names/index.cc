@@ -86,6 +86,7 @@ class LmdbWrite final : public IndexReads<WriteTransaction> {
   void put_upload(InodeNumber number, const UploadRecord& record) override;
   void put_upload_part(InodeNumber number, const UploadPartRecord& part) override;
   void erase_upload(InodeNumber number) override;
+  void put_moment_anchor(const MomentAnchor& anchor) override;
   Result<Unit> commit() override;
 
  private:
@@ -203,6 +204,10 @@ void LmdbWrite::erase_upload(InodeNumber number) {
   write_.erase(databases_.upload, IndexKey(number).view());
   for (const UploadPartRecord& part : upload_parts(number))
     write_.erase(databases_.upload_part, IndexKey(number, part.number).view());
+}
+
+void LmdbWrite::put_moment_anchor(const MomentAnchor& anchor) {
+  write_.put(index_.environment_->meta(), kMetaMoment, encode(anchor));
 }
 
 Result<Unit> LmdbWrite::commit() {

@@ -44,6 +44,7 @@ class ReadTransaction {
   virtual std::optional<UploadRecord> upload(InodeNumber number) = 0;
   virtual std::vector<InodeNumber> uploads() = 0;
   virtual std::vector<UploadPartRecord> upload_parts(InodeNumber number) = 0;
+  virtual std::optional<MomentAnchor> moment_anchor() = 0;  // none: of older versions, or of none at all
 };
 
 // Errors surface at commit: EIO, ENOSPC. A transaction that is destroyed without commit() changes nothing.
@@ -71,6 +72,8 @@ class WriteTransaction : public ReadTransaction {
   virtual void put_upload(InodeNumber number, const UploadRecord& record) = 0;
   virtual void put_upload_part(InodeNumber number, const UploadPartRecord& part) = 0;
   virtual void erase_upload(InodeNumber number) = 0;  // with its parts
+
+  virtual void put_moment_anchor(const MomentAnchor& anchor) = 0;
 
   virtual Result<Unit> commit() = 0;
 };

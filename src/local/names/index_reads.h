@@ -105,6 +105,12 @@ class IndexReads : public Interface {
     return parts;
   }
 
+  // One that cannot be read is as good as none: nothing is trusted that was noted by it.
+  std::optional<MomentAnchor> moment_anchor() override {
+    const auto bytes = value_of(environment_.meta(), kMetaMoment);
+    return bytes ? decode_moment_anchor(*bytes) : std::nullopt;
+  }
+
  protected:
   IndexReads(Environment& environment, const Databases& databases) : databases_(databases), environment_(environment) {}
   void use(MDB_txn* txn) { txn_ = txn; }

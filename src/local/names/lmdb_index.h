@@ -13,6 +13,7 @@ namespace pail::local {
 inline constexpr std::string_view kMetaGeneration = "generation";
 inline constexpr std::string_view kMetaNextInode = "next_inode";        // no number from here on was handed out
 inline constexpr std::string_view kMetaNextSequence = "next_sequence";  // likewise
+inline constexpr std::string_view kMetaMoment = "moment";
 
 extern const Schema kIndexSchema;
 

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "local/names/intents.h"
+#include "local/names/moments.h"
 #include "local/names/recent_changes.h"
 #include "local/names/tree_walk.h"
 
@@ -195,7 +196,9 @@ void NameChange::note_attempt(RequestNumber request, const Attempt& attempt) {
 
 Result<Unit> NameChange::commit() {
   if (!moved_.empty() || !doubted_.empty()) sequence();
+  store_.moments_->note(*records_);
   PAIL_CHECK(records_->commit());
+  store_.moments_->committed();
   for (const InodeNumber directory : emptied_) store_.absent_->forget_all(directory);
   for (const auto& [place, absence] : names_) {
     if (absence)

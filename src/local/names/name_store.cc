@@ -2,6 +2,7 @@
 
 #include "local/names/absent_names.h"
 #include "local/names/intents.h"
+#include "local/names/moments.h"
 #include "local/names/name_change.h"
 #include "local/names/recent_changes.h"
 
@@ -33,8 +34,7 @@ NameStore::NameStore(std::unique_ptr<Index> index, Settings settings, const Inod
     : index_(std::move(index)),
       settings_(std::move(settings)),
       uses_(uses),
-      opened_(settings_.clock.wall()),
-      opened_boot_(settings_.clock.boot()),
+      moments_(std::make_unique<Moments>(settings_.clock)),
       absent_(std::make_unique<AbsentNames>()),
       moves_(std::make_unique<RecentChanges>()),
       doubts_(std::make_unique<RecentChanges>()),
@@ -45,6 +45,7 @@ NameStore::~NameStore() = default;
 // No object holds the root's attributes. Until somebody sets them they are what this mount's settings say.
 Result<Unit> NameStore::begin() {
   NameChange change(*this);
+  moments_->begin(change.records());
   PAIL_TRY(InodeRecord root, change.require(kRootInode));
   if (root.changed_seq == 0) {
     const InodeRecord shown = change.new_inode({}, kRootInode, FileType::directory);
@@ -69,7 +70,11 @@ Result<InodeRecord> NameStore::inode(InodeNumber number) const {
 }
 
 WallTime NameStore::moment() const {
-  return opened_ + (settings_.clock.boot() - opened_boot_);
+  return moments_->now();
+}
+
+WallTime NameStore::trusted_from() const {
+  return moments_->trusted_from();
 }
 
 std::uint64_t NameStore::generation() const {

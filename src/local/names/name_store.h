@@ -26,6 +26,7 @@
 
 namespace pail::local {
 
+class Moments;
 class NameChange;
 class RecentChanges;
 
@@ -55,9 +56,11 @@ class NameStore {
   View view() const;
   // Errors: ESTALE it no longer exists.
   Result<InodeRecord> inode(InodeNumber number) const;
-  // The time by which confirmations are noted: the wall clock when the store was opened, and what has passed since. It
-  // goes on evenly when the wall clock is set.
+  // The time by which confirmations are noted: what passes by it in one run of the machine, over all processes, is what
+  // has passed, suspensions included. After the machine was off it is the calendar's, where that can be believed.
   WallTime moment() const;
+  // What was confirmed before is not to be trusted: nobody knows how long ago that was.
+  WallTime trusted_from() const;
   // Differs between two stores that may hand out the same inode numbers.
   std::uint64_t generation() const;
   // All events so far reach the disk. Errors: EIO, ENOSPC.
@@ -178,8 +181,7 @@ class NameStore {
   const std::unique_ptr<Index> index_;
   const Settings settings_;
   const InodeUses& uses_;
-  const WallTime opened_;
-  const SteadyTime opened_boot_;
+  const std::unique_ptr<Moments> moments_;  // begun before any other thread sees the store
   const std::unique_ptr<AbsentNames> absent_;
   const std::unique_ptr<RecentChanges> moves_;             // directories
   const std::unique_ptr<RecentChanges> doubts_, doubtful_;  // names; directories that they are in

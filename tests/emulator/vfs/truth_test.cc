@@ -700,10 +700,39 @@ TEST_F(TruthTest, AClockThatStepsBackBetweenTwoMountsDoesNotFreezeTheView) {
   clock_.set_wall(clock_.wall() - 1h);
   put("none", "2");
   put("f", "longer");
+  clock_.pass(31s);
   start();
   EXPECT_NE(look("none"), 0u);
   EXPECT_EQ(attributes("f").size.n, 6u);
   EXPECT_THAT(names(""), UnorderedElementsAre("f", "none"));
+}
+
+TEST_F(TruthTest, ACalendarThatIsSetBetweenTwoMountsMakesNothingOlderOrYounger) {
+  options_.clock = &clock_;
+  start();
+  put("f", "1");
+  EXPECT_EQ(attributes("f").size.n, 1u);
+  put("f", "longer");
+  for (const auto by : {24h, -48h}) {
+    clock_.set_wall(clock_.wall() + by);
+    start();
+    EXPECT_EQ(attributes("f").size.n, 1u);
+  }
+  clock_.pass(31s);
+  start();
+  EXPECT_EQ(attributes("f").size.n, 6u);
+}
+
+TEST_F(TruthTest, WhatWasKnownBeforeARebootIsAskedForWhereTheCalendarIsWrong) {
+  options_.clock = &clock_;
+  start();
+  put("f", "1");
+  EXPECT_EQ(attributes("f").size.n, 1u);
+  put("f", "longer");
+  clock_.reboot();
+  clock_.set_wall(clock_.wall() - 24h);
+  start();
+  EXPECT_EQ(attributes("f").size.n, 6u);
 }
 
 // ---- space ----

@@ -1,0 +1,39 @@
+// The time by which confirmations are noted, and how old one is: it goes on evenly over suspensions and over the
+// processes of one run of the machine, whatever is done to the calendar.
+//
+// In another run nothing tells how long the machine was off but the calendar. It is believed when it is ahead of all
+// that was noted; else what was noted is not trusted any more, as nobody knows how old it is.
+#pragma once
+
+#include <optional>
+
+#include "local/names/index.h"
+#include "pailfs/base/clock.h"
+
+namespace pail::local {
+
+// now() and trusted_from() by any thread; the rest by whoever has the one write transaction.
+class Moments {
+ public:
+  explicit Moments(const Clock& clock) : clock_(clock) {}
+
+  // Once, before all else: goes on where the last process was, or begins anew.
+  void begin(WriteTransaction& records);
+  WallTime now() const { return anchor_.moment + (clock_.boot() - anchor_.boot); }
+  // What was noted before is not to be trusted.
+  WallTime trusted_from() const { return anchor_.trusted_from; }
+
+  // Before a commit: what it notes is known to be noted. After it succeeded: committed().
+  void note(WriteTransaction& records);
+  void committed();
+
+ private:
+  bool is_of_this_run(const MomentAnchor& last) const;
+  MomentAnchor begin_anew(const std::optional<MomentAnchor>& last) const;
+
+  const Clock& clock_;
+  MomentAnchor anchor_;                // as it began; but its limit is in:
+  WallTime limit_{}, limit_to_come_{};  // as committed; with the present commit
+};
+
+}  // namespace pail::local
