@@ -70,6 +70,7 @@ Exchange::Exchange(Service& service, Call call, std::shared_ptr<Sink> sink, cons
       call_(std::make_unique<const Call>(std::move(call))),
       sink_(std::move(sink)),
       caller_stop_(context.stop),
+      lane_(context.lane),
       running_(service.running().enter()),
       decider_(service, context),
       log_(call_->what, *service.options().clock),
@@ -114,6 +115,7 @@ http::Request Exchange::make_request() const {
       redirected_to_.empty() ? service_.addresses().of(call_->bucket, call_->key, call_->query) : redirected_to_;
   request.headers = call_->headers;
   request.body = call_->body;
+  request.lane = lane_;
   if (sink_ != nullptr) sink_->ask(request.headers);
   if (call_->repetition == Repetition::matters) request.dead_connection = http::DeadConnection::tell;
   decider_.limit(request, std::max(call_->bound, service_.options().first_byte));

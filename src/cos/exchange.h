@@ -105,6 +105,7 @@ class Exchange final : public std::enable_shared_from_this<Exchange> {
   const std::unique_ptr<const Call> call_;
   const std::shared_ptr<Sink> sink_;
   const StopToken caller_stop_;
+  const Lane lane_;
   std::shared_ptr<void> running_;
   RetryDecider decider_;
   RequestLog log_;

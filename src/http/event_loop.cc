@@ -115,7 +115,7 @@ void EventLoop::admit(const std::shared_ptr<Transfer>& transfer) {
   if (auto parsed = transfer->parse(); !parsed) return finish(*transfer, std::move(parsed));
   Host& host = hosts_[transfer->origin()];
   transfer->stage = Transfer::Stage::waiting;
-  host.waiting.push_back(transfer);
+  host.waiting.push(transfer->lane(), transfer);
   admit_next(transfer->origin());
 }
 
@@ -130,10 +130,8 @@ void EventLoop::admit_next(const std::string& origin_name) {
       return;
     }
     if (host.active >= connections_per_host_) return;
-    const auto next = std::move(host.waiting.front());
-    host.waiting.pop_front();
     ++host.active;
-    activate(next);
+    activate(host.waiting.pop());
   }
 }
 
@@ -164,7 +162,7 @@ void EventLoop::end_cancelled(const std::shared_ptr<Transfer>& transfer) {
       transfer->cancelled = true;
       return;
     case Transfer::Stage::waiting: {
-      std::erase(hosts_[transfer->origin()].waiting, transfer);
+      hosts_[transfer->origin()].waiting.erase(transfer->lane(), transfer);
       finish(*transfer, transfer->error(ECANCELED, "cancelled"));
       return admit_next(transfer->origin());
     }
@@ -236,7 +234,8 @@ void EventLoop::end_all() {
       doomed.swap(arrived_);
       cancelled_.clear();
     }
-    for (auto& [origin, host] : hosts_) doomed.insert(doomed.end(), host.waiting.begin(), host.waiting.end());
+    for (auto& [origin, host] : hosts_)
+      while (!host.waiting.empty()) doomed.push_back(host.waiting.pop());
     hosts_.clear();
     for (const auto& [easy, transfer] : active_) {
       curl_multi_remove_handle(multi_.get(), easy);

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <atomic>
-#include <deque>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -12,6 +11,7 @@
 #include "base/thread.h"
 #include "http/transfer.h"
 #include "pailfs/base/stop.h"
+#include "runtime/lane_queue.h"
 
 namespace pail::http {
 
@@ -30,7 +30,7 @@ class EventLoop {
  private:
   struct Host {
     unsigned active = 0;
-    std::deque<std::shared_ptr<Transfer>> waiting;
+    runtime::LaneQueue<std::shared_ptr<Transfer>> waiting;
   };
 
   EventLoop(CurlMulti multi, const ClientOptions& options, unsigned connections_per_host);

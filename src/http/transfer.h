@@ -38,6 +38,7 @@ class Transfer {
   // Checks the request. Errors: EINVAL. Afterwards origin() names the host.
   Result<Unit> parse();
   const std::string& origin() const { return origin_; }
+  Lane lane() const { return request_.lane; }
 
   // Sets everything on a fresh or reset handle, which the transfer owns until release().
   Result<Unit> prepare(CurlEasy easy, const ClientOptions& options, SteadyTime now);

@@ -20,25 +20,24 @@ void Executor::finish() {
   threads_.clear();
 }
 
-void Executor::run(std::function<void()> task) {
+void Executor::run(Lane lane, std::function<void()> task, StopToken stop) {
   {
     MutexLock lock(mutex_);
-    tasks_.push(std::move(task));
+    tasks_.push(lane, {std::move(task), std::move(stop)});
   }
   changed_.notify_one();
 }
 
 void Executor::work() {
   for (;;) {
-    std::function<void()> task;
+    Task task;
     {
       MutexLock lock(mutex_);
       while (tasks_.empty() && !stopping_) changed_.wait(mutex_);
       if (tasks_.empty()) return;
-      task = std::move(tasks_.front());
-      tasks_.pop();
+      task = tasks_.pop();
     }
-    task();
+    if (!task.stop.stop_requested()) task.run();
   }
 }
 

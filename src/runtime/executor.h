@@ -1,12 +1,13 @@
-// A fixed set of threads that run what they are given, first come first served.
+// A fixed set of threads that run what they are given, the more urgent first.
 #pragma once
 
 #include <functional>
-#include <queue>
 #include <vector>
 
 #include "base/mutex.h"
 #include "base/thread.h"
+#include "pailfs/base/stop.h"
+#include "runtime/lane_queue.h"
 
 namespace pail::runtime {
 
@@ -18,17 +19,23 @@ class Executor {
   Executor(const Executor&) = delete;
   Executor& operator=(const Executor&) = delete;
 
-  // `task` must not throw and must not wait for another task of the same executor.
-  void run(std::function<void()> task) PAIL_EXCLUDES(mutex_);
+  // Tasks begin in the order of a LaneQueue. `task` must not throw and must not wait for another task of the same
+  // executor. Where `stop` is requested before it begins, it never runs.
+  void run(Lane lane, std::function<void()> task, StopToken stop = {}) PAIL_EXCLUDES(mutex_);
   // Runs what is queued and ends the threads; what is given to run() afterwards never runs.
   void finish() PAIL_EXCLUDES(mutex_);
 
  private:
+  struct Task {
+    std::function<void()> run;
+    StopToken stop;
+  };
+
   void work() PAIL_EXCLUDES(mutex_);
 
   Mutex mutex_;
   CondVar changed_;
-  std::queue<std::function<void()>> tasks_ PAIL_GUARDED_BY(mutex_);
+  LaneQueue<Task> tasks_ PAIL_GUARDED_BY(mutex_);
   bool stopping_ PAIL_GUARDED_BY(mutex_) = false;
   std::vector<Thread> threads_;
 };

@@ -151,7 +151,7 @@ void BlockReader::read(const ObjectVersion& object, InodeNumber stream, Extent w
     pending->answered = complete;
   }
   if (complete) Pending::answer(pending);
-  launch(object, std::move(missing));
+  launch(object, std::move(missing), Lane::demand);
   fetch_ahead(object, stream, want);
   if (!complete && stop.stop_possible())
     pending->on_stop.emplace(stop, [this, weak = std::weak_ptr(pending)] {
@@ -211,7 +211,7 @@ void BlockReader::fetch_ahead(const ObjectVersion& object, InodeNumber stream, E
       missing.push_back(add(object, name, number));
     }
   }
-  launch(object, std::move(missing));
+  launch(object, std::move(missing), Lane::ahead);
 }
 
 BlockReader::BufferPtr BlockReader::find(const std::string& name, std::uint64_t number) {
@@ -254,7 +254,7 @@ void BlockReader::make_room(ByteCount wanted) {
   }
 }
 
-void BlockReader::launch(const ObjectVersion& object, std::vector<BufferPtr> missing) {
+void BlockReader::launch(const ObjectVersion& object, std::vector<BufferPtr> missing, Lane lane) {
   for (std::size_t begin = 0; begin < missing.size();) {
     std::size_t end = begin + 1;
     while (end < missing.size() && end - begin < kBlocksPerRequest &&
@@ -269,7 +269,7 @@ void BlockReader::launch(const ObjectVersion& object, std::vector<BufferPtr> mis
       ++fetches_;
     }
     store_.get_object_range({{}, object.key, {from, to}, cos::ETag{object.etag}},
-                            std::make_shared<Fetch>(*this, object, std::move(run)), stop_.token());
+                            std::make_shared<Fetch>(*this, object, std::move(run)), {stop_.token(), lane});
     begin = end;
   }
 }

@@ -55,7 +55,7 @@ class BlockReader {
   BufferPtr add(const cache::ObjectVersion& object, const std::string& name, std::uint64_t number)
       PAIL_REQUIRES(mutex_);
   void make_room(ByteCount wanted) PAIL_REQUIRES(mutex_);
-  void launch(const cache::ObjectVersion& object, std::vector<BufferPtr> missing) PAIL_EXCLUDES(mutex_);
+  void launch(const cache::ObjectVersion& object, std::vector<BufferPtr> missing, Lane lane) PAIL_EXCLUDES(mutex_);
   void progress(Buffer& buffer, std::size_t filled) PAIL_EXCLUDES(mutex_);
   void complete(const cache::ObjectVersion& object, const BufferPtr& buffer) PAIL_EXCLUDES(mutex_);
   void fail(const std::string& name, const std::vector<BufferPtr>& buffers, const Error& why) PAIL_EXCLUDES(mutex_);

@@ -145,7 +145,7 @@ Result<Entry> BucketFileSystem::setattr(const Request& request, InodeNumber numb
     const Files::Epoch epoch = change.handle ? Files::Epoch(epoch_of(*change.handle)) : std::nullopt;
     PAIL_CHECK(files_.truncate(number, epoch, *change.size, request.stop));
     // truncate(2) has no close() that would store it.
-    if (!opens_->maybe_open(number)) PAIL_CHECK(files_.store(number, epoch, request.stop));
+    if (!opens_->maybe_open(number)) PAIL_CHECK(files_.store(number, epoch, Lane::demand, request.stop));
   }
   const bool others = change.permissions || change.uid || change.gid || change.accessed || change.modified;
   if (!others) return getattr(request, number);
@@ -278,7 +278,7 @@ Result<Unit> BucketFileSystem::flush(const Request& request, InodeNumber number,
   if (!writes(handle)) return Unit{};
   PAIL_TRY(const bool unwritten, files_.is_unwritten(number, epoch_of(handle)));
   const bool waits = unwritten && request.has_another_descriptor && request.has_another_descriptor(number);
-  if (!waits) return files_.store(number, epoch_of(handle), request.stop);
+  if (!waits) return files_.store(number, epoch_of(handle), Lane::demand, request.stop);
   store_soon(number, std::chrono::milliseconds(100));
   return Unit{};
 }
@@ -286,21 +286,22 @@ Result<Unit> BucketFileSystem::flush(const Request& request, InodeNumber number,
 // Whoever made or emptied a file and writes nothing finds it in the bucket a little later all the same.
 void BucketFileSystem::store_soon(InodeNumber number, std::chrono::milliseconds pause) {
   timer_.run_after(pause, timer_.announce(), [this, number, pause] {
-    background_.run([this, number, pause] {
-      const StopToken stop = background_stop_.token();
+    const StopToken stop = background_stop_.token();
+    const auto store = [this, number, pause, stop] {
       const auto unwritten = files_.is_unwritten(number, std::nullopt);
-      if (!unwritten || !*unwritten || stop.stop_requested()) return;
-      const auto stored = files_.store(number, std::nullopt, stop);
+      if (!unwritten || !*unwritten) return;
+      const auto stored = files_.store(number, std::nullopt, Lane::background, stop);
       if (stored || stop.stop_requested()) return;
       spdlog::warn("inode {}: not stored yet: {}", number, stored.error().context);
       constexpr std::chrono::milliseconds kLongest(30'000);
       store_soon(number, std::min(10 * pause, kLongest));
-    });
+    };
+    background_.run(Lane::background, store, stop);
   });
 }
 
 Result<Unit> BucketFileSystem::fsync(const Request& request, InodeNumber number, std::uint64_t handle) {
-  return files_.store(number, epoch_of(handle), request.stop);
+  return files_.store(number, epoch_of(handle), Lane::demand, request.stop);
 }
 
 void BucketFileSystem::release(const Request& request, InodeNumber number, std::uint64_t) {
@@ -311,7 +312,7 @@ void BucketFileSystem::release(const Request& request, InodeNumber number, std::
   if (record->unlinked()) return forget(number);
   if (record->content != Content::staged) return;
   // Written through a mapping after the last close, or a close whose error the program was told.
-  const auto stored = files_.store(number, std::nullopt, request.stop);
+  const auto stored = files_.store(number, std::nullopt, Lane::demand, request.stop);
   if (!stored) spdlog::error("{}: not stored yet, kept here: {}", quote(record->name), stored.error().context);
 }
 
@@ -440,7 +441,7 @@ Result<Unit> BucketFileSystem::sync_all(const Sync& how) {
     if (how.stays) how.stays(unstored(number, file, stored.error(), how.stop));
   };
   tell();
-  StoreAll([this, &how](InodeNumber number) { return files_.store(number, std::nullopt, how.stop); },
+  StoreAll([this, &how](InodeNumber number) { return files_.store(number, std::nullopt, Lane::background, how.stop); },
            std::max(1u, options_.parallel / 2), *options_.clock)
       .run(files, ended, tell);
   names_.wait_for_deletes(how.stop);

@@ -218,7 +218,7 @@ void Directories::head_siblings(const InodeRecord& record) {
     MutexLock lock(mutex_);
     walks_[record.parent].ahead = after;
   }
-  for (const InodeNumber number : next) helpers_.run([this, number] { head_ahead(number); });
+  for (const InodeNumber number : next) helpers_.run(Lane::ahead, [this, number] { head_ahead(number); });
 }
 
 void Directories::head_ahead(InodeNumber number) {
@@ -226,7 +226,7 @@ void Directories::head_ahead(InodeNumber number) {
   if (!asked || asked->inode().knowledge != Knowledge::listed) return;
   const auto key = object_key(*asked);
   if (!key) return;
-  const auto taken = accept(*asked, store_.head_object(*key));
+  const auto taken = accept(*asked, store_.head_object(*key, {StopToken(), Lane::ahead}));
   if (!taken) spdlog::debug("attributes ahead: {}", taken.error().context);
 }
 

@@ -97,7 +97,7 @@ void Files::read(InodeNumber number, std::uint64_t epoch, Extent want, const Sto
 void Files::read_staged(const InodeRecord& record, const Staged& file, Extent want, const StopToken& stop,
                         ReadReply reply) {
   if (file->missing(want).empty()) return reply(compose(record, *file, want, stop));
-  readers_.run([this, record, file, want, stop, reply] { reply(compose(record, *file, want, stop)); });
+  readers_.run(Lane::demand, [this, record, file, want, stop, reply] { reply(compose(record, *file, want, stop)); });
 }
 
 // The bytes that are staged, with those of the base that were not fetched in between. Nothing is written: a read works
@@ -149,7 +149,7 @@ void Files::read_remote(InodeRecord record, Extent want, const StopToken& stop, 
   auto checked = [this, record, version = *version, want, stop, reply](Result<ReadData> data) {
     if (data || !is_gone(data.error())) return reply(std::move(data));
     // Not this version any more: renamed or rewritten by ourselves, or changed by somebody else.
-    readers_.run([this, record, version, want, stop, reply, why = data.error()] {
+    readers_.run(Lane::demand, [this, record, version, want, stop, reply, why = data.error()] {
       // Whoever renames it or changes its attributes is between the store's step and ours: looked at when that is done.
       const auto turn = turns_.take(record.number, stop);
       if (!turn) return reply(turn.error());
@@ -264,9 +264,9 @@ Result<Unit> Files::hydrate(const InodeRecord& record, local::StagedFile& file, 
 
 // ---- into the bucket ------------------------------------------------------------------------------------------------
 
-Result<Unit> Files::store(InodeNumber number, Epoch epoch, const StopToken& stop) {
+Result<Unit> Files::store(InodeNumber number, Epoch epoch, Lane lane, const StopToken& stop) {
   PAIL_TRY(const auto turn, turns_.take(number, stop));
-  return store_in_turn(number, epoch, stop);
+  return store_in_turn(number, epoch, lane, stop);
 }
 
 Result<bool> Files::is_unwritten(InodeNumber number, Epoch epoch) {
@@ -277,7 +277,7 @@ Result<bool> Files::is_unwritten(InodeNumber number, Epoch epoch) {
   return file && (*file)->size().n == 0;
 }
 
-Result<Unit> Files::store_in_turn(InodeNumber number, Epoch epoch, const StopToken& stop) {
+Result<Unit> Files::store_in_turn(InodeNumber number, Epoch epoch, Lane lane, const StopToken& stop) {
   PAIL_TRY(const auto pass, gate_.enter({number}, stop));
   InodeRecord record;
   std::string key;
@@ -299,7 +299,8 @@ Result<Unit> Files::store_in_turn(InodeNumber number, Epoch epoch, const StopTok
                       .size = file->size(),
                       .headers = to_headers(current),
                       .replaces = {record.etag},
-                      .attempted = {record.attempted}};
+                      .attempted = {record.attempted},
+                      .lane = lane};
   const auto outcome = uploader_.upload(job, stop);
   if (!outcome && is_gone(outcome.error())) return keep_conflict(record, outcome.error());
   if (!outcome) {

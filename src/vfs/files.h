@@ -38,12 +38,12 @@ class Files {
   Result<Unit> truncate(InodeNumber number, Epoch epoch, ByteCount size, const StopToken& stop);
   Result<Unit> reserve(InodeNumber number, Epoch epoch, Extent extent, const StopToken& stop);
   // What was written is in the bucket when it returns without error; nothing to do for a file that was not.
-  Result<Unit> store(InodeNumber number, Epoch epoch, const StopToken& stop);
+  Result<Unit> store(InodeNumber number, Epoch epoch, Lane lane, const StopToken& stop);
   // A file that was made or emptied and has no bytes yet. Errors: ESTALE as the others.
   Result<bool> is_unwritten(InodeNumber number, Epoch epoch);
 
   // ---- for other parts; up to preserve() the caller has the inode's turn ----
-  Result<Unit> store_in_turn(InodeNumber number, Epoch epoch, const StopToken& stop);
+  Result<Unit> store_in_turn(InodeNumber number, Epoch epoch, Lane lane, const StopToken& stop);
   // Changes attributes and stores them: with the staged content later, or by copying the object onto itself now.
   // `edit` is given the inode as it is and may refuse.
   using Edit = std::function<Result<Unit>(local::InodeRecord&)>;

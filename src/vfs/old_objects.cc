@@ -24,21 +24,21 @@ enum class What { objects, copies, copies_but_marker };
 // One pass over the old objects, or over the copies.
 class Pass {
  public:
-  Pass(cos::ObjectStore& store, RenameJobReader reader, What what, OtherSide other, const StopToken& stop)
+  Pass(cos::ObjectStore& store, RenameJobReader reader, What what, OtherSide other, const cos::CallContext& context)
       : store_(store),
         what_(what),
         other_(other),
         directory_(what == What::objects ? reader.keys().from : reader.keys().to),
         other_directory_(what == What::objects ? reader.keys().to : reader.keys().from),
         copied_(std::move(reader)),
-        stop_(stop) {}
+        context_(context) {}
 
   Result<OldObjectsLeft> run() {
     if (what_ == What::objects) PAIL_CHECK(delete_markers());
     const std::string prefix = directory_ + "/";
     for (std::string after;;) {
       // Each page is listed anew: the listing that decides is never older than one delete.
-      PAIL_TRY(const cos::ListPage page, store_.list_objects({.prefix = prefix, .start_after = after}, stop_));
+      PAIL_TRY(const cos::ListPage page, store_.list_objects({.prefix = prefix, .start_after = after}, context_));
       PAIL_CHECK(delete_page(page));
       if (page.continuation.empty() || page.objects.empty()) return std::move(left_);
       after = page.objects.back().key;
@@ -52,12 +52,12 @@ class Pass {
       PAIL_TRY(const CopiedObject* marker, copied_.get());
       if (marker == nullptr || marker->below.starts_with('/')) return Unit{};
       const std::string key = directory_ + marker->below;
-      PAIL_TRY(const auto object, listed_object(store_, key, stop_));
+      PAIL_TRY(const auto object, listed_object(store_, key, context_));
       if (!object) continue;
       PAIL_TRY(const bool moved, other_directory_is_there());
       if (!moved || !same_version(*object, *marker)) {
         left_.others = true;
-      } else if (auto deleted = store_.delete_object(key, stop_); !deleted) {
+      } else if (auto deleted = store_.delete_object(key, context_); !deleted) {
         refused(key, deleted.error());
       }
     }
@@ -76,14 +76,14 @@ class Pass {
     if (other_ == OtherSide::to_be_seen) PAIL_CHECK(leave_the_only_ones(ours));
     ours.insert(ours.end(), made.begin(), made.end());  // has no other side
     if (ours.empty()) return Unit{};
-    PAIL_TRY(const auto refusals, store_.delete_objects(ours, stop_));
+    PAIL_TRY(const auto refusals, store_.delete_objects(ours, context_));
     for (const cos::DeleteRefusal& refusal : refusals) refused(refusal.key, cos::to_error(refusal));
     return Unit{};
   }
 
   Result<bool> other_directory_is_there() {
     if (other_ == OtherSide::known) return true;
-    PAIL_TRY(const cos::ListPage page, store_.list_objects({.prefix = other_directory_ + "/", .max_keys = 1}, stop_));
+    PAIL_TRY(const cos::ListPage page, store_.list_objects({.prefix = other_directory_ + "/", .max_keys = 1}, context_));
     return !page.objects.empty();
   }
 
@@ -95,7 +95,7 @@ class Pass {
     std::set<std::string> others;
     while (seen_ < last) {
       PAIL_TRY(const cos::ListPage page,
-               store_.list_objects({.prefix = other_directory_ + "/", .start_after = seen_}, stop_));
+               store_.list_objects({.prefix = other_directory_ + "/", .start_after = seen_}, context_));
       for (const cos::ListedObject& object : page.objects) others.insert(object.key);
       seen_ = page.continuation.empty() || page.objects.empty() ? last : page.objects.back().key;
     }
@@ -134,19 +134,19 @@ class Pass {
   const std::string directory_, other_directory_;
   std::string seen_;  // of the other side, up to here
   RenameJobCursor copied_;
-  const StopToken& stop_;
+  const cos::CallContext& context_;
   OldObjectsLeft left_;
 };
 
 }  // namespace
 
 OldObjectsLeft delete_old_objects(cos::ObjectStore& store, const std::filesystem::path& job, OtherSide copies,
-                                  const StopToken& stop) {
+                                  const cos::CallContext& context) {
   OldObjectsLeft left;
   for (int pass = 0; pass < kPasses; ++pass) {
     auto reader = RenameJobReader::open(job);
     if (!reader) return {.others = true, .ours = reader.error()};
-    auto outcome = Pass(store, std::move(*reader), What::objects, copies, stop).run();
+    auto outcome = Pass(store, std::move(*reader), What::objects, copies, context).run();
     if (!outcome) return {.others = true, .ours = outcome.error()};  // the client has asked as often as it may
     left = std::move(*outcome);
     if (!left.ours || no_access(left.ours->fault)) break;
@@ -155,11 +155,11 @@ OldObjectsLeft delete_old_objects(cos::ObjectStore& store, const std::filesystem
 }
 
 OldObjectsLeft delete_copies(cos::ObjectStore& store, const std::filesystem::path& job, TargetMarker marker,
-                             const StopToken& stop) {
+                             const cos::CallContext& context) {
   auto reader = RenameJobReader::open(job);
   if (!reader) return {.others = true, .ours = reader.error()};
   const What what = marker == TargetMarker::keep ? What::copies_but_marker : What::copies;
-  auto outcome = Pass(store, std::move(*reader), what, OtherSide::to_be_seen, stop).run();
+  auto outcome = Pass(store, std::move(*reader), what, OtherSide::to_be_seen, context).run();
   if (!outcome) return {.others = true, .ours = outcome.error()};
   return std::move(*outcome);
 }
@@ -171,17 +171,17 @@ int errnum_of_leftover(const Error& why) {
   return std::ranges::find(kSaysSomethingElse, why.fault) != kSaysSomethingElse.end() ? EIO : why.errnum;
 }
 
-Result<Unit> delete_folder_marker(cos::ObjectStore& store, const std::string& directory, const StopToken& stop) {
+Result<Unit> delete_folder_marker(cos::ObjectStore& store, const std::string& directory, const cos::CallContext& context) {
   const std::string key = Tree::marker_key(directory + "/", local::DirectoryForm::folder_marker);
-  PAIL_TRY(const auto there, listed_object(store, key, stop));
+  PAIL_TRY(const auto there, listed_object(store, key, context));
   if (!there || there->size.n > 0) return Unit{};  // none, or a file that only has such a name
-  return store.delete_object(key, stop);
+  return store.delete_object(key, context);
 }
 
 Result<std::optional<cos::ListedObject>> listed_object(cos::ObjectStore& store, const std::string& key,
-                                                       const StopToken& stop) {
+                                                       const cos::CallContext& context) {
   if (key.size() > cos::kMaxKeyBytes) return std::optional<cos::ListedObject>{};
-  PAIL_TRY(cos::ListPage page, store.list_objects({.prefix = key, .max_keys = 1}, stop));
+  PAIL_TRY(cos::ListPage page, store.list_objects({.prefix = key, .max_keys = 1}, context));
   if (page.objects.empty() || page.objects.front().key != key) return std::optional<cos::ListedObject>{};
   return std::optional(std::move(page.objects.front()));
 }

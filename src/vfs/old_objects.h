@@ -6,7 +6,6 @@
 #include <string>
 
 #include "cos/object_store.h"
-#include "pailfs/base/stop.h"
 #include "vfs/rename_job.h"
 
 namespace pail::vfs {
@@ -25,24 +24,24 @@ struct OldObjectsLeft {
 // is, and it stays. `known`: the copies were made just now.
 enum class OtherSide { known, to_be_seen };
 OldObjectsLeft delete_old_objects(cos::ObjectStore& store, const std::filesystem::path& job, OtherSide copies,
-                                  const StopToken& stop);
+                                  const cos::CallContext& context);
 
 // Deletes the copies that `job` says were made, where they still are what the store answered for them and what they
 // were made of is there: of a rename that failed, perhaps because another one moved the same directory. `marker` is
 // that of the directory itself, which a target had before.
 enum class TargetMarker { keep, remove };
 OldObjectsLeft delete_copies(cos::ObjectStore& store, const std::filesystem::path& job, TargetMarker marker,
-                             const StopToken& stop);
+                             const cos::CallContext& context);
 
 // What the kernel may be told of an object that stayed. A fault that speaks of a name, as "no such key" does, would say
 // something of the names that the program gave: that one is EIO.
 int errnum_of_leftover(const Error& why);
 
 // Deletes the marker "DIR_$folder$" that some tools write beside a directory's own. `directory` is its key without '/'.
-Result<Unit> delete_folder_marker(cos::ObjectStore& store, const std::string& directory, const StopToken& stop);
+Result<Unit> delete_folder_marker(cos::ObjectStore& store, const std::string& directory, const cos::CallContext& context);
 
 // The object under exactly this key, as a listing shows it.
 Result<std::optional<cos::ListedObject>> listed_object(cos::ObjectStore& store, const std::string& key,
-                                                       const StopToken& stop);
+                                                       const cos::CallContext& context);
 
 }  // namespace pail::vfs

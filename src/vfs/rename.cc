@@ -107,7 +107,7 @@ Result<Names::Progress> Names::rename_file(Renaming renaming) {
   // A new file that is still open has no object yet: its upload goes to the new key. Anything else is stored first.
   const bool local = source.content == Content::staged && source.etag.empty() && source.attempted.empty() &&
                      opens_.maybe_open(source.number);
-  if (!local) PAIL_CHECK(files_.store_in_turn(source.number, std::nullopt, stop));
+  if (!local) PAIL_CHECK(files_.store_in_turn(source.number, std::nullopt, Lane::demand, stop));
   PAIL_TRY(auto preserved, target ? files_.preserve(target->number, stop) : Files::Preserved());
 
   PAIL_TRY(auto closed, close_gate(renaming));

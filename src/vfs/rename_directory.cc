@@ -171,7 +171,7 @@ std::vector<CopiedObject> Names::copy_page(const cos::ListPage& page, const Rena
   std::vector<Promise<Copy>> copies(page.objects.size());
   std::atomic<bool> give_up{false};
   for (std::size_t i = 0; i < copies.size(); ++i) {
-    copiers_.run([this, &object = page.objects[i], &keys, &stop, &give_up, outcome = copies[i]] {
+    copiers_.run(Lane::demand, [this, &object = page.objects[i], &keys, &stop, &give_up, outcome = copies[i]] {
       if (give_up) return outcome.set({});
       const std::string to = keys.to + object.key.substr(keys.from.size());
       auto copy = copy_object(store_, {object.key, to, object.etag, object.size}, stop);
@@ -266,7 +266,7 @@ std::shared_ptr<Names::Deleting> Names::begin_deletes(const Request& request, In
   const std::uint64_t unique = local::NameStore::request_of_deletes(request.unique, deletes.job);
   auto deleting = std::make_shared<Deleting>(Deleting{unique, caller == Caller::waits, {}});
   auto held = std::make_shared<TreeGate::Closure>(std::move(closed));
-  copiers_.run([this, subject, deletes = std::move(deletes), copies, deleting, held] {
+  copiers_.run(Lane::background, [this, subject, deletes = std::move(deletes), copies, deleting, held] {
     auto outcome = delete_copied(*deleting, subject, deletes, copies);
     held->open();
     if (outcome) keep_directory(deletes.old_name.parent, end_deletes_.token());
@@ -312,7 +312,8 @@ void Names::wait_for_deletes(const StopToken& stop) {
 Result<Unit> Names::delete_copied(const Deleting& deleting, InodeNumber subject, const Deletes& deletes,
                                   OtherSide copies) {
   const StopToken ending = end_deletes_.token();
-  const OldObjectsLeft left = delete_old_objects(store_, job_path(deletes.job), copies, ending);
+  const Lane lane = is_waited_for(deleting) ? Lane::demand : Lane::background;
+  const OldObjectsLeft left = delete_old_objects(store_, job_path(deletes.job), copies, {ending, lane});
   if (left.ours && ending.stop_requested())
     return Error{EINTR, "the next mount deletes what is left of a rename", Fault::stopped};
   std::optional<Error> error;

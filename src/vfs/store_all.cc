@@ -15,7 +15,7 @@ constexpr std::chrono::seconds kTick(1);
 void StoreAll::run(const std::vector<InodeNumber>& files, const Ended& ended, const std::function<void()>& tick) {
   if (files.empty()) return;
   runtime::Executor threads(static_cast<unsigned>(std::min<std::size_t>(parallel_, files.size())));
-  for (const InodeNumber number : files) threads.run([this, number] { store_one(number); });
+  for (const InodeNumber number : files) threads.run(Lane::background, [this, number] { store_one(number); });
   for (std::size_t left = files.size(); left > 0;) {
     const auto outcomes = wait_for_outcomes();
     for (const auto& [number, outcome] : outcomes) ended(number, outcome);

@@ -50,8 +50,8 @@ Result<Digests> digest(int fd, Extent extent) {
 }
 
 // What is being stored lies here alone: it gets its whole time, also while the store counts as down.
-cos::CallContext in_full(const StopToken& stop) {
-  return {stop, cos::Effort::full};
+cos::CallContext in_full(const UploadJob& job, const StopToken& stop) {
+  return {stop, cos::Effort::full, job.lane};
 }
 
 std::string quoted_hex(std::string_view raw) {
@@ -201,7 +201,7 @@ Result<Uploaded> Uploader::put(UploadJob job, const StopToken& stop) {
   PAIL_TRY(Digests digests, digest(job.descriptor, whole));
   const std::string etag = quoted_hex(digests.md5);
   PAIL_CHECK(announce(job, etag));
-  const auto context = in_full(stop);
+  const auto context = in_full(job, stop);
   for (;;) {
     const WallTime sent = clock_.wall();
     const auto result = with_conditions(puts_, job, context, [&](cos::Preconditions preconditions) {
@@ -241,7 +241,7 @@ Result<local::UploadRecord> Uploader::begin(const UploadJob& job, const StopToke
   auto known = names_.view().upload(job.number);
   if (known && known->key == job.key && known->size == job.size) return std::move(*known);
   if (known) PAIL_CHECK(abandon(job.number, stop));
-  const auto context = in_full(stop);
+  const auto context = in_full(job, stop);
   const auto id = with_conditions(begins_, job, context, [&](const cos::Preconditions& preconditions) {
     return store_.create_upload(job.key, job.headers, preconditions, context);
   });
@@ -274,7 +274,7 @@ Result<Uploaded> Uploader::multipart(UploadJob job, const StopToken& stop) {
   }
   const std::string expected = fmt::format("\"{}-{}\"", to_hex(bytes_of(of_parts.result())), parts.size());
   PAIL_CHECK(announce(job, expected));
-  const auto context = in_full(stop);
+  const auto context = in_full(job, stop);
   const auto result = with_conditions(completes_, job, context, [&](const cos::Preconditions& preconditions) {
     return store_.complete_upload({job.key, id, list, preconditions}, context);
   });
@@ -299,7 +299,7 @@ Result<Uploaded> Uploader::multipart(UploadJob job, const StopToken& stop) {
 Result<local::UploadRecord> Uploader::begin_replacing(UploadJob& job, const StopToken& stop) {
   auto begun = begin(job, stop);
   if (begun || begun.error().fault != Fault::precondition) return begun;
-  PAIL_CHECK(judge(job, {}, begun.error(), in_full(stop)));
+  PAIL_CHECK(judge(job, {}, begun.error(), in_full(job, stop)));
   return begin(job, stop);
 }
 
@@ -308,16 +308,17 @@ Result<std::vector<Uploader::Part>> Uploader::send_parts(const UploadJob& job, c
   const auto parts = std::make_shared<Parts>(job.size, upload.part_size, names_.view().upload_parts(job.number));
   // Called for a part that was taken, so while this function waits.
   const SendPart send = [&](Part part) { return send_part(job, {upload.upload_id}, std::move(part), stop); };
-  for (unsigned i = 0; i < parallel_; ++i) senders_.run([this, parts, send] { send_next(parts, send); });
+  const Lane lane = job.lane;
+  for (unsigned i = 0; i < parallel_; ++i) senders_.run(lane, [this, lane, parts, send] { send_next(lane, parts, send); });
   return parts->wait(stop);
 }
 
 // One part, and then it is the turn of whoever stands in the queue: uploads share the senders part by part.
-void Uploader::send_next(const std::shared_ptr<Parts>& parts, const SendPart& send) {
+void Uploader::send_next(Lane lane, const std::shared_ptr<Parts>& parts, const SendPart& send) {
   auto part = parts->take();
   if (!part) return;
   parts->done(send(std::move(*part)));
-  senders_.run([this, parts, send] { send_next(parts, send); });
+  senders_.run(lane, [this, lane, parts, send] { send_next(lane, parts, send); });
 }
 
 Result<Uploader::Part> Uploader::send_part(const UploadJob& job, const cos::UploadId& upload, Part part,
@@ -330,7 +331,7 @@ Result<Uploader::Part> Uploader::send_part(const UploadJob& job, const cos::Uplo
   PAIL_TRY(const cos::CompletedPart sent,
            store_.upload_part({job.key, upload, part.number, http::body_from_file(job.descriptor, part.extent),
                                to_base64(bytes_of(part.digests.md5))},
-                              in_full(stop)));
+                              in_full(job, stop)));
   part.etag = sent.etag.text;
   uploaded_ += part.extent.size().n;
   PAIL_CHECK(names_.upload_part_sent(job.number, {part.number, part.etag, part.digests.md5}));

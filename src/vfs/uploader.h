@@ -26,6 +26,7 @@ struct UploadJob {
   // ETags of earlier uploads of ours to this key whose outcome is not known, as announced: replacing one of those is
   // replacing our own.
   std::string attempted;
+  Lane lane = Lane::demand;
 };
 
 struct Uploaded {
@@ -67,7 +68,7 @@ class Uploader {
   Result<local::UploadRecord> begin_replacing(UploadJob& job, const StopToken& stop);
   Result<std::vector<Part>> send_parts(const UploadJob& job, const local::UploadRecord& upload, const StopToken& stop);
   using SendPart = std::function<Result<Part>(Part)>;
-  void send_next(const std::shared_ptr<Parts>& parts, const SendPart& send);
+  void send_next(Lane lane, const std::shared_ptr<Parts>& parts, const SendPart& send);
   Result<Part> send_part(const UploadJob& job, const cos::UploadId& upload, Part part, const StopToken& stop);
   Result<Unit> announce(const UploadJob& job, const std::string& etag);
   // A refused precondition may be our own earlier success. Done: the object is what was sent, as `etag` tells. Again:

@@ -55,6 +55,7 @@ FakeStore::~FakeStore() {
 void FakeStore::begin(Going going) {
   going.on_stop =
       std::make_shared<StopCallback>(going.context.stop, [wake = wake_] { wake->bump(); });
+  going.request.lane = going.context.lane;
   {
     const MutexLock lock(mutex_);
     requests_.push_back(going.request);

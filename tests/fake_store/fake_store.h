@@ -32,6 +32,7 @@ namespace pail::fake {
 struct Request {
   Operation operation;
   std::string key;
+  Lane lane = Lane::demand;
 };
 
 class FakeStore final : public cos::ObjectStore {

@@ -26,6 +26,7 @@
 
 #include "pailfs/auth/authorizer.h"
 #include "pailfs/base/clock.h"
+#include "pailfs/base/lane.h"
 #include "pailfs/base/stop.h"
 #include "pailfs/cos/fault.h"
 #include "pailfs/cos/types.h"
@@ -58,13 +59,16 @@ enum class Effort {
 };
 inline constexpr std::chrono::milliseconds kProbeTime{5'000};
 
-// Who may end a call, and how much it tries. A stop token alone will do.
+// Who may end a call, how much it tries and how urgent it is. A stop token alone will do.
 struct CallContext {
   CallContext() = default;
-  CallContext(StopToken ends, Effort tries = Effort::probe) : stop(std::move(ends)), effort(tries) {}
+  CallContext(StopToken ends, Effort tries = Effort::probe, Lane urgency = Lane::demand)
+      : stop(std::move(ends)), effort(tries), lane(urgency) {}
+  CallContext(StopToken ends, Lane urgency) : CallContext(std::move(ends), Effort::probe, urgency) {}
 
   StopToken stop;
   Effort effort = Effort::probe;
+  Lane lane = Lane::demand;  // of all attempts
   std::shared_ptr<http::Budget> budget;  // of a larger operation that the call is part of; null: its own
 };
 

@@ -32,7 +32,7 @@ struct ClientOptions {
   std::string ca_bundle;  // PEM file of trusted authorities; empty: the system's
   TlsVerification verification = TlsVerification::full;
   ProxyUse proxy = ProxyUse::from_environment;  // http_proxy, https_proxy, no_proxy
-  unsigned connections_per_host = 64;           // further requests wait their turn, first come first served
+  unsigned connections_per_host = 64;           // further requests wait their turn, by their lane
   unsigned threads = 1;                         // network threads; a second one pays under TLS load only
   ByteCount receive_buffer = 256_KiB;           // of each busy connection
   ByteCount expect_continue_from{~0ULL};        // bodies of this size wait for "100 Continue"; default never

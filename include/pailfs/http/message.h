@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "pailfs/base/bytes.h"
+#include "pailfs/base/lane.h"
 #include "pailfs/base/result.h"
 #include "pailfs/http/budget.h"
 
@@ -82,6 +83,7 @@ struct Request {
   Deadlines deadlines;
   std::shared_ptr<Budget> budget;  // of the operation this is an attempt of: ends it with ETIMEDOUT; null: none
   DeadConnection dead_connection = DeadConnection::send_again;
+  Lane lane = Lane::demand;  // where it waits for a connection
 };
 
 struct Response {

@@ -160,6 +160,18 @@ TEST_F(BucketStoreTest, AHeadIsAnsweredWhileManyPutsAreStuckStartedOrWaitedFor) 
   while (ended < 32) std::this_thread::sleep_for(1ms);
 }
 
+TEST_F(BucketStoreTest, AnUrgentOperationDoesNotStandBehindTheBackgroundInTheQueueForConnections) {
+  constexpr int kInBackground = 400;
+  ASSERT_EQ(why(put("a", "content")), "");
+  server_->add_fault({.operations = {"HeadObject"}, .kind = FaultKind::stall, .stall_time = 50ms});
+  std::atomic<int> ended{0};
+  for (int i = 0; i < kInBackground; ++i)
+    store_->head_object("a", {StopToken(), Lane::background}, [&](Result<ObjectInfo>) { ++ended; });
+  EXPECT_EQ(why(store_->head_object("a")), "");
+  EXPECT_LT(ended, kInBackground / 2);
+  while (ended < kInBackground) std::this_thread::sleep_for(1ms);
+}
+
 TEST_F(BucketStoreTest, AnAnswerMayStartTheNextOperation) {
   std::promise<Result<ObjectInfo>> last;
   store_->put_object(put_request("a", "content"), {}, [&](Result<PutResult> stored) {

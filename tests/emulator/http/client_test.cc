@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <future>
@@ -101,6 +102,46 @@ TEST(HttpClient, KeepsToItsConnectionsAHostAndServesEveryRequest) {
   }
   for (const auto& recorder : recorders) EXPECT_EQ(recorder->errnum(), 0);
   EXPECT_LE(server.most_at_once(), 3);
+}
+
+TEST(HttpClient, WhatSomebodyWaitsForIsSentBeforeTwoHundredQueuedRequestsOfTheBackground) {
+  constexpr std::size_t kConnections = 2;
+  std::promise<void> all_queued;
+  const std::shared_future<void> go = all_queued.get_future().share();
+  Mutex mutex;
+  std::vector<std::string> order;
+  TinyServer server([&](TinyConnection& connection, int) {
+    while (const auto request = connection.read_request()) {
+      {
+        const MutexLock lock(mutex);
+        order.push_back(request->target());
+      }
+      server.note("request");
+      go.wait();
+      connection.reply(200, "");
+    }
+  });
+  ClientOptions options;
+  options.connections_per_host = kConnections;
+  const auto client = make_client(options);
+  std::vector<std::shared_ptr<Recorder>> recorders;
+  const auto start = [&](Request request, Lane lane) {
+    request.lane = lane;
+    recorders.push_back(std::make_shared<Recorder>());
+    client->start(std::move(request), recorders.back());
+  };
+  for (int i = 0; i < 200; ++i) start(get(server.url("/background")), Lane::background);
+  ASSERT_TRUE(server.wait_for("request", kConnections));
+  start(get(server.url("/ahead")), Lane::ahead);
+  Request head = get(server.url("/demand"));
+  head.method = "HEAD";
+  start(head, Lane::demand);
+  all_queued.set_value();
+  for (const auto& recorder : recorders) EXPECT_EQ(recorder->errnum(), 0);
+  const auto place = [&](const std::string& target) { return std::ranges::find(order, target) - order.begin(); };
+  EXPECT_LT(place("/demand"), 2 * kConnections);  // the server's threads may overtake each other
+  EXPECT_LT(place("/ahead"), 2 * kConnections + 1);
+  EXPECT_EQ(order.size(), recorders.size());
 }
 
 TEST(HttpClient, SpreadsItsRequestsOverThreads) {

@@ -257,6 +257,35 @@ TEST_F(OrdersTest, AnUploadThatOthersAbortedBeginsAnew) {
   EXPECT_EQ(store_->open_uploads(), 0u);
 }
 
+TEST_F(OrdersTest, WhatAProgramWaitsForIsAskedAsUrgentAndWhatIsReadAheadAsLess) {
+  store_->put_zeros("large", 64_MiB);
+  const Handle file = open("large", O_RDONLY);
+  for (std::size_t at = 0; at < 4; ++at) ASSERT_EQ(read_open(file.number, file.handle, 128 << 10).size(), 128u << 10);
+  ASSERT_EQ(write("small", "x"), 0);
+  std::vector<Lane> ranges;
+  for (const fake::Request& request : store_->requests()) {
+    if (request.operation == Operation::get_object_range)
+      ranges.push_back(request.lane);
+    else
+      EXPECT_EQ(request.lane, Lane::demand) << request.key;
+  }
+  ASSERT_GE(ranges.size(), 2u);
+  EXPECT_EQ(ranges.front(), Lane::demand);
+  EXPECT_EQ(ranges.back(), Lane::ahead);
+}
+
+TEST_F(OrdersTest, WhatNobodyWaitsForIsStoredInTheBackground) {
+  const Handle file = make("f", "text");
+  ASSERT_TRUE(fs_->sync_all());
+  const auto requests = store_->requests();
+  ASSERT_FALSE(requests.empty());
+  EXPECT_EQ(requests.back().operation, Operation::put_object);
+  EXPECT_EQ(requests.back().lane, Lane::background);
+  ASSERT_EQ(write_to(file, "TEXT"), 0);
+  ASSERT_EQ(flush(file), 0);
+  EXPECT_EQ(store_->requests().back().lane, Lane::demand);
+}
+
 TEST_F(OrdersTest, ALookUpDoesNotWaitForReadsOfAnotherFile) {
   store_->put("f", ramp(3'000'000));
   const Handle file = open("f", O_RDONLY);
