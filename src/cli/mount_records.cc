@@ -57,7 +57,8 @@ Result<NewRecord> create_record(const std::filesystem::path& mount_point) {
     struct stat status {};
     PAIL_TRY(const LockAttempt attempt, try_lock_file(file, name));
     // Another mount may have taken it for a dead one in between.
-    if (attempt == LockAttempt::taken && ::fstat(file.get(), &status) == 0 && status.st_nlink > 0) return NewRecord{name, std::move(file)};
+    const bool there = ::fstat(file.get(), &status) == 0 && status.st_nlink > 0;
+    if (there && attempt == LockAttempt::taken) return NewRecord{name, std::move(file)};
   }
 }
 
