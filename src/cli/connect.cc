@@ -37,9 +37,11 @@ std::string region_of_url(const http::Url& url) {
   return amazon.empty() ? std::string(kUnknownRegion) : amazon;
 }
 
-cos::ClientOptions client_options(const MountOptions& options, std::string url, Patience patience) {
+cos::ClientOptions client_options(const MountOptions& options, std::string url, Patience patience,
+                                  std::filesystem::path dialect_file) {
   cos::ClientOptions client;
   client.url = std::move(url);
+  client.dialect_file = std::move(dialect_file);
   client.addressing = options.path_style ? cos::Addressing::path : cos::Addressing::virtual_host;
   client.list_version = options.list_version == "1" ? cos::ListVersion::v1 : cos::ListVersion::v2;
   client.deadline = std::chrono::duration_cast<std::chrono::milliseconds>(options.timeout);
@@ -88,7 +90,7 @@ auth::Sources credential_sources(const MountOptions& options, auth::Environment 
 }
 
 Result<Connection> connect(const MountOptions& options, const auth::Sources& sources, const auth::Resolved& resolved,
-                           Patience patience) {
+                           Patience patience, std::filesystem::path dialect_file) {
   PAIL_TRY(Endpoint endpoint, choose_endpoint(options));
   http::ClientOptions network;
   network.ca_bundle = options.ca_bundle.string();
@@ -101,7 +103,7 @@ Result<Connection> connect(const MountOptions& options, const auth::Sources& sou
       auth::make_reloading_authorizer(sources, resolved, endpoint.region, *http).release(),
       [http](auth::Authorizer* made) { delete made; });
   PAIL_TRY(std::shared_ptr<cos::Client> store,
-           cos::Client::create(http, authorizer, client_options(options, endpoint.url, patience)));
+           cos::Client::create(http, authorizer, client_options(options, endpoint.url, patience, std::move(dialect_file))));
   return Connection{std::move(endpoint), std::move(http), std::move(authorizer), std::move(store)};
 }
 

@@ -43,8 +43,9 @@ enum class Patience {
   serving,  // programs wait; a busy store gets time to recover
 };
 
-// Starts network threads; sends nothing. Errors: EINVAL; ENOENT or EACCES the CA bundle cannot be read.
+// Starts network threads; sends nothing. What is learnt of the store is kept in `dialect_file`, where one is given.
+// Errors: EINVAL; ENOENT or EACCES the CA bundle cannot be read.
 Result<Connection> connect(const MountOptions& options, const auth::Sources& sources, const auth::Resolved& resolved,
-                           Patience patience);
+                           Patience patience, std::filesystem::path dialect_file = {});
 
 }  // namespace pail::cli

@@ -10,7 +10,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
-#include "cos/conditional_writes.h"
+#include "cos/bucket_store.h"
 #include "vfs/object_metadata.h"
 
 namespace pail::cli {
@@ -34,35 +34,35 @@ cos::ObjectHeaders headers_of(const local::KeptDescription& description) {
 class Transfer {
  public:
   Transfer(cos::Client& store, const local::KeptFile& file, const std::string& key, Overwrite overwrite)
-      : store_(store),
-        bucket_(file.description->bucket),
+      : bucket_(file.description->bucket),
         key_(key),
+        store_(cos::open_bucket(store, bucket_)),
         size_(file.size),
         headers_(headers_of(*file.description)),
         overwrite_(overwrite) {}
 
   Result<Unit> run(const std::filesystem::path& path) {
     PAIL_TRY(data_, open_file(path, O_RDONLY));
+    const auto free = check_free();
+    if (!free) return explained(free);
     return explained(size_ <= kLargestPut ? put() : multipart());
   }
 
  private:
   Result<Unit> put() {
-    return conditionally([&](const cos::Preconditions& conditions) -> Result<Unit> {
-      PAIL_CHECK(store_.put_object(bucket_, {.key = key_,
-                                             .body = http::body_from_file(data_.get(), {{}, {size_.n}}),
-                                             .content_md5 = {},
-                                             .headers = headers_,
-                                             .conditions = conditions}));
-      return Unit{};
-    });
+    PAIL_CHECK(store_->put_object({.key = key_,
+                                   .body = http::body_from_file(data_.get(), {{}, {size_.n}}),
+                                   .content_md5 = {},
+                                   .headers = headers_,
+                                   .conditions = conditions()}));
+    return Unit{};
   }
 
   Result<Unit> multipart() {
-    PAIL_TRY(const cos::UploadId id, store_.create_upload(bucket_, key_, headers_, {}));
+    PAIL_TRY(const cos::UploadId id, store_->create_upload(key_, headers_, {}));
     const auto stored = send(id);
     if (stored) return stored;
-    if (const auto aborted = store_.abort_upload(bucket_, key_, id); !aborted)
+    if (const auto aborted = store_->abort_upload(key_, id); !aborted)
       spdlog::warn("an unfinished upload stays in the bucket: {}", aborted.error().context);
     return stored;
   }
@@ -73,24 +73,24 @@ class Transfer {
     for (ByteOffset at{}; at.n < size_.n; at = at + part_size) {
       const Extent piece{at, {std::min(at.n + part_size.n, size_.n)}};
       const auto number = static_cast<unsigned>(parts.size() + 1);
-      PAIL_TRY(auto part, store_.upload_part(bucket_, key_, id, number, http::body_from_file(data_.get(), piece), {}));
+      PAIL_TRY(auto part, store_->upload_part({key_, id, number, http::body_from_file(data_.get(), piece), {}}));
       parts.push_back(std::move(part));
     }
-    return conditionally([&](const cos::Preconditions& conditions) -> Result<Unit> {
-      PAIL_CHECK(store_.complete_upload(bucket_, key_, id, parts, conditions));
-      return Unit{};
-    });
+    PAIL_CHECK(store_->complete_upload({key_, id, parts, conditions()}));
+    return Unit{};
   }
 
-  template <class Send>
-  Result<Unit> conditionally(const Send& send) {
-    if (overwrite_ == Overwrite::yes) return send(cos::Preconditions{});
-    auto sent = send(cos::Preconditions{.if_match = {}, .if_none_match = {}, .if_absent = true});
-    if (sent || !cos::ConditionalWrites::in_doubt(sent.error())) return sent;
-    const auto there = store_.head_object(bucket_, key_);
+  // A store that ignores conditions without a word would be found out too late.
+  Result<Unit> check_free() {
+    if (overwrite_ == Overwrite::yes) return Unit{};
+    const auto there = store_->head_object(key_);
     if (there) return Error{EEXIST, key_, Fault::exists};
     if (there.error().fault != Fault::no_key) return there.error();
-    return send(cos::Preconditions{});
+    return Unit{};
+  }
+
+  cos::Preconditions conditions() const {
+    return {.if_match = {}, .if_none_match = {}, .if_absent = overwrite_ == Overwrite::no};
   }
 
   Result<Unit> explained(Result<Unit> outcome) const {
@@ -102,8 +102,8 @@ class Transfer {
                                      quote(key_), bucket_)};
   }
 
-  cos::Client& store_;
   const std::string bucket_, key_;
+  const std::shared_ptr<cos::ObjectStore> store_;
   const ByteCount size_;
   const cos::ObjectHeaders headers_;
   const Overwrite overwrite_;

@@ -12,8 +12,8 @@ namespace pail::cli {
 enum class Overwrite { no, yes };
 
 // Stores all bytes under `key` with the attributes of the description, which must be there.
-// Without overwriting, the key has to be free, by a condition on the request; stores that have no
-// conditions are asked just before. Errors: EEXIST the key is taken; as cos::Client.
+// Without overwriting, the key has to be free: the store is asked just before, and by a condition on
+// the request where it keeps to them. Errors: EEXIST the key is taken; as cos::Client.
 Result<Unit> store_kept(cos::Client& store, const local::KeptFile& file, const std::string& key, Overwrite overwrite);
 
 }  // namespace pail::cli

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "cos/adapted_store.h"
 #include "cos/operations/copy.h"
 #include "cos/operations/delete.h"
 #include "cos/operations/listing.h"
@@ -79,7 +80,8 @@ class BucketStore final : public ObjectStore {
 }  // namespace
 
 std::shared_ptr<ObjectStore> open_bucket(const Client& client, std::string bucket) {
-  return std::make_shared<BucketStore>(client.service(), std::move(bucket));
+  const std::shared_ptr<Service> service = client.service();
+  return adapt(std::make_shared<BucketStore>(service, std::move(bucket)), service->dialect());
 }
 
 }  // namespace pail::cos

@@ -10,9 +10,8 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// A call that only finds out whether the store is back.
-bool is_probe(Service& service, const CallContext& context) {
-  return context.effort == Effort::probe && service.health().down();
+bool tries_once(Service& service, const CallContext& context) {
+  return context.effort == Effort::once || (context.effort == Effort::probe && service.health().down());
 }
 
 }  // namespace
@@ -20,7 +19,7 @@ bool is_probe(Service& service, const CallContext& context) {
 CallContext as_one_operation(Service& service, CallContext context, milliseconds bound) {
   if (context.budget != nullptr) return context;
   if (bound == milliseconds(0)) bound = service.options().deadline;
-  if (is_probe(service, context)) bound = std::min(bound, kProbeTime);
+  if (tries_once(service, context)) bound = std::min(bound, kProbeTime);
   context.budget = std::make_shared<http::Budget>(bound);
   return context;
 }
@@ -33,7 +32,7 @@ RetryDecider::RetryDecider(Service& service, const CallContext& context)
     : service_(service),
       budget_(context.budget),
       started_(clock().steady()),
-      attempts_(is_probe(service, context) ? 1 : service.options().retries + 1) {
+      attempts_(tries_once(service, context) ? 1 : service.options().retries + 1) {
   start_anew();
 }
 

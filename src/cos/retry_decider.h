@@ -13,8 +13,7 @@
 namespace pail::cos {
 
 // The context of all calls of one operation: they share its time, `bound`, or
-// ClientOptions::deadline where that is 0. While the store is down and the context says no more
-// than that, it is the time of a probe.
+// ClientOptions::deadline where that is 0. Where one attempt is all, it is the time of a probe.
 CallContext as_one_operation(Service& service, CallContext context,
                              std::chrono::milliseconds bound = std::chrono::milliseconds(0));
 // How long an operation may last over which the store itself is busy, and silent: copies and

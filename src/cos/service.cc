@@ -39,7 +39,7 @@ Service::Service(std::shared_ptr<http::Client> network, std::shared_ptr<auth::Au
       addresses_(std::move(addresses)),
       health_(addresses_.origin(), *options_.clock),
       bucket_seen_(*options_.clock),
-      knows_list_v2_(options_.list_version == ListVersion::v2),
+      dialect_(std::make_shared<Dialect>(addresses_.origin(), options_.dialect_file, *options_.clock)),
       timer_(*options_.clock) {}
 
 void Service::post(std::function<void()> task) {

@@ -2,13 +2,13 @@
 // and what is known of the store. Operations are started by cos/operations/.
 #pragma once
 
-#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
 
 #include "base/mutex.h"
+#include "cos/dialect.h"
 #include "cos/running_transfers.h"
 #include "cos/store_health.h"
 #include "cos/wire.h"
@@ -50,8 +50,7 @@ class Service {
   auth::Authorizer& authorizer() { return *authorizer_; }
   StoreHealth& health() { return health_; }
   SeenBucket& bucket_seen() { return bucket_seen_; }
-  // Whether listings are asked for by version 2: until the store is proven not to know it.
-  std::atomic<bool>& knows_list_v2() { return knows_list_v2_; }
+  const std::shared_ptr<Dialect>& dialect() { return dialect_; }
   RunningTransfers& running() { return running_; }
   runtime::Timer& timer() { return timer_; }
 
@@ -65,7 +64,7 @@ class Service {
   const Addresses addresses_;
   StoreHealth health_;
   SeenBucket bucket_seen_;
-  std::atomic<bool> knows_list_v2_;
+  const std::shared_ptr<Dialect> dialect_;
   RunningTransfers running_;
   runtime::Timer timer_;  // last: its tasks use all the others
 };

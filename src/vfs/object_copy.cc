@@ -22,20 +22,6 @@ cos::CopyRequest request_of(const ObjectCopy& copy) {
           .conditions = {}};
 }
 
-// For stores such as versitygw that copy no directory markers. A marker is nothing but its headers.
-Result<cos::CopyResult> copy_marker(cos::ObjectStore& store, const ObjectCopy& copy, const StopToken& stop) {
-  PAIL_TRY(const cos::ObjectInfo info, store.head_object(copy.from, stop));
-  PAIL_TRY(const auto put, store.put_object({.key = copy.to, .headers = info.headers}, stop));
-  return cos::CopyResult{put.etag, {}};
-}
-
-Result<cos::CopyResult> copy_whole(cos::ObjectStore& store, const ObjectCopy& copy, const StopToken& stop) {
-  auto copied = store.copy_object(request_of(copy), stop);
-  const bool refused = !copied && copied.error().fault == Fault::refused;
-  if (refused && copy.size.n == 0 && copy.to.ends_with('/')) return copy_marker(store, copy, stop);
-  return copied;
-}
-
 Result<cos::PutResult> copy_parts(cos::ObjectStore& store, const ObjectCopy& copy, const cos::UploadId& id,
                                   const StopToken& stop) {
   const cos::CopyRequest request = request_of(copy);
@@ -70,7 +56,7 @@ Result<cos::CopyResult> copy_in_parts(cos::ObjectStore& store, const ObjectCopy&
 }  // namespace
 
 Result<cos::CopyResult> copy_object(cos::ObjectStore& store, const ObjectCopy& copy, const StopToken& stop) {
-  return copy.size <= cos::kMaxSinglePut ? copy_whole(store, copy, stop) : copy_in_parts(store, copy, stop);
+  return copy.size <= cos::kMaxSinglePut ? store.copy_object(request_of(copy), stop) : copy_in_parts(store, copy, stop);
 }
 
 }  // namespace pail::vfs

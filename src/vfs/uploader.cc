@@ -54,6 +54,11 @@ cos::CallContext in_full(const UploadJob& job, const StopToken& stop) {
   return {stop, cos::Effort::full, job.lane};
 }
 
+// That version is replaced and no other; empty: the key must be free.
+cos::Preconditions replacing(const cos::ETag& version) {
+  return {.if_match = version, .if_none_match = {}, .if_absent = version.empty()};
+}
+
 std::string quoted_hex(std::string_view raw) {
   return '"' + to_hex(bytes_of(raw)) + '"';
 }
@@ -129,44 +134,16 @@ Uploader::Uploader(local::NameStore& names, cos::ObjectStore& store, const Clock
       clock_(clock),
       part_size_(part_size),
       parallel_(parallel),
-      puts_("PUT", clock),
-      begins_("the begin of an upload", clock),
-      completes_("the end of an upload", clock),
       senders_(parallel) {}
 
 Result<Uploaded> Uploader::upload(const UploadJob& job, const StopToken& stop) {
   if (job.size > cos::kMaxObjectSize)
     return Error{EFBIG, fmt::format("{}: an object has at most {} bytes", quote(job.key), cos::kMaxObjectSize.n)};
-  return job.size <= part_size_ ? put(job, stop) : multipart(job, stop);
-}
-
-Result<cos::Preconditions> Uploader::conditions(const UploadJob& job, bool conditional,
-                                                const cos::CallContext& context) {
-  if (conditional)
-    return cos::Preconditions{.if_match = job.replaces, .if_none_match = {}, .if_absent = job.replaces.empty()};
-  // Without conditional writes a look before the write is the best there is; docs/semantics.md names the gap.
-  const auto info = store_.head_object(job.key, context);
-  if (!info && info.error().fault != Fault::no_key) return info.error();
-  const bool expected = info ? info->etag == job.replaces : job.replaces.empty();
-  if (!expected)
-    return Error{ESTALE, fmt::format("PUT {}: the object was changed by somebody else", quote(job.key)),
-                 Fault::precondition};
-  return cos::Preconditions{};
-}
-
-template <class Write>
-auto Uploader::with_conditions(cos::ConditionalWrites& kind, const UploadJob& job, const cos::CallContext& context,
-                               const Write& write) {
-  const auto attempt = [&](bool conditional) -> decltype(write(cos::Preconditions{})) {
-    PAIL_TRY(cos::Preconditions preconditions, conditions(job, conditional, context));
-    return write(std::move(preconditions));
-  };
-  const bool conditional = kind.in_use();
-  auto result = attempt(conditional);
-  if (result || !conditional || !cos::ConditionalWrites::in_doubt(result.error())) return result;
-  result = attempt(false);
-  if (result) kind.proven_missing();
-  return result;
+  if (job.size <= part_size_) return put(job, stop);
+  auto uploaded = multipart(job, stop);
+  // Others ended it, or the store did when it refused a condition: once more, from the first part.
+  if (!uploaded && uploaded.error().fault == Fault::no_upload) uploaded = multipart(job, stop);
+  return uploaded;
 }
 
 Result<Unit> Uploader::announce(const UploadJob& job, const std::string& etag) {
@@ -204,14 +181,12 @@ Result<Uploaded> Uploader::put(UploadJob job, const StopToken& stop) {
   const auto context = in_full(job, stop);
   for (;;) {
     const WallTime sent = clock_.wall();
-    const auto result = with_conditions(puts_, job, context, [&](cos::Preconditions preconditions) {
-      const cos::PutRequest request{.key = job.key,
-                                    .body = http::body_from_file(job.descriptor, whole),
-                                    .content_md5 = to_base64(bytes_of(digests.md5)),
-                                    .headers = job.headers,
-                                    .conditions = std::move(preconditions)};
-      return store_.put_object(request, context);
-    });
+    const cos::PutRequest request{.key = job.key,
+                                  .body = http::body_from_file(job.descriptor, whole),
+                                  .content_md5 = to_base64(bytes_of(digests.md5)),
+                                  .headers = job.headers,
+                                  .conditions = replacing(job.replaces)};
+    const auto result = store_.put_object(request, context);
     if (result) {
       uploaded_ += job.size.n;
       return Uploaded{result->etag, std::move(digests.blocks), write_window({sent, clock_.wall()}, result->date)};
@@ -226,11 +201,9 @@ Result<Uploaded> Uploader::put(UploadJob job, const StopToken& stop) {
 Result<Uploaded> Uploader::create(const std::string& key, const std::string& body, const cos::ObjectHeaders& headers,
                                   const StopToken& stop) {
   const WallTime sent = clock_.wall();
-  const auto result = with_conditions(puts_, {.key = key}, stop, [&](cos::Preconditions preconditions) {
-    const cos::PutRequest request{
-        .key = key, .body = http::body_from_string(body), .headers = headers, .conditions = std::move(preconditions)};
-    return store_.put_object(request, stop);
-  });
+  const cos::PutRequest request{
+      .key = key, .body = http::body_from_string(body), .headers = headers, .conditions = replacing({})};
+  const auto result = store_.put_object(request, stop);
   if (result) return Uploaded{result->etag, {}, write_window({sent, clock_.wall()}, result->date)};
   if (result.error().fault == Fault::precondition) return Error{EEXIST, result.error().context, Fault::exists};
   return result.error();
@@ -242,9 +215,7 @@ Result<local::UploadRecord> Uploader::begin(const UploadJob& job, const StopToke
   if (known && known->key == job.key && known->size == job.size) return std::move(*known);
   if (known) PAIL_CHECK(abandon(job.number, stop));
   const auto context = in_full(job, stop);
-  const auto id = with_conditions(begins_, job, context, [&](const cos::Preconditions& preconditions) {
-    return store_.create_upload(job.key, job.headers, preconditions, context);
-  });
+  const auto id = store_.create_upload(job.key, job.headers, replacing(job.replaces), context);
   if (!id) return id.error();
   local::UploadRecord record{job.key, id->text, part_size_for(job.size, part_size_), job.size};
   PAIL_CHECK(names_.upload_begun(job.number, record));
@@ -253,14 +224,10 @@ Result<local::UploadRecord> Uploader::begin(const UploadJob& job, const StopToke
 
 Result<Uploaded> Uploader::multipart(UploadJob job, const StopToken& stop) {
   const WallTime sent = clock_.wall();
-  const bool resumed = names_.view().upload(job.number).has_value();
   PAIL_TRY(const local::UploadRecord upload, begin_replacing(job, stop));
   const cos::UploadId id{upload.upload_id};
   const auto sent_parts = send_parts(job, upload, stop);
-  if (!sent_parts && sent_parts.error().fault == Fault::no_upload) {
-    PAIL_CHECK(abandon(job.number, stop));  // others ended it
-    if (resumed) return multipart(std::move(job), stop);
-  }
+  if (!sent_parts && sent_parts.error().fault == Fault::no_upload) PAIL_CHECK(abandon(job.number, stop));
   if (!sent_parts) return sent_parts.error();
   const std::vector<Part>& parts = *sent_parts;
 
@@ -275,9 +242,7 @@ Result<Uploaded> Uploader::multipart(UploadJob job, const StopToken& stop) {
   const std::string expected = fmt::format("\"{}-{}\"", to_hex(bytes_of(of_parts.result())), parts.size());
   PAIL_CHECK(announce(job, expected));
   const auto context = in_full(job, stop);
-  const auto result = with_conditions(completes_, job, context, [&](const cos::Preconditions& preconditions) {
-    return store_.complete_upload({job.key, id, list, preconditions}, context);
-  });
+  const auto result = store_.complete_upload({job.key, id, list, replacing(job.replaces)}, context);
   if (result) {
     uploaded.etag = result->etag;
     uploaded.window = write_window({sent, clock_.wall()}, result->date);

@@ -7,7 +7,6 @@
 #include <string>
 #include <vector>
 
-#include "cos/conditional_writes.h"
 #include "cos/object_store.h"
 #include "local/names/name_store.h"
 #include "pailfs/base/stop.h"
@@ -75,12 +74,6 @@ class Uploader {
   // it is what an earlier upload of ours sent, and may be replaced.
   enum class Verdict { done, again };
   Result<Verdict> judge(UploadJob& job, const std::string& etag, const Error& refused, const cos::CallContext& context);
-  // What `write` is to be sent with. Without conditions a look comes first: ESTALE it shows another version.
-  Result<cos::Preconditions> conditions(const UploadJob& job, bool conditional, const cos::CallContext& context);
-  // Runs `write` with its conditions, and once more without them when the store may not know them.
-  template <class Write>
-  auto with_conditions(cos::ConditionalWrites& kind, const UploadJob& job, const cos::CallContext& context,
-                       const Write& write);
 
   local::NameStore& names_;
   cos::ObjectStore& store_;
@@ -88,7 +81,6 @@ class Uploader {
   const ByteCount part_size_;
   const unsigned parallel_;
   std::atomic<std::uint64_t> uploaded_{0};
-  cos::ConditionalWrites puts_, begins_, completes_;
   runtime::Executor senders_;
 };
 

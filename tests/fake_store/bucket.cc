@@ -92,8 +92,9 @@ Result<Unit> Bucket::check(const std::string& what, Support support,
       (conditions.if_none_match.empty() || !there ||
        found->second.etag != conditions.if_none_match) &&
       !(conditions.if_absent && there);
-  if (!holds) return refusal(what, 412, "PreconditionFailed");
-  return Unit{};
+  if (holds) return Unit{};
+  const bool no_key = rules.no_key_to_match && !there;
+  return no_key ? refusal(what, 404, "NoSuchKey") : refusal(what, 412, "PreconditionFailed");
 }
 
 cos::ObjectInfo Bucket::info_of(const Object& object) {
@@ -284,8 +285,10 @@ Result<cos::PutResult> Bucket::complete_upload(const cos::CompleteUpload& comple
   const std::string what = text("POST", complete.key) + " (complete upload)";
   PAIL_TRY(Upload * upload, find_upload(what, complete.key, complete.upload));
   PAIL_TRY(const std::vector<const Part*> parts, chosen(what, *upload, complete));
-  PAIL_CHECK(check(what, rules.create_conditions, upload->conditions, complete.key));
-  PAIL_CHECK(check(what, rules.complete_conditions, complete.conditions, complete.key));
+  auto holds = check(what, rules.create_conditions, upload->conditions, complete.key);
+  if (holds) holds = check(what, rules.complete_conditions, complete.conditions, complete.key);
+  if (!holds && rules.ends_refused_uploads) uploads_.erase(complete.upload.text);
+  if (!holds) return holds.error();
   Content content;
   Digest digest(DigestKind::md5);
   for (const Part* part : parts) {

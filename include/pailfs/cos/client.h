@@ -18,6 +18,7 @@
 #pragma once
 
 #include <chrono>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
@@ -49,6 +50,8 @@ struct ClientOptions {
   unsigned retries = 9;                          // attempts after the first, while the deadline has not passed
   // For pauses and for what is known of the store; deadlines are the network's. Outlives the client.
   const Clock* clock = &system_clock();
+  // Keeps what is learnt of the store, for the next process; its directory is there. Empty: nothing is kept.
+  std::filesystem::path dialect_file;
 };
 
 // While the store counts as down: from the moment an operation has used up its whole deadline without an answer, until
@@ -56,6 +59,7 @@ struct ClientOptions {
 enum class Effort {
   probe,  // one attempt of at most kProbeTime
   full,   // all attempts and the whole deadline: for bytes that would otherwise stay here
+  once,   // one attempt of at most kProbeTime, whether the store is down or not: for what may as well be left undone
 };
 inline constexpr std::chrono::milliseconds kProbeTime{5'000};
 

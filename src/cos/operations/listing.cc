@@ -43,11 +43,19 @@ Call ListBy::call() const {
   return call;
 }
 
+void knows_v2(Service& service) {
+  service.dialect()->proven_there(Ability::list_v2);
+}
+
+void lacks_v2(Service& service) {
+  service.dialect()->proven_missing(Ability::list_v2);
+}
+
 Result<ListPage> ListBy::read(Service& service, Answer answer) const {
   const std::string what = answer.what;
   PAIL_TRY(const http::Response response, response_of(std::move(answer)));
   PAIL_TRY(ParsedListing listing, in_call(what, parse_listing(response.body, list.request, from.version)));
-  if (listing.answered_as_v1) service.knows_list_v2() = false;
+  if (from.version == ListVersion::v2) listing.answered_as_v1 ? lacks_v2(service) : knows_v2(service);
   return std::move(listing.page);
 }
 
@@ -61,7 +69,7 @@ void list_by_v1(Service& service, ListObjects operation, const CallContext& cont
   Call call = by.call();
   exchange(service, std::move(call), context, [&service, by = std::move(by), then = std::move(then)](Answer answer) {
     auto page = by.read(service, std::move(answer));
-    if (page) service.knows_list_v2() = false;
+    if (page) lacks_v2(service);
     then(std::move(page));
   });
 }
@@ -69,7 +77,9 @@ void list_by_v1(Service& service, ListObjects operation, const CallContext& cont
 Result<Continuation> first_or_next(Service& service, const ListRequest& request) {
   if (request.max_keys < 1 || request.max_keys > 1000) return Error{EINVAL, "a page of a listing has 1 to 1000 keys"};
   if (!request.continuation.empty()) return read_continuation(request.continuation);
-  return Continuation{service.knows_list_v2() ? ListVersion::v2 : ListVersion::v1, ""};
+  const bool by_v1 = service.options().list_version == ListVersion::v1 ||
+                     service.dialect()->known(Ability::list_v2) == Known::missing;
+  return Continuation{by_v1 ? ListVersion::v1 : ListVersion::v2, ""};
 }
 
 }  // namespace

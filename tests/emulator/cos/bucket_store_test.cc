@@ -1,12 +1,15 @@
 // A bucket whose operations need no thread: started, answered elsewhere, ended with their owner.
 #include "cos/bucket_store.h"
 
+#include <fmt/format.h>
+
 #include <atomic>
 #include <chrono>
 #include <future>
 #include <optional>
 #include <thread>
 
+#include "cos/service.h"
 #include "emulator_fixture.h"
 
 namespace pail::cos {
@@ -45,6 +48,54 @@ TEST_F(BucketStoreTest, WritesReadsListsCopiesAndDeletes) {
   EXPECT_EQ(store_->list_objects({})->objects.size(), 2u);
   ASSERT_EQ(why(store_->delete_object("a")), "");
   EXPECT_EQ(fault_of(store_->head_object("a")), Fault::no_key);
+}
+
+TEST_F(BucketStoreTest, LearnsByOneRequestThatConditionsCount) {
+  PutRequest request = put_request("a", "content");
+  request.conditions.if_absent = true;
+  ASSERT_EQ(why(store_->put_object(request)), "");
+  EXPECT_EQ(server_.requests("PutObject", 2), 2u);
+  EXPECT_EQ(connection_.store->service()->dialect()->known(Ability::put_if_absent), Known::there);
+}
+
+TEST_F(BucketStoreTest, AProofWhoseAnswerIsLostIsNotRepeatedAndProvesNothing) {
+  server_->add_fault(
+      {.operations = {"PutObject"}, .kind = FaultKind::reset, .time = FaultTime::after, .after = 1, .times = 1});
+  PutRequest request = put_request("a", "content");
+  request.conditions.if_absent = true;
+  ASSERT_EQ(why(store_->put_object(request)), "");
+  EXPECT_EQ(server_.requests("PutObject", 2), 2u);
+  EXPECT_EQ(connection_.store->service()->dialect()->known(Ability::put_if_absent), Known::unknown);
+  EXPECT_EQ(get("a"), "content");
+}
+
+TEST_F(BucketStoreTest, ListsByVersionOneOnceTheStoreRefusedVersionTwo) {
+  const auto dialect = connection_.store->service()->dialect();
+  ASSERT_EQ(why(store_->list_objects({})), "");
+  EXPECT_EQ(dialect->known(Ability::list_v2), Known::there);
+  server_->add_fault(
+      {.operations = {"ListObjectsV2"}, .kind = FaultKind::status, .status = 501, .code = "NotImplemented"});
+  ASSERT_EQ(why(store_->list_objects({})), "");
+  EXPECT_EQ(dialect->known(Ability::list_v2), Known::missing);
+  ASSERT_EQ(why(store_->list_objects({})), "");
+  EXPECT_EQ(server_.requests("ListObjects", 2), 2u);
+  EXPECT_EQ(server_.requests("ListObjectsV2"), 2u);
+}
+
+TEST_F(BucketStoreTest, WhatItLearntIsKnownToTheNextClientThatIsGivenTheFile) {
+  const auto file = std::filesystem::path(testing::TempDir()) / "dialect";
+  std::filesystem::remove(file);
+  for (const std::uint64_t requests : {2u, 3u}) {
+    store_.reset();
+    connection_ = {};  // its end writes the file
+    connection_ = connect(server_.where(), {.dialect_file = file});
+    store_ = open_bucket(*connection_.store, "bucket");
+    PutRequest request = put_request(fmt::format("a{}", requests), "content");
+    request.conditions.if_absent = true;
+    ASSERT_EQ(why(store_->put_object(request)), "");
+    EXPECT_EQ(server_.requests("PutObject", requests), requests);
+  }
+  std::filesystem::remove(file);
 }
 
 TEST_F(BucketStoreTest, ReadsARange) {

@@ -51,6 +51,7 @@ class StoreFaultTest : public VfsTest {
     auto store = cos::Client::create(http_, std::move(authorizer), {.url = server_->url(), .deadline = deadline});
     ASSERT_TRUE(store) << store.error().context;
     store_ = std::move(*store);
+    know_store();
     start();
   }
 };

@@ -1,5 +1,7 @@
 #include "vfs_fixture.h"
 
+#include "cos/service.h"
+
 namespace pail::vfs {
 
 void VfsTest::SetUp() {
@@ -21,6 +23,7 @@ void VfsTest::SetUp() {
   auto store = cos::Client::create(http_, std::move(authorizer), {.url = server_->url()});
   ASSERT_TRUE(store) << store.error().context;
   store_ = std::move(*store);
+  know_store();
   use_directory(directory_);
   start();
 }
@@ -31,6 +34,11 @@ void VfsTest::TearDown() {
   http_.reset();
   server_.reset();
   std::filesystem::remove_all(directory_);
+}
+
+void VfsTest::know_store() {
+  const auto dialect = store_->service()->dialect();
+  for (std::size_t i = 0; i < cos::kAbilities; ++i) dialect->proven_there(static_cast<cos::Ability>(i));
 }
 
 void VfsTest::put(const std::string& key, std::string content, cos::ObjectHeaders headers) {

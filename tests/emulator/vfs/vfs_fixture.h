@@ -21,6 +21,9 @@ class VfsTest : public FileSystemTest {
 
   std::shared_ptr<cos::ObjectStore> object_store() const override { return cos::open_bucket(*store_, kBucket); }
 
+  // What the emulator can is taken for known: tests count requests.
+  void know_store();
+
   // The bucket itself, past the file system.
   void put(const std::string& key, std::string content, cos::ObjectHeaders headers = {});
   std::string object(const std::string& key);  // "<none>" when there is none

@@ -347,6 +347,30 @@ TEST_F(FakeStoreTest, ConditionsOfAnEndAndOfACopyAreRulesOfTheirOwn) {
   EXPECT_EQ(fault_of(store_.copy_object(copy)), Fault::precondition);
 }
 
+TEST_F(FakeStoreTest, AKeyThatIsGoneIsNoMatchOrNoKey) {
+  const cos::Preconditions match{.if_match = {"\"x\""}, .if_none_match = {}};
+  EXPECT_EQ(fault_of(put("a", "y", match)), Fault::precondition);
+  Rules rules;
+  rules.no_key_to_match = true;
+  store_.set(rules);
+  EXPECT_EQ(fault_of(put("a", "y", match)), Fault::no_key);
+}
+
+TEST_F(FakeStoreTest, ARefusedEndLeavesTheUploadOrEndsIt) {
+  const cos::Preconditions absent{.if_match = {}, .if_none_match = {}, .if_absent = true};
+  store_.put("a", "x");
+  const auto id = store_.create_upload("a", {}, {});
+  const auto part = store_.upload_part({"a", *id, 1, http::body_from_string("y"), ""});
+  ASSERT_TRUE(part);
+  EXPECT_EQ(fault_of(store_.complete_upload({"a", *id, {*part}, absent})), Fault::precondition);
+  EXPECT_EQ(store_.open_uploads(), 1u);
+  Rules rules;
+  rules.ends_refused_uploads = true;
+  store_.set(rules);
+  EXPECT_EQ(fault_of(store_.complete_upload({"a", *id, {*part}, absent})), Fault::precondition);
+  EXPECT_EQ(store_.open_uploads(), 0u);
+}
+
 TEST_F(FakeStoreTest, AMissingBucketIsMissingForAll) {
   store_.put("a", "x");
   Rules rules;

@@ -1,0 +1,75 @@
+// What a store can of that in which stores differ, as its own answers have proven.
+//
+// Known for 30 days, then learnt anew. With a file it is known to the next process, too; what that
+// says of another endpoint is not believed. Requests are made by who asks (adapted_store.h,
+// operations/listing.h): here is only what came out.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/mutex.h"
+#include "pailfs/base/clock.h"
+#include "runtime/executor.h"
+
+namespace pail::cos {
+
+enum class Ability : std::uint8_t {
+  put_if_match,   // If-Match on a PUT
+  put_if_absent,  // If-None-Match: * on a PUT
+  upload_begin,   // conditions where a multipart upload begins
+  upload_end,     // conditions where it is completed
+  list_v2,        // listings by version 2
+  marker_copy,    // copies of directory markers
+};
+inline constexpr std::size_t kAbilities = 6;
+
+// What is known of an ability.
+enum class Known : std::uint8_t { unknown, there, missing };
+
+// Thread-safe. No lock is held while the file is written, which a thread of its own does.
+class Dialect {
+ public:
+  static constexpr std::chrono::days kValid{30};
+  static constexpr std::chrono::hours kProofPause{1};
+
+  // Reads `file`; empty: nothing is kept. One that cannot be read or is damaged is as none, and the
+  // log says so. `clock` is borrowed.
+  Dialect(std::string endpoint, std::filesystem::path file, const Clock& clock);
+
+  Known known(Ability ability) const PAIL_EXCLUDES(mutex_);
+  // Whether it is for the caller to prove this: it is not known, and nobody was told so for an hour.
+  bool take_proof(Ability ability) PAIL_EXCLUDES(mutex_);
+  // There was proof. What is new is kept, and the log warns of what is missing.
+  void proven_there(Ability ability) { note(ability, Known::there); }
+  void proven_missing(Ability ability) { note(ability, Known::missing); }
+
+ private:
+  struct Fact {
+    Known known = Known::unknown;
+    WallTime proven{};                     // in whole seconds
+    std::optional<SteadyTime> next_proof;  // not before
+  };
+  using Facts = std::array<Fact, kAbilities>;
+
+  void note(Ability ability, Known known) PAIL_EXCLUDES(mutex_);
+  Known known_of(const Fact& fact) const;
+  void load() PAIL_EXCLUDES(mutex_);
+  void save() PAIL_EXCLUDES(mutex_);
+  std::string text() const PAIL_EXCLUDES(mutex_);
+  // None: damaged. Those of another endpoint are all unknown.
+  std::optional<Facts> facts_of(std::string_view text) const;
+
+  const std::string endpoint_;
+  const std::filesystem::path file_;
+  const Clock& clock_;
+  mutable Mutex mutex_;
+  Facts facts_ PAIL_GUARDED_BY(mutex_);
+  std::optional<runtime::Executor> writer_;  // where there is a file; last, it uses the others
+};
+
+}  // namespace pail::cos
