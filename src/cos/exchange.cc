@@ -123,7 +123,10 @@ http::Request Exchange::make_request() const {
 }
 
 void Exchange::authorized(auth::Authorization answer) {
-  if (auto* request = std::get_if<http::Request>(&answer)) return stopped() ? end_stopped() : send(std::move(*request));
+  if (auto* request = std::get_if<http::Request>(&answer)) {
+    if (stopped()) return end_stopped();
+    return decider_.out_of_time() ? end_late() : send(std::move(*request));
+  }
   const auto& failure = std::get<auth::Unauthorized>(answer);
   if (stopped()) answer_.verdict = Stopped{};
   const bool again = failure.try_again && !stopped();
@@ -219,6 +222,12 @@ void Exchange::end_or_pause(Error failure, std::optional<milliseconds> pause) {
   const runtime::Timer::Id id = timer.announce();
   state_ = std::make_unique<StopCallback>(ends_.token(), [&timer, id] { timer.hurry(id); });
   timer.run_after(*pause, id, [self = shared_from_this()] { self->attempt(); });
+}
+
+// The store was not asked, and is not to blame.
+void Exchange::end_late() {
+  const Error late{ETIMEDOUT, "the token service was so slow that no time was left to ask the store"};
+  end(loss_error(call_->what, late));
 }
 
 void Exchange::end_stopped() {

@@ -94,6 +94,7 @@ class Exchange final : public std::enable_shared_from_this<Exchange> {
 
   void again(const Error& failure);  // at once
   void end_or_pause(Error failure, std::optional<std::chrono::milliseconds> pause);
+  void end_late();  // of the token
   void end_stopped();
   void end(std::optional<Error> failure);
   // The caller of a call that goes on has left.

@@ -42,6 +42,7 @@ class RetryDecider {
   void start_anew();
   // Gives an attempt its budget and deadlines. `first_byte`: silence that ends it.
   void limit(http::Request& request, std::chrono::milliseconds first_byte) const;
+  bool out_of_time() const { return budget_->left() == std::chrono::milliseconds(0); }
   unsigned attempts_made() const { return backoff_->attempts_made(); }
 
   // Once, at the end.

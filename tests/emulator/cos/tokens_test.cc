@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "cos/bucket_store.h"
+#include "cos/service.h"
 #include "emulator_fixture.h"
 #include "tiny_server.h"
 
@@ -103,6 +104,21 @@ TEST_F(TokensTest, AServiceThatKeepsFailingEndsTheOperationWithItsReasonInTime) 
   EXPECT_FALSE(info.error().may_have_happened);
   EXPECT_LT(std::chrono::steady_clock::now() - began, 15s);
   EXPECT_EQ(store_.noted("asked"), 0);
+}
+
+TEST_F(TokensTest, ATokenThatComesTooLateIsNotBlamedOnTheStore) {
+  connect(300ms);
+  hold_ = true;
+  auto head = start_head();
+  ASSERT_TRUE(service_.wait_for("asked"));
+  std::this_thread::sleep_for(400ms);
+  service_.note("go");
+  const auto info = head.get();
+  EXPECT_EQ(errnum_of(info), ETIMEDOUT);
+  EXPECT_NE(info.error().context.find("token service"), std::string::npos) << info.error().context;
+  EXPECT_FALSE(info.error().may_have_happened);
+  EXPECT_EQ(store_.noted("asked"), 0);
+  EXPECT_FALSE(client_->service()->health().down());
 }
 
 TEST_F(TokensTest, ARefusedKeyIsToldAtOnce) {
