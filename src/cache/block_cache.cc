@@ -19,25 +19,21 @@
 #include "base/thread.h"
 #include "cache/block_catalogue.h"
 #include "cache/block_files.h"
+#include "cache/cache_space.h"
 #include "cache/chunk_uses.h"
+#include "cache/known_contents.h"
 
 namespace pail::cache {
 namespace {
 
 constexpr ByteCount kBatch = 8_MiB;        // written between two commits
-constexpr std::size_t kChunksAtOnce = 64;  // removed in one commit: 4096 blocks
 constexpr std::size_t kUsesAtOnce = 4096;
 constexpr std::size_t kBlocksAdoptedAtOnce = 4096;
 constexpr std::chrono::seconds kHousekeeping{30};  // how much of the order of use a kill may lose
-// Evicted beyond what is needed, so that a full cache of small objects does not commit for each of them. Nothing in a
-// cache too small for it to matter.
-constexpr ByteCount spare_of(ByteCount capacity) {
-  return {(capacity.n / 256) & ~(kBlockSize.n - 1)};
-}
 
-ByteCount length_of_block(const ObjectVersion& object, std::uint64_t number) {
+ByteCount length_of_block(ByteCount size, std::uint64_t number) {
   const std::uint64_t begin = number * kBlockSize.n;
-  return begin >= object.size.n ? ByteCount{} : std::min(kBlockSize, ByteCount{object.size.n - begin});
+  return begin >= size.n ? ByteCount{} : std::min(kBlockSize, ByteCount{size.n - begin});
 }
 
 std::span<std::byte> scratch_block() {
@@ -51,40 +47,40 @@ class DiskBlockCache final : public BlockCache {
                  BlockCacheOptions options);
   ~DiskBlockCache() override;
 
-  std::size_t read(const ObjectVersion& object, ByteOffset at, std::span<std::byte> out) override;
-  bool contains(const ObjectVersion& object, std::uint64_t block_number) override;
-  void insert(const ObjectVersion& object, std::uint64_t block_number, std::shared_ptr<const Block> block) override
+  ContentId identify(const ObjectVersion& version) override;
+  void copied(const ObjectVersion& from, const ObjectVersion& to) override PAIL_EXCLUDES(store_mutex_, queue_mutex_);
+  std::size_t read(const ObjectContent& content, ByteOffset at, std::span<std::byte> out) override;
+  bool contains(const ObjectContent& content, std::uint64_t block_number) override;
+  void insert(const ObjectContent& content, std::uint64_t block_number, std::shared_ptr<const Block> block) override
       PAIL_EXCLUDES(queue_mutex_);
-  bool adopt(const ObjectVersion& object, const std::filesystem::path& file,
+  bool adopt(const ObjectContent& content, const std::filesystem::path& file,
              const std::vector<std::uint64_t>& checksums) override PAIL_EXCLUDES(store_mutex_);
-  void drop(const ObjectVersion& object) override PAIL_EXCLUDES(store_mutex_, queue_mutex_);
+  void drop(const ObjectContent& content) override PAIL_EXCLUDES(store_mutex_, queue_mutex_);
   void drain() override PAIL_EXCLUDES(queue_mutex_);
   BlockCacheCounters counters() const override;
 
  private:
   struct Waiting {
-    ObjectVersion object;
+    ObjectContent content;
     std::uint64_t number = 0;
     std::shared_ptr<const Block> block;
   };
   using Batch = std::vector<Waiting>;
 
-  std::shared_ptr<const OpenBlockFile> open_file_of(const ObjectVersion& object) PAIL_EXCLUDES(store_mutex_);
+  std::shared_ptr<const OpenBlockFile> open_file_of(const ObjectContent& content) PAIL_EXCLUDES(store_mutex_);
   std::size_t read_within_block(const OpenBlockFile& file, ByteOffset at, std::span<std::byte> out);
   bool read_checked(const OpenBlockFile& file, std::uint64_t number, const BlockRecord& record, std::size_t within,
                     std::span<std::byte> out);
-  void drop_damaged(VersionId version, std::uint64_t number, std::uint64_t checksum) PAIL_EXCLUDES(store_mutex_);
+  void drop_damaged(ContentNumber content, std::uint64_t number, std::uint64_t checksum) PAIL_EXCLUDES(store_mutex_);
 
   void work() PAIL_EXCLUDES(queue_mutex_, store_mutex_);
   Batch next_batch(bool& idle) PAIL_EXCLUDES(queue_mutex_);
   void write_batch(const Batch& batch) PAIL_EXCLUDES(store_mutex_);
-  void write_object(const std::string& name, const ObjectVersion& object, std::span<const Waiting* const> blocks)
+  void write_content(const ObjectContent& content, std::span<const Waiting* const> blocks) PAIL_REQUIRES(store_mutex_);
+  Result<bool> take(const ObjectContent& content, const std::filesystem::path& file,
+                    const std::vector<std::uint64_t>& checksums) PAIL_EXCLUDES(store_mutex_);
+  bool note_whole(const ObjectContent& content, const std::vector<std::uint64_t>& checksums)
       PAIL_REQUIRES(store_mutex_);
-  bool make_room(ByteCount charge, ByteCount disk) PAIL_REQUIRES(store_mutex_);
-  bool evict(ByteCount wanted) PAIL_REQUIRES(store_mutex_);
-  bool remove_chunks(std::span<const ChunkId> chunks) PAIL_REQUIRES(store_mutex_);
-  void give_back(const std::vector<FreedBytes>& freed) PAIL_REQUIRES(store_mutex_);
-  bool move_into_place(const std::string& name, const std::filesystem::path& file) PAIL_REQUIRES(store_mutex_);
   void keep_house(bool idle) PAIL_EXCLUDES(store_mutex_);
   void write_uses() PAIL_EXCLUDES(store_mutex_);
 
@@ -93,8 +89,8 @@ class DiskBlockCache final : public BlockCache {
   const BlockCacheOptions options_;
   BlockCatalogue catalogue_;
   ChunkUses uses_;
-  // Raised before bytes of a file are given back. A reader that sees it unchanged read what the record promised.
-  std::atomic<std::uint64_t> punches_{0};
+  KnownContents known_;
+  CacheSpace space_;  // changed under the store lock
 
   // Lock order: store, then queue.
   Mutex store_mutex_;  // held by whoever changes records and files
@@ -106,7 +102,7 @@ class DiskBlockCache final : public BlockCache {
   ByteCount queued_ PAIL_GUARDED_BY(queue_mutex_);  // with the batch that is being written
   bool stopping_ PAIL_GUARDED_BY(queue_mutex_) = false;
 
-  std::atomic<std::uint64_t> hits_{0}, misses_{0}, inserted_{0}, skipped_{0}, evicted_{0}, damaged_{0};
+  std::atomic<std::uint64_t> hits_{0}, misses_{0}, inserted_{0}, skipped_{0}, damaged_{0};
   Thread writer_;
 };
 
@@ -116,7 +112,8 @@ DiskBlockCache::DiskBlockCache(std::unique_ptr<Environment> environment, std::un
       files_(std::move(files)),
       options_(options),
       catalogue_(*environment_),
-      uses_(catalogue_.last_tick()) {
+      uses_(catalogue_.last_tick()),
+      space_(catalogue_, *files_, uses_, options_) {
   {
     MutexLock lock(store_mutex_);
     if (catalogue_.take_clean()) swept_ = BlockFiles::kDirectories;
@@ -137,13 +134,39 @@ DiskBlockCache::~DiskBlockCache() {
   if (auto noted = catalogue_.note_clean(); !noted) spdlog::warn("block cache: {}", noted.error().context);
 }
 
+// ---- contents
+
+ContentId DiskBlockCache::identify(const ObjectVersion& version) {
+  if (version.etag.empty()) return ContentId::make();
+  std::string text = text_of(version);
+  if (const auto known = known_.find(text)) return *known;
+  const auto cached = catalogue_.find(version);
+  return known_.add(std::move(text), cached ? *cached : ContentId::make());
+}
+
+void DiskBlockCache::copied(const ObjectVersion& from, const ObjectVersion& to) {
+  if (from == to || from.size != to.size || from.etag.empty() || to.etag.empty()) return;
+  auto id = known_.find(text_of(from));
+  if (!id) id = catalogue_.find(from);
+  if (!id) return;
+  known_.replace(text_of(to), *id);
+  MutexLock lock(store_mutex_);
+  {
+    MutexLock queue_lock(queue_mutex_);
+    for (Waiting& waiting : queue_)
+      if (waiting.content.id == *id) waiting.content.version = to;
+  }
+  if (auto noted = catalogue_.copied(*id, from, to); !noted) spdlog::warn("block cache: {}", noted.error().context);
+}
+
 // ---- reading
 
-std::size_t DiskBlockCache::read(const ObjectVersion& object, ByteOffset at, std::span<std::byte> out) {
-  if (at.n >= object.size.n) return 0;
-  out = out.first(std::min<std::uint64_t>(out.size(), object.size.n - at.n));
+std::size_t DiskBlockCache::read(const ObjectContent& content, ByteOffset at, std::span<std::byte> out) {
+  const ByteCount size = content.version.size;
+  if (at.n >= size.n) return 0;
+  out = out.first(std::min<std::uint64_t>(out.size(), size.n - at.n));
   std::size_t done = 0;
-  if (const auto file = open_file_of(object)) {
+  if (const auto file = open_file_of(content)) {
     while (done < out.size()) {
       const std::size_t n = read_within_block(*file, at + ByteCount{done}, out.subspan(done));
       if (n == 0) break;
@@ -154,23 +177,24 @@ std::size_t DiskBlockCache::read(const ObjectVersion& object, ByteOffset at, std
   return done;
 }
 
-std::shared_ptr<const OpenBlockFile> DiskBlockCache::open_file_of(const ObjectVersion& object) {
-  const std::string name = block_file_name(object);
-  const auto version = catalogue_.find(name, object);
-  if (!version) return nullptr;
+std::shared_ptr<const OpenBlockFile> DiskBlockCache::open_file_of(const ObjectContent& content) {
+  const auto number = catalogue_.number_of(content.id, content.version.size);
+  if (!number) return nullptr;
+  const std::string name = content.id.text();
   auto kept = files_->find(name);
-  if (kept && kept->version == *version) return kept;
+  if (kept && kept->content == *number) return kept;
   auto opened = files_->open_for_reading(name);
-  if (catalogue_.find(name, object) != version) return nullptr;  // evicted meanwhile: the file may be another's
+  // Evicted meanwhile: the file may be one of later.
+  if (catalogue_.number_of(content.id, content.version.size) != number) return nullptr;
   if (!opened) {
     spdlog::warn("block cache: {}", opened.error().context);
     if (opened.error().errnum != ENOENT) return nullptr;
     ++damaged_;
     MutexLock lock(store_mutex_);
-    remove_chunks(catalogue_.chunks(*version));
+    space_.remove(catalogue_.chunks(*number));
     return nullptr;
   }
-  auto file = std::make_shared<const OpenBlockFile>(OpenBlockFile{*version, *std::move(opened)});
+  auto file = std::make_shared<const OpenBlockFile>(OpenBlockFile{*number, *std::move(opened)});
   files_->keep(name, file);
   return file;
 }
@@ -178,11 +202,11 @@ std::shared_ptr<const OpenBlockFile> DiskBlockCache::open_file_of(const ObjectVe
 // The bytes of one block; 0 when it is not there, or not as it was written.
 std::size_t DiskBlockCache::read_within_block(const OpenBlockFile& file, ByteOffset at, std::span<std::byte> out) {
   const std::uint64_t number = at.n / kBlockSize.n, within = at.n % kBlockSize.n;
-  const ChunkId chunk{file.version, number / kBlocksInChunk};
+  const ChunkId chunk{file.content, number / kBlocksInChunk};
   constexpr int kAttempts = 3;
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
-    const std::uint64_t punches = punches_;  // before the look at the record: see its declaration
-    const auto record = catalogue_.block(file.version, number);
+    const std::uint64_t punches = space_.punches();  // before the look at the record: see its declaration
+    const auto record = catalogue_.block(file.content, number);
     if (!record || within >= record->length.n) return 0;
     const std::span<std::byte> wanted = out.first(std::min<std::uint64_t>(out.size(), record->length.n - within));
     const bool checked_before = uses_.use(chunk, number % kBlocksInChunk);
@@ -193,9 +217,9 @@ std::size_t DiskBlockCache::read_within_block(const OpenBlockFile& file, ByteOff
     } else {
       sound = read_checked(file, number, *record, within, wanted);
     }
-    if (punches_ != punches) continue;
+    if (space_.punches() != punches) continue;
     if (!sound) {
-      drop_damaged(file.version, number, record->checksum);
+      drop_damaged(file.content, number, record->checksum);
       return 0;
     }
     if (!checked_before) uses_.checked(chunk, number % kBlocksInChunk);
@@ -214,36 +238,36 @@ bool DiskBlockCache::read_checked(const OpenBlockFile& file, std::uint64_t numbe
   return true;
 }
 
-void DiskBlockCache::drop_damaged(VersionId version, std::uint64_t number, std::uint64_t checksum) {
-  spdlog::warn("block cache: block {} of version {} is damaged; fetching it again", number, version);
+void DiskBlockCache::drop_damaged(ContentNumber content, std::uint64_t number, std::uint64_t checksum) {
+  spdlog::warn("block cache: block {} of content {} is damaged; fetching it again", number, content);
   ++damaged_;
   MutexLock lock(store_mutex_);
-  const auto freed = catalogue_.remove_block(version, number, checksum);
+  const auto freed = catalogue_.remove_block(content, number, checksum);
   if (freed)
-    give_back(*freed);
+    space_.give_back(*freed);
   else
     spdlog::warn("block cache: {}", freed.error().context);
 }
 
-bool DiskBlockCache::contains(const ObjectVersion& object, std::uint64_t block_number) {
-  const auto version = catalogue_.find(block_file_name(object), object);
-  return version && catalogue_.block(*version, block_number);
+bool DiskBlockCache::contains(const ObjectContent& content, std::uint64_t block_number) {
+  const auto number = catalogue_.number_of(content.id, content.version.size);
+  return number && catalogue_.block(*number, block_number);
 }
 
-// ---- writing behind
+// ---- writing
 
-void DiskBlockCache::insert(const ObjectVersion& object, std::uint64_t block_number,
+void DiskBlockCache::insert(const ObjectContent& content, std::uint64_t block_number,
                             std::shared_ptr<const Block> block) {
   const ByteCount length{block->bytes.size()};
-  const bool fits = length.n > 0 && length == length_of_block(object, block_number);
+  const bool fits = length.n > 0 && length == length_of_block(content.version.size, block_number);
   {
     MutexLock lock(queue_mutex_);
-    if (!fits || stopping_ || queued_ + length > options_.queue) {
+    if (!fits || content.version.etag.empty() || stopping_ || queued_ + length > options_.queue) {
       ++skipped_;
       return;
     }
     queued_ = queued_ + length;
-    queue_.push_back({object, block_number, std::move(block)});
+    queue_.push_back({content, block_number, std::move(block)});
   }
   queue_changed_.notify_one();
 }
@@ -256,7 +280,7 @@ void DiskBlockCache::drain() {
 void DiskBlockCache::work() {
   {
     MutexLock lock(store_mutex_);
-    make_room({}, {});  // the capacity may be smaller than last time
+    space_.make_room({}, {});  // the capacity may be smaller than last time
   }
   for (bool idle = false;;) {
     const Batch batch = next_batch(idle);
@@ -291,37 +315,34 @@ DiskBlockCache::Batch DiskBlockCache::next_batch(bool& idle) {
 
 void DiskBlockCache::write_batch(const Batch& batch) {
   MutexLock lock(store_mutex_);
-  std::map<std::string, std::vector<const Waiting*>> by_file;
-  for (const Waiting& waiting : batch) by_file[block_file_name(waiting.object)].push_back(&waiting);
-  for (auto& [name, blocks] : by_file) {
+  std::map<ContentId, std::vector<const Waiting*>> by_content;
+  for (const Waiting& waiting : batch) by_content[waiting.content.id].push_back(&waiting);
+  for (auto& [id, blocks] : by_content) {
     std::sort(blocks.begin(), blocks.end(), [](auto* a, auto* b) { return a->number < b->number; });
-    const ObjectVersion& object = blocks.front()->object;
-    const auto version = catalogue_.find(name, object);
-    if (!version && catalogue_.known(name)) continue;  // another version's, by a collision of hashes
+    const ObjectContent& content = blocks.front()->content;
+    const auto known = catalogue_.number_of(id, content.version.size);
     std::vector<const Waiting*> fresh;
     ByteCount charge;
     for (const Waiting* waiting : blocks) {
-      if (!same_version(waiting->object, object)) continue;
       if (!fresh.empty() && fresh.back()->number == waiting->number) continue;
-      if (version && catalogue_.block(*version, waiting->number)) continue;
+      if (known && catalogue_.block(*known, waiting->number)) continue;
       fresh.push_back(waiting);
       charge = charge + charge_of(ByteCount{waiting->block->bytes.size()});
     }
     if (fresh.empty()) continue;
-    if (make_room(charge, charge))
-      write_object(name, object, fresh);
+    if (space_.make_room(charge, charge))
+      write_content(content, fresh);
     else
       skipped_ += fresh.size();
   }
 }
 
-void DiskBlockCache::write_object(const std::string& name, const ObjectVersion& object,
-                                  std::span<const Waiting* const> blocks) {
+void DiskBlockCache::write_content(const ObjectContent& content, std::span<const Waiting* const> blocks) {
   const auto give_up = [&](const Error& error) {
     skipped_ += blocks.size();
     spdlog::warn("block cache: not cached: {}", error.context);
   };
-  auto file = files_->open_for_writing(name);
+  auto file = files_->open_for_writing(content.id.text());
   if (!file) return give_up(file.error());
   std::vector<NewBlock> records;
   for (const Waiting* waiting : blocks) {
@@ -330,71 +351,16 @@ void DiskBlockCache::write_object(const std::string& name, const ObjectVersion& 
     if (!written) return give_up(written.error());
     records.push_back({waiting->number, {ByteCount{bytes.size()}, xxh3(bytes)}});
   }
-  auto added = catalogue_.add(name, object, records, uses_.next_tick());
+  auto added = catalogue_.add(content, records, uses_.next_tick());
   if (!added) return give_up(added.error());
   inserted_ += records.size();
 }
 
-// ---- eviction
-
-// Evicts until `charge` more bytes fit the capacity and `disk` more should leave the floor of the disk. False when they
-// do not. The disk is asked once: some file systems give bytes back later, and asking again would evict everything.
-bool DiskBlockCache::make_room(ByteCount charge, ByteCount disk) {
-  if (charge > options_.capacity) return false;
-  const auto free = files_->free_space();
-  if (!free) return false;
-  const ByteCount bytes = catalogue_.bytes(), floor = options_.min_free + disk;
-  const ByteCount above = bytes + charge > options_.capacity ? bytes + charge - options_.capacity : ByteCount{};
-  const ByteCount below = *free < floor ? floor - *free : ByteCount{};
-  const ByteCount wanted = std::max(above, below);
-  const ByteCount target = bytes - std::min(bytes, wanted);
-  while (catalogue_.bytes() > target)
-    if (!evict(catalogue_.bytes() - target + spare_of(options_.capacity))) return false;
-  return wanted <= bytes;
-}
-
-// Evicts about `wanted` bytes, or some of them; false when nothing could be evicted.
-bool DiskBlockCache::evict(ByteCount wanted) {
-  const auto victims = catalogue_.oldest(wanted, kChunksAtOnce * 16, [this](ChunkId id) { return uses_.latest(id); });
-  if (!victims) {
-    spdlog::warn("block cache: {}", victims.error().context);
-    return false;
-  }
-  return !victims->empty() && remove_chunks(*victims);
-}
-
-bool DiskBlockCache::remove_chunks(std::span<const ChunkId> chunks) {
-  while (!chunks.empty()) {
-    const std::size_t n = std::min(chunks.size(), kChunksAtOnce);
-    const auto freed = catalogue_.remove({chunks.begin(), chunks.begin() + static_cast<std::ptrdiff_t>(n)});
-    if (!freed) {
-      spdlog::warn("block cache: {}", freed.error().context);
-      return false;
-    }
-    give_back(*freed);
-    for (const FreedBytes& piece : *freed) evicted_ += piece.blocks;
-    chunks = chunks.subspan(n);
-  }
-  return true;
-}
-
-// The records are gone already: a kill now leaves bytes without records, never records without bytes.
-void DiskBlockCache::give_back(const std::vector<FreedBytes>& freed) {
-  ++punches_;
-  for (const FreedBytes& piece : freed) {
-    if (piece.chunk) uses_.forget(*piece.chunk);
-    if (piece.extent)
-      files_->punch(piece.name, *piece.extent);
-    else
-      files_->remove(piece.name);
-  }
-}
-
-void DiskBlockCache::drop(const ObjectVersion& object) {
+void DiskBlockCache::drop(const ObjectContent& content) {
   MutexLock lock(store_mutex_);
   {
     MutexLock queue_lock(queue_mutex_);
-    const auto is_of_it = [&](const Waiting& waiting) { return same_version(waiting.object, object); };
+    const auto is_of_it = [&](const Waiting& waiting) { return waiting.content.id == content.id; };
     for (const Waiting& waiting : queue_) {
       if (!is_of_it(waiting)) continue;
       queued_ = queued_ - ByteCount{waiting.block->bytes.size()};
@@ -402,52 +368,76 @@ void DiskBlockCache::drop(const ObjectVersion& object) {
     std::erase_if(queue_, is_of_it);
   }
   queue_drained_.notify_all();
-  if (const auto version = catalogue_.find(block_file_name(object), object)) remove_chunks(catalogue_.chunks(*version));
+  if (const auto number = catalogue_.number_of(content.id, content.version.size))
+    space_.remove(catalogue_.chunks(*number));
 }
 
 // ---- whole files
 
-bool DiskBlockCache::move_into_place(const std::string& name, const std::filesystem::path& file) {
-  if (!files_->make_room_for(name)) return false;
-  if (::chmod(file.c_str(), 0600) != 0) return false;
-  return ::rename(file.c_str(), files_->path(name).c_str()) == 0;
+bool DiskBlockCache::adopt(const ObjectContent& content, const std::filesystem::path& file,
+                           const std::vector<std::uint64_t>& checksums) {
+  const ByteCount size = content.version.size;
+  const std::uint64_t blocks = (size.n + kBlockSize.n - 1) / kBlockSize.n;
+  struct stat st {};
+  if (content.version.etag.empty() || blocks == 0 || checksums.size() != blocks || ::lstat(file.c_str(), &st) != 0 ||
+      !S_ISREG(st.st_mode) || static_cast<std::uint64_t>(st.st_size) != size.n)
+    return false;
+  const auto taken = take(content, file, checksums);
+  if (taken) return *taken;
+  // From another file system: copied without the lock, since that may take long.
+  {
+    MutexLock lock(store_mutex_);
+    if (!space_.make_room(charge_of(size), charge_of(size))) return false;
+  }
+  const auto copy = files_->copy_in(content.id.text(), file);
+  if (!copy) {
+    spdlog::warn("block cache: not adopted: {}", copy.error().context);
+    return false;
+  }
+  const auto copy_taken = take(content, *copy, checksums);
+  const bool adopted = copy_taken && *copy_taken;
+  if (const auto removed = remove_file(adopted ? file : *copy); !removed)
+    spdlog::warn("block cache: {}", removed.error().context);
+  return adopted;
 }
 
-bool DiskBlockCache::adopt(const ObjectVersion& object, const std::filesystem::path& file,
-                           const std::vector<std::uint64_t>& checksums) {
-  const std::uint64_t blocks = (object.size.n + kBlockSize.n - 1) / kBlockSize.n;
-  struct stat st {};
-  if (blocks == 0 || checksums.size() != blocks || ::lstat(file.c_str(), &st) != 0 || !S_ISREG(st.st_mode) ||
-      static_cast<std::uint64_t>(st.st_size) != object.size.n)
-    return false;
-
-  const std::string name = block_file_name(object);
+// Errors: EXDEV it lies on another file system.
+Result<bool> DiskBlockCache::take(const ObjectContent& content, const std::filesystem::path& file,
+                                  const std::vector<std::uint64_t>& checksums) {
+  const std::string name = content.id.text();
   MutexLock lock(store_mutex_);
-  if (const auto former = catalogue_.find(name, object))
-    if (!remove_chunks(catalogue_.chunks(*former))) return false;
+  if (const auto former = catalogue_.number_of(content.id, content.version.size))
+    if (!space_.remove(catalogue_.chunks(*former))) return false;
   if (catalogue_.known(name)) return false;
-  if (!make_room(charge_of(object.size), {})) return false;
-  if (!move_into_place(name, file)) return false;
-
-  const UseTick now = uses_.next_tick();
-  std::vector<NewBlock> records;
-  Result<Unit> added = Unit{};
-  for (std::uint64_t number = 0; number < blocks && added; ++number) {
-    records.push_back({number, {length_of_block(object, number), checksums[number]}});
-    if (records.size() < kBlocksAdoptedAtOnce && number + 1 < blocks) continue;
-    added = catalogue_.add(name, object, records, now);
-    records.clear();
+  if (!space_.make_room(charge_of(content.version.size), {})) return false;
+  if (const auto moved = files_->move_in(name, file); !moved) {
+    if (moved.error().errnum == EXDEV) return moved.error();
+    spdlog::warn("block cache: not adopted: {}", moved.error().context);
+    return false;
   }
-  if (added) {
-    inserted_ += blocks;
-    return true;
-  }
-  spdlog::warn("block cache: not adopted: {}", added.error().context);
+  if (note_whole(content, checksums)) return true;
   // Back first: what records were made then lead to no file, which reads as a miss.
   if (::rename(files_->path(name).c_str(), file.c_str()) != 0)
     spdlog::error("block cache: cannot give {} back", file.string());
-  if (const auto partial = catalogue_.find(name, object)) remove_chunks(catalogue_.chunks(*partial));
+  if (const auto partial = catalogue_.number_of(content.id, content.version.size))
+    space_.remove(catalogue_.chunks(*partial));
   return false;
+}
+
+bool DiskBlockCache::note_whole(const ObjectContent& content, const std::vector<std::uint64_t>& checksums) {
+  const UseTick now = uses_.next_tick();
+  std::vector<NewBlock> records;
+  for (std::uint64_t number = 0; number < checksums.size(); ++number) {
+    records.push_back({number, {length_of_block(content.version.size, number), checksums[number]}});
+    if (records.size() < kBlocksAdoptedAtOnce && number + 1 < checksums.size()) continue;
+    if (const auto added = catalogue_.add(content, records, now); !added) {
+      spdlog::warn("block cache: not adopted: {}", added.error().context);
+      return false;
+    }
+    records.clear();
+  }
+  inserted_ += checksums.size();
+  return true;
 }
 
 // ---- housekeeping
@@ -466,7 +456,7 @@ void DiskBlockCache::keep_house(bool idle) {
   if (idle || uses_.crowded()) write_uses();
   if (uses_.crowded()) uses_.shrink();
   MutexLock lock(store_mutex_);
-  if (idle) make_room({}, {});
+  if (idle) space_.make_room({}, {});
   const auto known = [this](const std::string& name) { return catalogue_.known(name); };
   do {
     if (swept_ < BlockFiles::kDirectories) files_->sweep(swept_++, known);
@@ -479,7 +469,7 @@ BlockCacheCounters DiskBlockCache::counters() const {
   now.misses = misses_;
   now.inserted = inserted_;
   now.skipped = skipped_;
-  now.evicted = evicted_;
+  now.evicted = space_.evicted();
   now.damaged = damaged_;
   now.bytes = catalogue_.bytes();
   return now;

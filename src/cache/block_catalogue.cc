@@ -15,56 +15,30 @@ using namespace local;  // keys, records and seals
 namespace {
 
 // In the order of the members of Databases.
-constexpr auto kDatabases = std::to_array<const char*>({"object", "chunk", "recency", "block"});
+constexpr auto kDatabases = std::to_array<const char*>({"object", "version", "chunk", "recency", "block"});
 
-constexpr std::string_view kMetaNextVersion = "next_version";  // no version id from here on was given
+constexpr std::string_view kMetaNextVersion = "next_version";  // no content number from here on was given
 constexpr std::string_view kMetaCachedBytes = "cached_bytes";
 constexpr std::string_view kMetaBlocksClean = "blocks_clean";  // present when every block file has its records
 
 // A record that contradicts another one is a block that is not found.
 bool catalogue_agrees(MDB_txn* txn, Sealing sealing) {
-  return std::ranges::all_of(kDatabases, [&](const char* name) { return is_sealed(txn, name, sealing); });
+  return std::ranges::all_of(
+      kDatabases, [&](const char* name) { return !has_database(txn, name) || is_sealed(txn, name, sealing); });
 }
 
-constexpr std::uint8_t kObjectVersion = 1;
+constexpr std::uint8_t kObjectVersion = 1, kCopiedObjectVersion = 2;
 constexpr std::uint8_t kChunkVersion = 1;
 constexpr std::uint8_t kBlockVersion = 1;
 
 IndexKey chunk_key(ChunkId id) {
-  return IndexKey(id.version, id.chunk);
+  return IndexKey(id.content, id.chunk);
 }
 
 IndexKey recency_key(UseTick used, ChunkId id) {
-  IndexKey key(used, id.version);
+  IndexKey key(used, id.content);
   key.add(id.chunk);
   return key;
-}
-
-struct ObjectRecord {
-  VersionId version = 0;
-  ObjectVersion object;
-};
-
-std::string encode_object(VersionId version, const ObjectVersion& object) {
-  RecordWriter out;
-  out.byte(kObjectVersion);
-  out.number(version);
-  out.number(object.size.n);
-  out.text(object.key);
-  out.text(object.etag);
-  return out.take();
-}
-
-std::optional<ObjectRecord> decode_object(std::string_view bytes) {
-  RecordReader in(bytes);
-  if (in.byte() != kObjectVersion) return std::nullopt;
-  ObjectRecord record;
-  record.version = in.number();
-  record.object.size = ByteCount{in.number()};
-  record.object.key = in.text();
-  record.object.etag = in.text();
-  if (!in.complete()) return std::nullopt;
-  return record;
 }
 
 std::string encode_block(const BlockRecord& record) {
@@ -87,17 +61,17 @@ std::optional<BlockRecord> decode_block(std::string_view bytes) {
 
 }  // namespace
 
-bool same_version(const ObjectVersion& a, const ObjectVersion& b) {
-  return a.size == b.size && a.etag == b.etag && a.key == b.key;
+std::string text_of(const ObjectVersion& version) {
+  std::string text;
+  text.reserve(version.key.size() + version.etag.size() + 24);
+  text.append(version.key).push_back('\0');
+  text.append(version.etag).push_back('\0');
+  text.append(std::to_string(version.size.n));
+  return text;
 }
 
-std::string block_file_name(const ObjectVersion& object) {
-  std::string identity;
-  identity.reserve(object.key.size() + object.etag.size() + 24);
-  identity.append(object.key).push_back('\0');
-  identity.append(object.etag).push_back('\0');
-  identity.append(std::to_string(object.size.n));
-  return xxh3_name(bytes_of(identity));
+std::string fingerprint(const ObjectVersion& version) {
+  return xxh3_name(bytes_of(text_of(version)));
 }
 
 const Schema kCatalogueSchema{.kind = "block cache",
@@ -108,13 +82,53 @@ const Schema kCatalogueSchema{.kind = "block cache",
 
 BlockCatalogue::Databases::Databases(const Environment& environment)
     : object(environment.database(0)),
-      chunk(environment.database(1)),
-      recency(environment.database(2)),
-      block(environment.database(3)) {}
+      version(environment.database(1)),
+      chunk(environment.database(2)),
+      recency(environment.database(3)),
+      block(environment.database(4)) {}
 
 BlockCatalogue::BlockCatalogue(Environment& environment) : environment_(environment), databases_(environment) {
   const PooledRead read(environment_);
   if (read.get() != nullptr) bytes_ = meta_number(environment_, read.get(), kMetaCachedBytes, 0);
+}
+
+std::string BlockCatalogue::encode_object(const ObjectRecord& record) {
+  RecordWriter out;
+  out.byte(record.original ? kCopiedObjectVersion : kObjectVersion);
+  out.number(record.content);
+  out.number(record.version.size.n);
+  out.text(record.version.key);
+  out.text(record.version.etag);
+  if (record.original) {
+    out.text(record.original->key);
+    out.text(record.original->etag);
+  }
+  return out.take();
+}
+
+std::optional<BlockCatalogue::ObjectRecord> BlockCatalogue::decode_object(std::string_view bytes) {
+  RecordReader in(bytes);
+  const std::uint8_t version = in.byte();
+  if (version != kObjectVersion && version != kCopiedObjectVersion) return std::nullopt;
+  ObjectRecord record;
+  record.content = in.number();
+  record.version.size = ByteCount{in.number()};
+  record.version.key = in.text();
+  record.version.etag = in.text();
+  if (version == kCopiedObjectVersion) {
+    ObjectVersion& original = record.original.emplace();
+    original.size = record.version.size;
+    original.key = in.text();
+    original.etag = in.text();
+  }
+  if (!in.complete()) return std::nullopt;
+  return record;
+}
+
+std::optional<BlockCatalogue::ObjectRecord> BlockCatalogue::object_record(MDB_txn* txn, std::string_view name) {
+  int code = MDB_SUCCESS;
+  const auto bytes = txn == nullptr ? std::nullopt : get(txn, databases_.object, name, code);
+  return bytes ? decode_object(*bytes) : std::nullopt;
 }
 
 std::string BlockCatalogue::encode_chunk(const ChunkRecord& record) {
@@ -137,14 +151,23 @@ std::optional<BlockCatalogue::ChunkRecord> BlockCatalogue::decode_chunk(std::str
   return record;
 }
 
-std::optional<VersionId> BlockCatalogue::find(const std::string& name, const ObjectVersion& object) {
+std::optional<ContentId> BlockCatalogue::find(const ObjectVersion& version) {
   const PooledRead read(environment_);
   if (read.get() == nullptr) return std::nullopt;
   int code = MDB_SUCCESS;
-  const auto bytes = get(read.get(), databases_.object, name, code);
-  const auto record = bytes ? decode_object(*bytes) : std::nullopt;
-  if (!record || !same_version(record->object, object)) return std::nullopt;
-  return record->version;
+  const std::string print = fingerprint(version);
+  const auto named = get(read.get(), databases_.version, print, code);
+  const std::string name(named.value_or(print));  // older versions made the content's id of its version
+  const auto record = object_record(read.get(), name);
+  if (!record || (record->version != version && record->original != version)) return std::nullopt;
+  return ContentId::from_text(name);
+}
+
+std::optional<ContentNumber> BlockCatalogue::number_of(const ContentId& id, ByteCount size) {
+  const PooledRead read(environment_);
+  const auto record = object_record(read.get(), id.text());
+  if (!record || record->version.size != size) return std::nullopt;
+  return record->content;
 }
 
 bool BlockCatalogue::known(const std::string& name) {
@@ -154,25 +177,25 @@ bool BlockCatalogue::known(const std::string& name) {
   return read.get() == nullptr || get(read.get(), databases_.object, name, code) || code != MDB_NOTFOUND;
 }
 
-std::optional<BlockRecord> BlockCatalogue::block(VersionId version, std::uint64_t number) {
+std::optional<BlockRecord> BlockCatalogue::block(ContentNumber content, std::uint64_t number) {
   const PooledRead read(environment_);
   if (read.get() == nullptr) return std::nullopt;
   int code = MDB_SUCCESS;
-  const auto bytes = get(read.get(), databases_.block, IndexKey(version, number).view(), code);
+  const auto bytes = get(read.get(), databases_.block, IndexKey(content, number).view(), code);
   return bytes ? decode_block(*bytes) : std::nullopt;
 }
 
-std::vector<ChunkId> BlockCatalogue::chunks(VersionId version) {
+std::vector<ChunkId> BlockCatalogue::chunks(ContentNumber content) {
   std::vector<ChunkId> found;
   const PooledRead read(environment_);
   MDB_cursor* cursor = nullptr;
   if (read.get() == nullptr || mdb_cursor_open(read.get(), databases_.chunk, &cursor) != MDB_SUCCESS) return found;
-  const IndexKey from(version, 0);
+  const IndexKey from(content, 0);
   MDB_val key = to_value(from.view()), value{};
   for (int code = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
-       code == MDB_SUCCESS && number_in_key(from_value(key), 0) == version;
+       code == MDB_SUCCESS && number_in_key(from_value(key), 0) == content;
        code = mdb_cursor_get(cursor, &key, &value, MDB_NEXT))
-    found.push_back({version, number_in_key(from_value(key), sizeof version)});
+    found.push_back({content, number_in_key(from_value(key), sizeof content)});
   mdb_cursor_close(cursor);
   return found;
 }
@@ -210,25 +233,53 @@ Result<Unit> BlockCatalogue::commit(OwnedWrite& write, ByteCount bytes) {
   return Unit{};
 }
 
-Result<Unit> BlockCatalogue::add(const std::string& name, const ObjectVersion& object,
-                                 const std::vector<NewBlock>& blocks, UseTick used) {
+void BlockCatalogue::put_object(OwnedWrite& write, const std::string& name, const ObjectRecord& record) {
+  write.put(databases_.object, name, encode_object(record));
+  write.put(databases_.version, fingerprint(record.version), name);
+  if (record.original) write.put(databases_.version, fingerprint(*record.original), name);
+}
+
+// With its versions, as far as they do not lead to another content by now.
+void BlockCatalogue::erase_object(OwnedWrite& write, const std::string& name, const ObjectRecord& record) {
+  write.erase(databases_.object, name);
+  const auto unname = [&](const ObjectVersion& version) {
+    int code = MDB_SUCCESS;
+    const std::string print = fingerprint(version);
+    const auto named = write.failed() ? std::nullopt : get(write.get(), databases_.version, print, code);
+    if (named && *named == name) write.erase(databases_.version, print);
+  };
+  unname(record.version);
+  if (record.original) unname(*record.original);
+}
+
+Result<Unit> BlockCatalogue::copied(const ContentId& id, const ObjectVersion& from, const ObjectVersion& to) {
+  OwnedWrite write(environment_);
+  const std::string name = id.text();
+  const auto record = object_record(write.get(), name);
+  if (write.failed()) return write.commit();
+  if (!record || record->version.size != to.size) return Unit{};
+  erase_object(write, name, *record);
+  put_object(write, name, {record->content, to, from});
+  return write.commit();
+}
+
+Result<Unit> BlockCatalogue::add(const ObjectContent& content, const std::vector<NewBlock>& blocks, UseTick used) {
   OwnedWrite write(environment_);
   if (write.failed()) return write.commit();
-  int code = MDB_SUCCESS;
-  const auto stored = get(write.get(), databases_.object, name, code);
-  auto record = stored ? decode_object(*stored) : std::nullopt;
-  if (record && !same_version(record->object, object))
-    return Error{EEXIST, "block cache: two object versions of one name"};
+  const std::string name = content.id.text();
+  auto record = object_record(write.get(), name);
+  if (record && record->version.size != content.version.size)
+    return Error{EEXIST, "block cache: a content of two sizes"};
   if (!record) {
-    record = ObjectRecord{meta_number(environment_, write.get(), kMetaNextVersion, 1), object};
-    put_meta_number(environment_, write, kMetaNextVersion, record->version + 1);
-    write.put(databases_.object, name, encode_object(record->version, object));
+    record = ObjectRecord{meta_number(environment_, write.get(), kMetaNextVersion, 1), content.version, {}};
+    put_meta_number(environment_, write, kMetaNextVersion, record->content + 1);
+    put_object(write, name, *record);
   }
   ByteCount bytes = this->bytes();
   std::optional<ChunkId> open_chunk;
   ChunkRecord chunk;
   for (const NewBlock& block : blocks) {
-    const ChunkId id{record->version, block.number / kBlocksInChunk};
+    const ChunkId id{record->content, block.number / kBlocksInChunk};
     if (open_chunk != id) {
       if (open_chunk) put_chunk(write, *open_chunk, chunk);
       open_chunk = id;
@@ -236,7 +287,7 @@ Result<Unit> BlockCatalogue::add(const std::string& name, const ObjectVersion& o
       if (former) write.erase(databases_.recency, recency_key(former->used, id).view());
       chunk = ChunkRecord{used, former ? former->bytes : ByteCount{}, name};
     }
-    write.put(databases_.block, IndexKey(record->version, block.number).view(), encode_block(block.record));
+    write.put(databases_.block, IndexKey(record->content, block.number).view(), encode_block(block.record));
     chunk.bytes = chunk.bytes + charge_of(block.record.length);
     bytes = bytes + charge_of(block.record.length);
   }
@@ -253,11 +304,11 @@ std::uint64_t BlockCatalogue::remove_blocks(OwnedWrite& write, ChunkId id) {
     return 0;
   }
   const std::uint64_t end = (id.chunk + 1) * kBlocksInChunk;
-  const IndexKey from(id.version, id.chunk * kBlocksInChunk);
+  const IndexKey from(id.content, id.chunk * kBlocksInChunk);
   MDB_val key = to_value(from.view()), value{};
   code = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
-  while (code == MDB_SUCCESS && number_in_key(from_value(key), 0) == id.version &&
-         number_in_key(from_value(key), sizeof id.version) < end) {
+  while (code == MDB_SUCCESS && number_in_key(from_value(key), 0) == id.content &&
+         number_in_key(from_value(key), sizeof id.content) < end) {
     code = mdb_cursor_del(cursor, 0);
     ++removed;
     if (code == MDB_SUCCESS) code = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
@@ -267,18 +318,18 @@ std::uint64_t BlockCatalogue::remove_blocks(OwnedWrite& write, ChunkId id) {
   return removed;
 }
 
-// When the last chunk of a version went, its record goes too and the whole file is freed.
-void BlockCatalogue::remove_object_if_empty(OwnedWrite& write, VersionId version, FreedBytes& freed) {
+// When the last chunk of a content went, its record goes too and the whole file is freed.
+void BlockCatalogue::remove_object_if_empty(OwnedWrite& write, ContentNumber content, FreedBytes& freed) {
   MDB_cursor* cursor = nullptr;
   if (const int code = mdb_cursor_open(write.get(), databases_.chunk, &cursor); code != MDB_SUCCESS)
     return write.note(code);
-  const IndexKey from(version, 0);
+  const IndexKey from(content, 0);
   MDB_val key = to_value(from.view()), value{};
   const int code = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
-  const bool left = code == MDB_SUCCESS && number_in_key(from_value(key), 0) == version;
+  const bool left = code == MDB_SUCCESS && number_in_key(from_value(key), 0) == content;
   mdb_cursor_close(cursor);
   if (left) return;
-  write.erase(databases_.object, freed.name);
+  if (const auto record = object_record(write.get(), freed.name)) erase_object(write, freed.name, *record);
   freed.extent.reset();
 }
 
@@ -291,7 +342,7 @@ void BlockCatalogue::remove_chunk(OwnedWrite& write, ChunkId id, ByteCount& byte
   piece.blocks = remove_blocks(write, id);
   write.erase(databases_.chunk, chunk_key(id).view());
   write.erase(databases_.recency, recency_key(record->used, id).view());
-  remove_object_if_empty(write, id.version, piece);
+  remove_object_if_empty(write, id.content, piece);
   freed.push_back(std::move(piece));
 }
 
@@ -305,13 +356,13 @@ Result<std::vector<FreedBytes>> BlockCatalogue::remove(const std::vector<ChunkId
   return freed;
 }
 
-Result<std::vector<FreedBytes>> BlockCatalogue::remove_block(VersionId version, std::uint64_t number,
+Result<std::vector<FreedBytes>> BlockCatalogue::remove_block(ContentNumber content, std::uint64_t number,
                                                              std::uint64_t checksum) {
-  const ChunkId id{version, number / kBlocksInChunk};
+  const ChunkId id{content, number / kBlocksInChunk};
   OwnedWrite write(environment_);
   if (write.failed()) return write.commit().error();
   int code = MDB_SUCCESS;
-  const IndexKey key(version, number);
+  const IndexKey key(content, number);
   const auto stored = get(write.get(), databases_.block, key.view(), code);
   const auto block = stored ? decode_block(*stored) : std::nullopt;
   auto chunk = chunk_record(write.get(), id);

@@ -1,6 +1,7 @@
-// What the block cache holds, in an environment of its own: object versions, their chunks by last use, their blocks.
+// What the block cache holds, in an environment of its own: contents, the object versions that they are found by, their
+// chunks by last use, their blocks.
 //
-// A chunk is 64 blocks of one version: what is evicted at once, and what has a last use. Changes are made by one thread
+// A chunk is 64 blocks of one content: what is evicted at once, and what has a last use. Changes are made by one thread
 // at a time (the cache's store lock); lookups by any.
 #pragma once
 
@@ -21,11 +22,11 @@ extern const local::Schema kCatalogueSchema;
 
 inline constexpr std::uint64_t kBlocksInChunk = 64;
 
-using VersionId = std::uint64_t;  // of an object version in this cache; never used twice
-using UseTick = std::uint64_t;    // rises with every use of a chunk
+using ContentNumber = std::uint64_t;  // of a content in this cache; another one when it comes back
+using UseTick = std::uint64_t;        // rises with every use of a chunk
 
 struct ChunkId {
-  VersionId version = 0;
+  ContentNumber content = 0;
   std::uint64_t chunk = 0;
   auto operator<=>(const ChunkId&) const = default;
 };
@@ -53,20 +54,20 @@ constexpr ByteCount charge_of(ByteCount length) {
   return {(length.n + 4095) & ~std::uint64_t{4095}};
 }
 
-bool same_version(const ObjectVersion& a, const ObjectVersion& b);
-
-// The name of an object version's file: 32 hexadecimal digits.
-std::string block_file_name(const ObjectVersion& object);
+// 32 hexadecimal digits; two versions may share them.
+std::string fingerprint(const ObjectVersion& version);
 
 class BlockCatalogue {
  public:
   explicit BlockCatalogue(Environment& environment);
 
-  // None when it is not cached, also when the name belongs to another version (a collision of hashes).
-  std::optional<VersionId> find(const std::string& name, const ObjectVersion& object);
-  bool known(const std::string& name);
-  std::optional<BlockRecord> block(VersionId version, std::uint64_t number);
-  std::vector<ChunkId> chunks(VersionId version);
+  // The content of a version; none when nothing of it is cached.
+  std::optional<ContentId> find(const ObjectVersion& version);
+  // None when nothing of it is cached, or something of another size.
+  std::optional<ContentNumber> number_of(const ContentId& id, ByteCount size);
+  bool known(const std::string& name);  // of a block file: the content's id as text
+  std::optional<BlockRecord> block(ContentNumber content, std::uint64_t number);
+  std::vector<ChunkId> chunks(ContentNumber content);
 
   // Chunks in order of their last use, oldest first, until they hold `wanted` bytes or `most` are found. `latest` knows
   // of uses that are not in the records yet; such a chunk is moved to its place instead.
@@ -74,11 +75,12 @@ class BlockCatalogue {
   Result<std::vector<ChunkId>> oldest(ByteCount wanted, std::size_t most, Latest latest);
 
   // Errors of all changes: ENOSPC, EIO; then nothing is changed.
-  Result<Unit> add(const std::string& name, const ObjectVersion& object, const std::vector<NewBlock>& blocks,
-                   UseTick used);
+  Result<Unit> add(const ObjectContent& content, const std::vector<NewBlock>& blocks, UseTick used);
+  // It is found by these two versions from now on, and by no other.
+  Result<Unit> copied(const ContentId& id, const ObjectVersion& from, const ObjectVersion& to);
   Result<std::vector<FreedBytes>> remove(const std::vector<ChunkId>& chunks);
   // Removes one block if it still has this checksum.
-  Result<std::vector<FreedBytes>> remove_block(VersionId version, std::uint64_t number, std::uint64_t checksum);
+  Result<std::vector<FreedBytes>> remove_block(ContentNumber content, std::uint64_t number, std::uint64_t checksum);
   Result<Unit> note_uses(const std::vector<std::pair<ChunkId, UseTick>>& uses);
 
   // Whether the files were left in step with the records; from now on they may not be, until note_clean().
@@ -106,14 +108,24 @@ class BlockCatalogue {
   void move_chunk(OwnedWrite& write, ChunkId id, UseTick used);
   void remove_chunk(OwnedWrite& write, ChunkId id, ByteCount& bytes, std::vector<FreedBytes>& freed);
   std::uint64_t remove_blocks(OwnedWrite& write, ChunkId id);
-  void remove_object_if_empty(OwnedWrite& write, VersionId version, FreedBytes& freed);
+  struct ObjectRecord {
+    ContentNumber content = 0;
+    ObjectVersion version;
+    std::optional<ObjectVersion> original;  // of which our side copied it
+  };
+  static std::string encode_object(const ObjectRecord& record);
+  static std::optional<ObjectRecord> decode_object(std::string_view bytes);
+  std::optional<ObjectRecord> object_record(MDB_txn* txn, std::string_view name);
+  void put_object(OwnedWrite& write, const std::string& name, const ObjectRecord& record);
+  void erase_object(OwnedWrite& write, const std::string& name, const ObjectRecord& record);
+  void remove_object_if_empty(OwnedWrite& write, ContentNumber content, FreedBytes& freed);
   std::vector<OldChunk> scan_oldest(std::size_t most);
   Result<Unit> commit(OwnedWrite& write, ByteCount bytes);
 
   Environment& environment_;
   const struct Databases {
     explicit Databases(const Environment& environment);
-    MDB_dbi object, chunk, recency, block;
+    MDB_dbi object, version, chunk, recency, block;
   } databases_;
   std::atomic<std::uint64_t> bytes_{0};
 };

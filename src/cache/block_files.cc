@@ -23,11 +23,20 @@ bool is_block_file_name(const std::string& name) {
   return name.size() == kNameSize && std::all_of(name.begin(), name.end(), hexadecimal);
 }
 
+constexpr std::string_view kUnfinished = ".new";
+
+void remove_unfinished(const std::filesystem::path& directory) {
+  std::error_code failed;
+  for (const auto& entry : std::filesystem::directory_iterator(directory, failed))
+    if (entry.path().extension() == kUnfinished) std::filesystem::remove(entry.path(), failed);
+}
+
 }  // namespace
 
 Result<std::unique_ptr<BlockFiles>> BlockFiles::open(const std::filesystem::path& directory) {
   PAIL_CHECK(make_private_directory(directory));
   PAIL_TRY(UniqueFd handle, open_file(directory, O_RDONLY | O_DIRECTORY));
+  remove_unfinished(directory);
   return std::make_unique<BlockFiles>(directory, std::move(handle));
 }
 
@@ -51,6 +60,25 @@ Result<UniqueFd> BlockFiles::open_for_writing(const std::string& name) const {
   if (opened || opened.error().errnum != ENOENT) return opened;
   PAIL_CHECK(make_room_for(name));
   return open_file(path(name), kFlags);
+}
+
+Result<Unit> BlockFiles::move_in(const std::string& name, const std::filesystem::path& file) const {
+  PAIL_CHECK(make_room_for(name));
+  if (::chmod(file.c_str(), 0600) != 0) return errno_error(errno, file.string());
+  if (::rename(file.c_str(), path(name).c_str()) != 0) return errno_error(errno, path(name).string());
+  return Unit{};
+}
+
+Result<std::filesystem::path> BlockFiles::copy_in(const std::string& name, const std::filesystem::path& file) const {
+  std::filesystem::path copy = directory_ / name;
+  copy += kUnfinished;
+  PAIL_TRY(const UniqueFd from, open_file(file, O_RDONLY | O_NOFOLLOW));
+  PAIL_TRY(const UniqueFd to, open_file(copy, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW));
+  if (const auto copied = copy_sparse(from.get(), to.get()); !copied) {
+    ::unlink(copy.c_str());
+    return copied.error();
+  }
+  return copy;
 }
 
 void BlockFiles::remove(const std::string& name) {

@@ -17,7 +17,7 @@ namespace pail::cache {
 
 // A file open for reading. It may have been removed meanwhile; its bytes stay readable.
 struct OpenBlockFile {
-  VersionId version = 0;
+  ContentNumber content = 0;
   UniqueFd fd;
 };
 
@@ -32,7 +32,10 @@ class BlockFiles {
   Result<UniqueFd> open_for_reading(const std::string& name) const;
   // Created where missing. Errors: ENOSPC, EIO.
   Result<UniqueFd> open_for_writing(const std::string& name) const;
-  Result<Unit> make_room_for(const std::string& name) const;  // its directory
+  // Makes the file that of the name. Errors: EXDEV it lies on another file system; EACCES, EIO.
+  Result<Unit> move_in(const std::string& name, const std::filesystem::path& file) const;
+  // A copy from another file system, ready to be moved in; one that is left is removed by open(). Errors: ENOSPC, EIO.
+  Result<std::filesystem::path> copy_in(const std::string& name, const std::filesystem::path& file) const;
   void remove(const std::string& name) PAIL_EXCLUDES(mutex_);
   void punch(const std::string& name, Extent extent) const;
   Result<ByteCount> free_space() const;
@@ -47,6 +50,7 @@ class BlockFiles {
   void sweep(unsigned directory, const std::function<bool(const std::string& name)>& known);
 
  private:
+  Result<Unit> make_room_for(const std::string& name) const;  // its directory
   using Recent = std::list<std::pair<std::string, std::shared_ptr<const OpenBlockFile>>>;
 
   const std::filesystem::path directory_;

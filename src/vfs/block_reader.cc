@@ -11,19 +11,16 @@ namespace pail::vfs {
 
 using cache::Block;
 using cache::kBlockSize;
-using cache::ObjectVersion;
+using cache::ContentId;
+using cache::ObjectContent;
 
 namespace {
 
 constexpr std::size_t kBlocksPerRequest = 4;
 constexpr ByteCount kLargestWindow{64ull << 20};
 
-std::string name_of(const ObjectVersion& object) {
-  return object.key + '\0' + object.etag;
-}
-
-ByteCount length_of(const ObjectVersion& object, std::uint64_t number) {
-  return {std::min(kBlockSize.n, object.size.n - number * kBlockSize.n)};
+ByteCount length_of(const ObjectContent& content, std::uint64_t number) {
+  return {std::min(kBlockSize.n, content.version.size.n - number * kBlockSize.n)};
 }
 
 }  // namespace
@@ -54,6 +51,10 @@ struct BlockReader::Piece {
 
 // A read that waits for blocks.
 struct BlockReader::Pending {
+  ObjectContent content;
+  InodeNumber stream = 0;
+  Extent want;
+  StopToken stop;
   std::vector<Piece> pieces;
   ReadReply reply;
   std::size_t remaining = 0;  // guarded by mutex_
@@ -74,8 +75,8 @@ struct BlockReader::Pending {
 // One ranged GET that fills consecutive blocks.
 class BlockReader::Fetch final : public cos::GetHandler {
  public:
-  Fetch(BlockReader& reader, ObjectVersion object, std::vector<BufferPtr> buffers)
-      : reader_(reader), object_(std::move(object)), buffers_(std::move(buffers)) {}
+  Fetch(BlockReader& reader, ObjectContent content, std::vector<BufferPtr> buffers)
+      : reader_(reader), content_(std::move(content)), buffers_(std::move(buffers)) {}
 
   bool on_data(std::span<const std::byte> data) override {
     reader_.fetched_ += data.size();
@@ -87,7 +88,7 @@ class BlockReader::Fetch final : public cos::GetHandler {
       bytes.insert(bytes.end(), data.begin(), data.begin() + static_cast<std::ptrdiff_t>(taken));
       data = data.subspan(taken);
       reader_.progress(buffer, bytes.size());
-      if (bytes.size() == buffer.length) reader_.complete(object_, buffers_[current_++]);
+      if (bytes.size() == buffer.length) reader_.complete(content_, buffers_[current_++]);
     }
     return true;
   }
@@ -95,17 +96,18 @@ class BlockReader::Fetch final : public cos::GetHandler {
   void on_done(Result<cos::ObjectInfo> outcome) override {
     if (current_ < buffers_.size()) {
       const std::vector<BufferPtr> missing(buffers_.begin() + static_cast<std::ptrdiff_t>(current_), buffers_.end());
+      const cache::ObjectVersion& version = content_.version;
       const Error why = outcome
-                            ? Error{ESTALE, fmt::format("GET {}: shorter than {} bytes", object_.key, object_.size.n)}
+                            ? Error{ESTALE, fmt::format("GET {}: shorter than {} bytes", version.key, version.size.n)}
                             : outcome.error();
-      reader_.fail(name_of(object_), missing, why);
+      reader_.fail(content_, missing, why);
     }
     reader_.ended();
   }
 
  private:
   BlockReader& reader_;
-  const ObjectVersion object_;
+  const ObjectContent content_;
   const std::vector<BufferPtr> buffers_;
   std::size_t current_ = 0;
 };
@@ -119,8 +121,8 @@ BlockReader::~BlockReader() {
   while (fetches_ > 0) idle_.wait(mutex_);
 }
 
-void BlockReader::read(const ObjectVersion& object, InodeNumber stream, Extent want, StopToken stop, ReadReply reply) {
-  want.end = std::min(want.end, ByteOffset{object.size.n});
+void BlockReader::read(const ObjectContent& content, InodeNumber stream, Extent want, StopToken stop, ReadReply reply) {
+  want.end = std::min(want.end, ByteOffset{content.version.size.n});
   if (want.empty()) return reply(ReadData{});
   auto pending = std::make_shared<Pending>();
   pending->reply = std::move(reply);
@@ -129,20 +131,23 @@ void BlockReader::read(const ObjectVersion& object, InodeNumber stream, Extent w
     const Extent part = intersect(want, {start, start + kBlockSize});
     pending->pieces.push_back({number, (part.begin - start).n, (part.end - start).n, nullptr, nullptr});
   }
-  if (take_local(object, pending->pieces)) {
+  if (take_local(content, pending->pieces)) {
     Pending::answer(pending);
-    return fetch_ahead(object, stream, want);
+    return fetch_ahead(content, stream, want);
   }
 
+  pending->content = content;
+  pending->stream = stream;
+  pending->want = want;
+  pending->stop = stop;
   std::vector<BufferPtr> missing;
   bool complete = false;
   {
     MutexLock lock(mutex_);
-    const std::string name = name_of(object);
     for (Piece& piece : pending->pieces) {
       if (piece.local) continue;
-      if (!piece.buffer) piece.buffer = find(name, piece.number);
-      if (!piece.buffer) missing.push_back(piece.buffer = add(object, name, piece.number));
+      if (!piece.buffer) piece.buffer = find(content.id, piece.number);
+      if (!piece.buffer) missing.push_back(piece.buffer = add(content, piece.number));
       if (piece.buffer->filled >= piece.end) continue;
       piece.buffer->waiters.push_back({piece.end, pending});
       ++pending->remaining;
@@ -151,26 +156,25 @@ void BlockReader::read(const ObjectVersion& object, InodeNumber stream, Extent w
     pending->answered = complete;
   }
   if (complete) Pending::answer(pending);
-  launch(object, std::move(missing), Lane::demand);
-  fetch_ahead(object, stream, want);
+  launch(content, std::move(missing), Lane::demand);
+  fetch_ahead(content, stream, want);
   if (!complete && stop.stop_possible())
     pending->on_stop.emplace(stop, [this, weak = std::weak_ptr(pending)] {
       if (auto self = weak.lock()) interrupt(self);
     });
 }
 
-Result<ReadData> BlockReader::read_now(const ObjectVersion& object, InodeNumber stream, Extent want, StopToken stop) {
+Result<ReadData> BlockReader::read_now(const ObjectContent& content, InodeNumber stream, Extent want, StopToken stop) {
   const Promise<Result<ReadData>> answer;
-  read(object, stream, want, std::move(stop), [answer](Result<ReadData> data) { answer.set(std::move(data)); });
+  read(content, stream, want, std::move(stop), [answer](Result<ReadData> data) { answer.set(std::move(data)); });
   return answer.wait();
 }
 
 // Fills in the pieces that are whole in memory or on disk; true when these are all.
-bool BlockReader::take_local(const ObjectVersion& object, std::vector<Piece>& pieces) {
+bool BlockReader::take_local(const ObjectContent& content, std::vector<Piece>& pieces) {
   {
     MutexLock lock(mutex_);
-    const std::string name = name_of(object);
-    for (Piece& piece : pieces) piece.buffer = find(name, piece.number);
+    for (Piece& piece : pieces) piece.buffer = find(content.id, piece.number);
     for (Piece& piece : pieces)
       if (piece.buffer && piece.buffer->filled < piece.end) return false;
   }
@@ -179,7 +183,7 @@ bool BlockReader::take_local(const ObjectVersion& object, std::vector<Piece>& pi
     if (piece.buffer) continue;
     auto bytes = std::make_shared<std::vector<std::byte>>(piece.end - piece.begin);
     const ByteOffset at{piece.number * kBlockSize.n + piece.begin};
-    if (cache_.read(object, at, *bytes) == bytes->size()) {
+    if (cache_.read(content, at, *bytes) == bytes->size()) {
       piece.local = std::move(bytes);
     } else {
       all = false;
@@ -188,73 +192,72 @@ bool BlockReader::take_local(const ObjectVersion& object, std::vector<Piece>& pi
   return all;
 }
 
-void BlockReader::fetch_ahead(const ObjectVersion& object, InodeNumber stream, Extent want) {
+void BlockReader::fetch_ahead(const ObjectContent& content, InodeNumber stream, Extent want) {
   Extent ahead;
   {
     MutexLock lock(mutex_);
     const std::uint64_t active = std::max<std::uint64_t>(1, streams_.size());
     const ByteCount most{std::min(kLargestWindow.n, std::max(memory_.n / 2 / active, kBlockSize.n))};
-    ahead = streams_[stream].note(want, object.size, most);
+    ahead = streams_[stream].note(want, content.version.size, most);
   }
   if (ahead.empty()) return;
   std::vector<std::uint64_t> absent;
   for (std::uint64_t number = ahead.begin.n / kBlockSize.n; number * kBlockSize.n < ahead.end.n; ++number)
-    if (!cache_.contains(object, number)) absent.push_back(number);
+    if (!cache_.contains(content, number)) absent.push_back(number);
   std::vector<BufferPtr> missing;
   {
     MutexLock lock(mutex_);
-    const std::string name = name_of(object);
     for (const std::uint64_t number : absent) {
-      if (find(name, number)) continue;
+      if (find(content.id, number)) continue;
       make_room(kBlockSize);
       if (held_ + kBlockSize > memory_) break;
-      missing.push_back(add(object, name, number));
+      missing.push_back(add(content, number));
     }
   }
-  launch(object, std::move(missing), Lane::ahead);
+  launch(content, std::move(missing), Lane::ahead);
 }
 
-BlockReader::BufferPtr BlockReader::find(const std::string& name, std::uint64_t number) {
-  const auto object = objects_.find(name);
-  if (object == objects_.end()) return nullptr;
-  const auto block = object->second.find(number);
-  if (block == object->second.end()) return nullptr;
+BlockReader::BufferPtr BlockReader::find(const ContentId& id, std::uint64_t number) {
+  const auto content = contents_.find(id);
+  if (content == contents_.end()) return nullptr;
+  const auto block = content->second.find(number);
+  if (block == content->second.end()) return nullptr;
   block->second->used = ++clock_;
   return block->second;
 }
 
-BlockReader::BufferPtr BlockReader::add(const ObjectVersion& object, const std::string& name, std::uint64_t number) {
+BlockReader::BufferPtr BlockReader::add(const ObjectContent& content, std::uint64_t number) {
   auto buffer = std::make_shared<Buffer>();
   buffer->number = number;
-  buffer->length = length_of(object, number).n;
+  buffer->length = length_of(content, number).n;
   make_room({buffer->length});
   buffer->block->bytes.reserve(buffer->length);
   buffer->data = buffer->block->bytes.data();
   buffer->used = ++clock_;
   held_ = held_ + ByteCount{buffer->length};
-  objects_[name][number] = buffer;
+  contents_[content.id][number] = buffer;
   return buffer;
 }
 
 // Lets go of whole blocks, least recently used first. Those in flight stay, whatever the budget says.
 void BlockReader::make_room(ByteCount wanted) {
   while (held_ + wanted > memory_) {
-    auto victim_object = objects_.end();
+    auto victim_content = contents_.end();
     BufferPtr victim;
-    for (auto object = objects_.begin(); object != objects_.end(); ++object)
-      for (const auto& [number, buffer] : object->second)
+    for (auto content = contents_.begin(); content != contents_.end(); ++content)
+      for (const auto& [number, buffer] : content->second)
         if (buffer->filled == buffer->length && (!victim || buffer->used < victim->used)) {
           victim = buffer;
-          victim_object = object;
+          victim_content = content;
         }
     if (!victim) return;
     held_ = held_ - ByteCount{victim->length};
-    victim_object->second.erase(victim->number);
-    if (victim_object->second.empty()) objects_.erase(victim_object);
+    victim_content->second.erase(victim->number);
+    if (victim_content->second.empty()) contents_.erase(victim_content);
   }
 }
 
-void BlockReader::launch(const ObjectVersion& object, std::vector<BufferPtr> missing, Lane lane) {
+void BlockReader::launch(const ObjectContent& content, std::vector<BufferPtr> missing, Lane lane) {
   for (std::size_t begin = 0; begin < missing.size();) {
     std::size_t end = begin + 1;
     while (end < missing.size() && end - begin < kBlocksPerRequest &&
@@ -268,8 +271,8 @@ void BlockReader::launch(const ObjectVersion& object, std::vector<BufferPtr> mis
       MutexLock lock(mutex_);
       ++fetches_;
     }
-    store_.get_object_range({{}, object.key, {from, to}, cos::ETag{object.etag}},
-                            std::make_shared<Fetch>(*this, object, std::move(run)), {stop_.token(), lane});
+    store_.get_object_range({{}, content.version.key, {from, to}, cos::ETag{content.version.etag}},
+                            std::make_shared<Fetch>(*this, content, std::move(run)), {stop_.token(), lane});
     begin = end;
   }
 }
@@ -293,30 +296,33 @@ void BlockReader::progress(Buffer& buffer, std::size_t filled) {
   for (const PendingPtr& pending : ready) Pending::answer(pending);
 }
 
-void BlockReader::complete(const ObjectVersion& object, const BufferPtr& buffer) {
-  cache_.insert(object, buffer->number, buffer->block);
+void BlockReader::complete(const ObjectContent& content, const BufferPtr& buffer) {
+  cache_.insert(content, buffer->number, buffer->block);
 }
 
-void BlockReader::fail(const std::string& name, const std::vector<BufferPtr>& buffers, const Error& why) {
-  std::vector<PendingPtr> waiting, refused;
+// Who waits for the same content in another version, such as after a rename, is not concerned.
+void BlockReader::fail(const ObjectContent& content, const std::vector<BufferPtr>& buffers, const Error& why) {
+  std::vector<PendingPtr> waiting, refused, elsewhere;
   {
     MutexLock lock(mutex_);
-    const auto object = objects_.find(name);
+    const auto known = contents_.find(content.id);
     for (const BufferPtr& buffer : buffers) {
-      if (object != objects_.end() && object->second.erase(buffer->number) != 0)
+      if (known != contents_.end() && known->second.erase(buffer->number) != 0)
         held_ = held_ - ByteCount{buffer->length};
       for (Buffer::Waiter& waiter : buffer->waiters) {
         if (!waiter.pending->answered) {
           waiter.pending->answered = true;
-          refused.push_back(waiter.pending);
+          (waiter.pending->content.version == content.version ? refused : elsewhere).push_back(waiter.pending);
         }
         waiting.push_back(std::move(waiter.pending));
       }
       buffer->waiters.clear();
     }
-    if (object != objects_.end() && object->second.empty()) objects_.erase(object);
+    if (known != contents_.end() && known->second.empty()) contents_.erase(known);
   }
   for (const PendingPtr& pending : refused) pending->reply(why);
+  for (const PendingPtr& pending : elsewhere)
+    read(pending->content, pending->stream, pending->want, pending->stop, pending->reply);
 }
 
 void BlockReader::interrupt(const PendingPtr& pending) {

@@ -1,6 +1,7 @@
 // Reads objects through blocks: from memory, from the disk cache, or by ranged GETs that fetch ahead of the reader.
 //
-// Every request carries If-Match, so that the bytes of one version never mix with those of another: ESTALE instead.
+// Blocks are found by their content, whichever version holds it by now; requests name the version. Every one carries
+// If-Match, so that the bytes of one version never mix with those of another: ESTALE instead.
 // A read waits for its bytes, not for whole blocks. Thread-safe; the mutex is never held across a request, a disk read
 // or a reply.
 #pragma once
@@ -30,9 +31,9 @@ class BlockReader {
 
   // Answers with the bytes of `want`, cut at the object's end. `stream` tells files apart for read-ahead.
   // Errors: ESTALE the object is no longer this version; EINTR `stop`; what the store says.
-  void read(const cache::ObjectVersion& object, InodeNumber stream, Extent want, StopToken stop, ReadReply reply);
+  void read(const cache::ObjectContent& content, InodeNumber stream, Extent want, StopToken stop, ReadReply reply);
   // The same, waiting.
-  Result<ReadData> read_now(const cache::ObjectVersion& object, InodeNumber stream, Extent want, StopToken stop);
+  Result<ReadData> read_now(const cache::ObjectContent& content, InodeNumber stream, Extent want, StopToken stop);
 
   // Takes and releases its lock: returns for as long as nobody is stuck with it.
   void pass_lock() PAIL_EXCLUDES(mutex_) { MutexLock lock(mutex_); }
@@ -49,16 +50,16 @@ class BlockReader {
   using Blocks = std::map<std::uint64_t, BufferPtr>;
   struct Piece;
 
-  bool take_local(const cache::ObjectVersion& object, std::vector<Piece>& pieces) PAIL_EXCLUDES(mutex_);
-  void fetch_ahead(const cache::ObjectVersion& object, InodeNumber stream, Extent want) PAIL_EXCLUDES(mutex_);
-  BufferPtr find(const std::string& name, std::uint64_t number) PAIL_REQUIRES(mutex_);
-  BufferPtr add(const cache::ObjectVersion& object, const std::string& name, std::uint64_t number)
-      PAIL_REQUIRES(mutex_);
+  bool take_local(const cache::ObjectContent& content, std::vector<Piece>& pieces) PAIL_EXCLUDES(mutex_);
+  void fetch_ahead(const cache::ObjectContent& content, InodeNumber stream, Extent want) PAIL_EXCLUDES(mutex_);
+  BufferPtr find(const cache::ContentId& id, std::uint64_t number) PAIL_REQUIRES(mutex_);
+  BufferPtr add(const cache::ObjectContent& content, std::uint64_t number) PAIL_REQUIRES(mutex_);
   void make_room(ByteCount wanted) PAIL_REQUIRES(mutex_);
-  void launch(const cache::ObjectVersion& object, std::vector<BufferPtr> missing, Lane lane) PAIL_EXCLUDES(mutex_);
+  void launch(const cache::ObjectContent& content, std::vector<BufferPtr> missing, Lane lane) PAIL_EXCLUDES(mutex_);
   void progress(Buffer& buffer, std::size_t filled) PAIL_EXCLUDES(mutex_);
-  void complete(const cache::ObjectVersion& object, const BufferPtr& buffer) PAIL_EXCLUDES(mutex_);
-  void fail(const std::string& name, const std::vector<BufferPtr>& buffers, const Error& why) PAIL_EXCLUDES(mutex_);
+  void complete(const cache::ObjectContent& content, const BufferPtr& buffer) PAIL_EXCLUDES(mutex_);
+  void fail(const cache::ObjectContent& content, const std::vector<BufferPtr>& buffers, const Error& why)
+      PAIL_EXCLUDES(mutex_);
   void interrupt(const PendingPtr& pending) PAIL_EXCLUDES(mutex_);
   void ended() PAIL_EXCLUDES(mutex_);
 
@@ -70,7 +71,7 @@ class BlockReader {
 
   Mutex mutex_;
   CondVar idle_;
-  std::unordered_map<std::string, Blocks> objects_ PAIL_GUARDED_BY(mutex_);
+  std::unordered_map<cache::ContentId, Blocks> contents_ PAIL_GUARDED_BY(mutex_);
   std::unordered_map<InodeNumber, ReadAhead> streams_ PAIL_GUARDED_BY(mutex_);
   ByteCount held_ PAIL_GUARDED_BY(mutex_);
   std::uint64_t clock_ PAIL_GUARDED_BY(mutex_) = 0;

@@ -41,6 +41,12 @@ local::AttributePatch patch_of(const InodeRecord& before, const InodeRecord& edi
   return patch;
 }
 
+// Whether an object and its copy are the same to whoever reads them. One that was stored in parts has another ETag when
+// it is copied; else another one may be of other bytes, where a store does not know the condition of the copy.
+bool holds_same_bytes(const cos::ETag& original, const cos::ETag& copy) {
+  return copy == original || original.text.find('-') != std::string::npos;
+}
+
 Error stale_if_gone(Error error) {
   if (is_gone(error)) error.errnum = ESTALE;
   return error;
@@ -129,24 +135,30 @@ Result<ReadData> Files::compose(const InodeRecord& record, const local::StagedFi
   return data;
 }
 
+Result<cache::ObjectContent> Files::content_of(const InodeRecord& record) {
+  PAIL_TRY(auto version, tree_.version_of(names_.view(), record));
+  const auto id = blocks_.identify(version);
+  return cache::ObjectContent{id, std::move(version)};
+}
+
 // Bytes of the object that a staging file is based on. It moves when a directory above is renamed: what was not found
 // at its old place is asked for at its new one.
 Result<ReadData> Files::fetch_base(const InodeRecord& record, Extent want, const StopToken& stop) {
-  PAIL_TRY(auto version, tree_.version_of(names_.view(), record));
+  PAIL_TRY(auto content, content_of(record));
   for (;;) {
-    auto fetched = reader_.read_now(version, record.number, want, stop);
+    auto fetched = reader_.read_now(content, record.number, want, stop);
     if (fetched || !is_gone(fetched.error())) return fetched;
     PAIL_TRY(const InodeRecord known, names_.inode(record.number));
-    PAIL_TRY(auto latest, tree_.version_of(names_.view(), known));
-    if (known.epoch != record.epoch || latest.key == version.key) return fetched;
-    version = std::move(latest);
+    PAIL_TRY(auto latest, content_of(known));
+    if (known.epoch != record.epoch || latest.version.key == content.version.key) return fetched;
+    content = std::move(latest);
   }
 }
 
 void Files::read_remote(InodeRecord record, Extent want, const StopToken& stop, ReadReply reply) {
-  auto version = tree_.version_of(names_.view(), record);
-  if (!version) return reply(version.error());
-  auto checked = [this, record, version = *version, want, stop, reply](Result<ReadData> data) {
+  const auto content = content_of(record);
+  if (!content) return reply(content.error());
+  auto checked = [this, record, version = content->version, want, stop, reply](Result<ReadData> data) {
     if (data || !is_gone(data.error())) return reply(std::move(data));
     // Not this version any more: renamed or rewritten by ourselves, or changed by somebody else.
     readers_.run(Lane::demand, [this, record, version, want, stop, reply, why = data.error()] {
@@ -164,7 +176,7 @@ void Files::read_remote(InodeRecord record, Extent want, const StopToken& stop, 
       reply(Error{ESTALE, why.context});
     });
   };
-  reader_.read(*version, record.number, want, stop, std::move(checked));
+  reader_.read(*content, record.number, want, stop, std::move(checked));
 }
 
 // ---- writing --------------------------------------------------------------------------------------------------------
@@ -248,11 +260,11 @@ Result<Unit> Files::reserve(InodeNumber number, Epoch epoch, Extent extent, cons
 Result<Unit> Files::hydrate(const InodeRecord& record, local::StagedFile& file, const StopToken& stop) {
   const auto missing = file.missing({{}, {file.size().n}});
   if (missing.empty()) return Unit{};
-  PAIL_TRY(const auto version, tree_.version_of(names_.view(), record));
+  PAIL_TRY(const auto content, content_of(record));
   for (const Extent& gap : missing)
     for (ByteOffset at = gap.begin; at < gap.end; at = at + kFillPiece) {
       const Extent piece = intersect(gap, {at, at + kFillPiece});
-      PAIL_TRY(const ReadData data, reader_.read_now(version, record.number, piece, stop));
+      PAIL_TRY(const ReadData data, reader_.read_now(content, record.number, piece, stop));
       ByteOffset position = piece.begin;
       for (const auto bytes : data.pieces) {
         PAIL_CHECK(file.fill(position, bytes));
@@ -318,7 +330,8 @@ Result<Unit> Files::uploaded(const InodeRecord& sent, const std::string& key, co
                                          .changed = sent.changed,
                                          .written = outcome.window}));
   // From here on the bucket has it; the local copy serves as cache where there is room.
-  if (sent.size.n > 0) blocks_.adopt({key, outcome.etag.text, sent.size}, file.path(), outcome.checksums);
+  const cache::ObjectVersion version{key, outcome.etag.text, sent.size};
+  if (sent.size.n > 0) blocks_.adopt({blocks_.identify(version), version}, file.path(), outcome.checksums);
   const auto removed = staging_.remove(sent.number);
   if (!removed) spdlog::warn("{}", removed.error().context);
   return Unit{};
@@ -405,12 +418,19 @@ Result<Unit> Files::put_attributes(InodeRecord& draft, const std::string& key, c
     return Unit{};
   }
   const ObjectCopy onto_itself{key, key, {draft.etag}, draft.size, to_headers(draft)};
-  PAIL_TRY(const auto copied, copy_object(store_, onto_itself, stop));
+  PAIL_TRY(const auto copied, copy(onto_itself, stop));
   draft.etag = copied.etag.text;
   draft.stored = copied.last_modified;
   draft.written.reset();
   if (draft.stored == WallTime{}) draft.written = local::WriteWindow{sent, tree_.now()};
   return Unit{};
+}
+
+Result<cos::CopyResult> Files::copy(const ObjectCopy& copy, const StopToken& stop) {
+  PAIL_TRY(auto copied, copy_object(store_, copy, stop));
+  if (holds_same_bytes(copy.etag, copied.etag))
+    blocks_.copied({copy.from, copy.etag.text, copy.size}, {copy.to, copied.etag.text, copy.size});
+  return copied;
 }
 
 // ---- beginnings and ends --------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@
 #include "runtime/executor.h"
 #include "vfs/block_reader.h"
 #include "vfs/directories.h"
+#include "vfs/object_copy.h"
 #include "vfs/set_aside.h"
 #include "vfs/tree.h"
 #include "vfs/tree_gate.h"
@@ -82,6 +83,9 @@ class Files {
   void pass_lock() { reader_.pass_lock(); }
   void forget_reader(InodeNumber number) { reader_.forget(number); }
 
+  // Copies an object within the bucket: the copy has the content of the original, which is not read again for it.
+  // Errors: as copy_object().
+  Result<cos::CopyResult> copy(const ObjectCopy& copy, const StopToken& stop);
   // Stores a small object under a key that must be free. Errors: EEXIST it is not.
   Result<Uploaded> create_object(const std::string& key, const std::string& body, const cos::ObjectHeaders& headers,
                                  const StopToken& stop) {
@@ -101,6 +105,7 @@ class Files {
   Result<Unit> hydrate(const local::InodeRecord& record, local::StagedFile& file, const StopToken& stop);
   Result<ReadData> compose(const local::InodeRecord& record, const local::StagedFile& file, Extent want,
                            const StopToken& stop);
+  Result<cache::ObjectContent> content_of(const local::InodeRecord& record);
   Result<ReadData> fetch_base(const local::InodeRecord& record, Extent want, const StopToken& stop);
   void read_staged(const local::InodeRecord& record, const Staged& file, Extent want, const StopToken& stop,
                    ReadReply reply);

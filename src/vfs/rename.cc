@@ -8,7 +8,6 @@
 #include "base/log.h"
 #include "pailfs/base/stop.h"
 #include "vfs/names.h"
-#include "vfs/object_copy.h"
 
 namespace pail::vfs {
 
@@ -137,7 +136,7 @@ Result<Names::Moved> Names::move_file(const Renaming& renaming, bool local) {
   // The upload of a file that has no object replaces what is there.
   if (local) return Moved{{target ? target->etag : std::string()}, {}, {}};
   const StopToken& stop = renaming.request.stop;
-  auto copied = copy_object(store_, {from, to, {source.etag}, source.size}, stop);
+  auto copied = files_.copy({from, to, {source.etag}, source.size}, stop);
   if (!copied && copied.error().fault == Fault::no_key && renaming.earlier) {
     // Asked again: the copy was made and the old object deleted before the process ended.
     PAIL_TRY(const cos::ObjectInfo info, store_.head_object(to, stop));

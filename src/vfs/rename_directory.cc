@@ -11,7 +11,6 @@
 #include "pailfs/base/stop.h"
 #include "pailfs/cos/fault.h"
 #include "vfs/names.h"
-#include "vfs/object_copy.h"
 #include "vfs/object_metadata.h"
 
 namespace pail::vfs {
@@ -174,7 +173,7 @@ std::vector<CopiedObject> Names::copy_page(const cos::ListPage& page, const Rena
     copiers_.run(Lane::demand, [this, &object = page.objects[i], &keys, &stop, &give_up, outcome = copies[i]] {
       if (give_up) return outcome.set({});
       const std::string to = keys.to + object.key.substr(keys.from.size());
-      auto copy = copy_object(store_, {object.key, to, object.etag, object.size}, stop);
+      auto copy = files_.copy({object.key, to, object.etag, object.size}, stop);
       if (!copy) give_up = true;
       outcome.set(std::move(copy));
     });

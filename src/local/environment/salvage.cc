@@ -125,7 +125,7 @@ bool Copy::all(const Schema& schema, const std::filesystem::path& to) {
   to_ = open_file_of(to, MDB_NOSYNC);
   if (to_ == nullptr || mdb_txn_begin(to_, nullptr, 0, &writing_) != MDB_SUCCESS) return false;
   for (const char* name : schema.databases)
-    if (!database(name)) return false;
+    if (has_database(from_.txn, name) && !database(name)) return false;
   if (!database("meta")) return false;
   if (mdb_txn_commit(writing_) != MDB_SUCCESS) return false;
   make_room_for_all_pages(to_);

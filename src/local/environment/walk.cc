@@ -93,6 +93,11 @@ bool sorts_behind(const MDB_val& a, const MDB_val& b) {
   return from_value(a) < from_value(b);
 }
 
+bool has_database(MDB_txn* txn, const char* name) {
+  MDB_dbi database = 0;
+  return mdb_dbi_open(txn, name, 0, &database) != MDB_NOTFOUND;
+}
+
 bool is_sealed(MDB_txn* txn, const char* name, Sealing sealing) {
   return walk_database(txn, name, [&](const MDB_val& key, const MDB_val& value) {
     return sealing == Sealing::absent || unsealed(from_value(key), from_value(value)).has_value();

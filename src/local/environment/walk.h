@@ -26,6 +26,9 @@ bool free_pages_are_sound(MDB_env* env, MDB_txn* txn);
 // environment, which is open.
 bool pages_lie_in_place(const std::filesystem::path& file, MDB_env* env);
 
+// Whether the environment has the database: one of an older version may lack it.
+bool has_database(MDB_txn* txn, const char* name);
+
 // Every record of the database can be read and has its seal.
 bool is_sealed(MDB_txn* txn, const char* name, Sealing sealing);
 

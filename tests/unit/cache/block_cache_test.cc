@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <signal.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -11,80 +10,11 @@
 #include <random>
 #include <thread>
 
-#include "../temporary_directory.h"
-#include "base/checksum.h"
-#include "base/encoding.h"
 #include "base/file.h"
+#include "cache_fixture.h"
 
 namespace pail::cache {
 namespace {
-
-ObjectVersion object_of(std::string key, ByteCount size) {
-  return {std::move(key), "\"etag\"", size};
-}
-
-// Bytes that tell which object and which place they are of.
-std::vector<std::byte> content(const ObjectVersion& object, std::uint64_t at, std::size_t size) {
-  std::vector<std::byte> bytes(size);
-  const std::uint64_t salt = xxh3(bytes_of(object.key + object.etag));
-  for (std::size_t i = 0; i < size; ++i) bytes[i] = static_cast<std::byte>((at + i) * 251 % 65521 + salt);
-  return bytes;
-}
-
-std::shared_ptr<const Block> block_of(const ObjectVersion& object, std::uint64_t number) {
-  const std::uint64_t begin = number * kBlockSize.n;
-  return std::make_shared<Block>(Block{content(object, begin, std::min(kBlockSize.n, object.size.n - begin))});
-}
-
-class BlockCacheTest : public ::testing::Test {
- protected:
-  void SetUp() override {
-    options.capacity = 64_MiB;
-    options.min_free = ByteCount{0};
-    reopen();
-  }
-
-  void reopen() {
-    cache.reset();
-    auto opened = BlockCache::open(directory.path(), "test", options, system_clock());
-    ASSERT_TRUE(opened) << opened.error().context;
-    cache = *std::move(opened);
-  }
-
-  void insert(const ObjectVersion& object, std::uint64_t number) {
-    cache->insert(object, number, block_of(object, number));
-    cache->drain();
-  }
-
-  // What a read of [at, at + size) gives; checks that every byte of it is right.
-  std::size_t read(const ObjectVersion& object, std::uint64_t at, std::size_t size) {
-    std::vector<std::byte> out(size);
-    const std::size_t n = cache->read(object, ByteOffset{at}, out);
-    out.resize(n);
-    EXPECT_TRUE(out == content(object, at, n)) << object.key << " at " << at;
-    return n;
-  }
-
-  std::vector<std::filesystem::path> files() const {
-    std::vector<std::filesystem::path> found;
-    for (const auto& entry : std::filesystem::recursive_directory_iterator(directory.path() / "blocks"))
-      if (entry.is_regular_file()) found.push_back(entry.path());
-    return found;
-  }
-
-  ByteCount disk_usage() const {
-    ByteCount total;
-    for (const auto& file : files()) {
-      struct stat st {};
-      if (::stat(file.c_str(), &st) == 0) total.n += static_cast<std::uint64_t>(st.st_blocks) * 512;
-    }
-    return total;
-  }
-
-  TemporaryDirectory directory;
-  BlockCacheOptions options;
-  std::unique_ptr<BlockCache> cache;
-};
 
 TEST_F(BlockCacheTest, UnknownObjectIsAMiss) {
   EXPECT_EQ(read(object_of("a", ByteCount{10}), 0, 10), 0u);
@@ -92,7 +22,7 @@ TEST_F(BlockCacheTest, UnknownObjectIsAMiss) {
 }
 
 TEST_F(BlockCacheTest, InsertedBlockIsReadInPartsAndWhole) {
-  const ObjectVersion object = object_of("a", 3_MiB);
+  const ObjectContent object = object_of("a", 3_MiB);
   insert(object, 1);
   EXPECT_TRUE(cache->contains(object, 1));
   EXPECT_FALSE(cache->contains(object, 0));
@@ -103,26 +33,25 @@ TEST_F(BlockCacheTest, InsertedBlockIsReadInPartsAndWhole) {
 }
 
 TEST_F(BlockCacheTest, LastBlockEndsWithTheObject) {
-  const ObjectVersion object = object_of("a", ByteCount{(1 << 20) + 7});
+  const ObjectContent object = object_of("a", ByteCount{(1 << 20) + 7});
   insert(object, 0);
   insert(object, 1);
-  EXPECT_EQ(read(object, 0, 4 << 20), object.size.n);
-  EXPECT_EQ(read(object, object.size.n, 10), 0u);
+  EXPECT_EQ(read(object, 0, 4 << 20), object.version.size.n);
+  EXPECT_EQ(read(object, object.version.size.n, 10), 0u);
 }
 
 TEST_F(BlockCacheTest, AnotherETagOrSizeIsAnotherVersion) {
-  const ObjectVersion object = object_of("a", ByteCount{100});
+  const ObjectContent object = object_of("a", ByteCount{100});
   insert(object, 0);
-  ObjectVersion changed = object;
-  changed.etag = "\"other\"";
-  EXPECT_EQ(read(changed, 0, 100), 0u);
-  changed = object;
-  changed.size = ByteCount{99};
-  EXPECT_EQ(read(changed, 0, 99), 0u);
+  const ObjectVersion changed{object.version.key, "\"other\"", object.version.size};
+  EXPECT_EQ(read({cache->identify(changed), changed}, 0, 100), 0u);
+  const ObjectVersion shorter = version_of("a", ByteCount{99});
+  EXPECT_EQ(read({cache->identify(shorter), shorter}, 0, 99), 0u);
+  EXPECT_EQ(read({object.id, shorter}, 0, 99), 0u) << "one content has one size";
 }
 
 TEST_F(BlockCacheTest, KeepsBlocksAcrossReopen) {
-  const ObjectVersion object = object_of("a", 2_MiB);
+  const ObjectContent object = object_of("a", 2_MiB);
   insert(object, 0);
   reopen();
   EXPECT_EQ(read(object, 0, 2 << 20), std::size_t{1} << 20);
@@ -130,7 +59,7 @@ TEST_F(BlockCacheTest, KeepsBlocksAcrossReopen) {
 }
 
 TEST_F(BlockCacheTest, BlockOfTheWrongLengthIsNotTaken) {
-  const ObjectVersion object = object_of("a", 2_MiB);
+  const ObjectContent object = object_of("a", 2_MiB);
   cache->insert(object, 0, std::make_shared<Block>(Block{content(object, 0, 10)}));
   cache->insert(object, 2, std::make_shared<Block>(Block{content(object, 0, 10)}));
   cache->drain();
@@ -139,7 +68,7 @@ TEST_F(BlockCacheTest, BlockOfTheWrongLengthIsNotTaken) {
 }
 
 TEST_F(BlockCacheTest, FlippedByteIsAMissAndTheBlockIsForgotten) {
-  const ObjectVersion object = object_of("a", 2_MiB);
+  const ObjectContent object = object_of("a", 2_MiB);
   insert(object, 0);
   insert(object, 1);
   const auto file = open_file(files().at(0), O_RDWR);
@@ -153,7 +82,7 @@ TEST_F(BlockCacheTest, FlippedByteIsAMissAndTheBlockIsForgotten) {
 }
 
 TEST_F(BlockCacheTest, TruncatedFileIsAMiss) {
-  const ObjectVersion object = object_of("a", 2_MiB);
+  const ObjectContent object = object_of("a", 2_MiB);
   insert(object, 0);
   insert(object, 1);
   EXPECT_EQ(read(object, 0, 10), 10u);  // checked before it is torn
@@ -164,7 +93,7 @@ TEST_F(BlockCacheTest, TruncatedFileIsAMiss) {
 }
 
 TEST_F(BlockCacheTest, VanishedFileIsAMissAndIsForgotten) {
-  const ObjectVersion object = object_of("a", 2_MiB);
+  const ObjectContent object = object_of("a", 2_MiB);
   insert(object, 0);
   std::filesystem::remove(files().at(0));
   EXPECT_EQ(read(object, 0, 10), 0u);
@@ -190,7 +119,7 @@ class SmallBlockCacheTest : public BlockCacheTest {
 };
 
 TEST_F(SmallBlockCacheTest, EvictsWhatWasUsedLongestAgo) {
-  std::vector<ObjectVersion> objects;
+  std::vector<ObjectContent> objects;
   for (const char* key : {"a", "b", "c", "d", "e"}) objects.push_back(object_of(key, 1_MiB));
   for (int i = 0; i < 4; ++i) insert(objects[i], 0);
   EXPECT_EQ(read(objects[0], 0, 1), 1u);
@@ -203,7 +132,7 @@ TEST_F(SmallBlockCacheTest, EvictsWhatWasUsedLongestAgo) {
 }
 
 TEST_F(SmallBlockCacheTest, OrderOfUseSurvivesReopen) {
-  std::vector<ObjectVersion> objects;
+  std::vector<ObjectContent> objects;
   for (const char* key : {"a", "b", "c", "d", "e"}) objects.push_back(object_of(key, 1_MiB));
   for (int i = 0; i < 4; ++i) insert(objects[i], 0);
   EXPECT_EQ(read(objects[0], 0, 1), 1u);
@@ -225,7 +154,7 @@ TEST_F(SmallBlockCacheTest, PartOfAHugeObjectStaysWhenItDoesNotFit) {
   options.capacity = 80_MiB;
   options.queue = 256_MiB;
   reopen();
-  const ObjectVersion object = object_of("huge", 130_MiB);
+  const ObjectContent object = object_of("huge", 130_MiB);
   for (std::uint64_t number = 0; number < 130; ++number) insert(object, number);
   EXPECT_LE(cache->counters().bytes, options.capacity);
   EXPECT_LE(disk_usage(), options.capacity);
@@ -268,7 +197,7 @@ TEST_F(BlockCacheTest, BlocksThatFindTheQueueFullAreSkipped) {
 }
 
 TEST_F(BlockCacheTest, DroppedObjectIsGone) {
-  const ObjectVersion object = object_of("a", 1_MiB);
+  const ObjectContent object = object_of("a", 1_MiB);
   insert(object, 0);
   cache->drop(object);
   EXPECT_EQ(read(object, 0, 10), 0u);
@@ -276,44 +205,28 @@ TEST_F(BlockCacheTest, DroppedObjectIsGone) {
   EXPECT_EQ(cache->counters().bytes, ByteCount{0});
 }
 
-class BlockCacheAdoptTest : public BlockCacheTest {
- protected:
-  std::filesystem::path write_whole(const ObjectVersion& object) {
-    std::filesystem::path path = directory.path() / "upload";
-    const auto file = open_file(path, O_RDWR | O_CREAT | O_TRUNC, 0644);
-    EXPECT_TRUE(write_at(file->get(), {}, content(object, 0, object.size.n)));
-    return path;
-  }
-  static std::vector<std::uint64_t> checksums(const ObjectVersion& object) {
-    std::vector<std::uint64_t> found;
-    for (std::uint64_t at = 0; at < object.size.n; at += kBlockSize.n)
-      found.push_back(xxh3(block_of(object, at / kBlockSize.n)->bytes));
-    return found;
-  }
-};
-
 TEST_F(BlockCacheAdoptTest, AdoptedFileIsReadWithoutCopying) {
-  const ObjectVersion object = object_of("a", ByteCount{(2 << 20) + 5});
+  const ObjectContent object = object_of("a", ByteCount{(2 << 20) + 5});
   const auto file = write_whole(object);
   EXPECT_TRUE(cache->adopt(object, file, checksums(object)));
   EXPECT_FALSE(std::filesystem::exists(file));
-  EXPECT_EQ(read(object, 0, 4 << 20), object.size.n);
+  EXPECT_EQ(read(object, 0, 4 << 20), object.version.size.n);
 }
 
 TEST_F(BlockCacheAdoptTest, AdoptionReplacesBlocksOfTheSameVersion) {
-  const ObjectVersion object = object_of("a", 2_MiB);
+  const ObjectContent object = object_of("a", 2_MiB);
   insert(object, 1);
   EXPECT_EQ(read(object, 1 << 20, 10), 10u);
   EXPECT_TRUE(cache->adopt(object, write_whole(object), checksums(object)));
-  EXPECT_EQ(read(object, 0, 4 << 20), object.size.n);
+  EXPECT_EQ(read(object, 0, 4 << 20), object.version.size.n);
   EXPECT_EQ(cache->counters().bytes, 2_MiB);
 }
 
 TEST_F(BlockCacheAdoptTest, FileThatDoesNotFitIsLeftAlone) {
-  const ObjectVersion object = object_of("a", 2_MiB);
+  const ObjectContent object = object_of("a", 2_MiB);
   const auto file = write_whole(object);
-  ObjectVersion larger = object;
-  larger.size = 3_MiB;
+  ObjectContent larger = object;
+  larger.version.size = 3_MiB;
   EXPECT_FALSE(cache->adopt(larger, file, checksums(larger)));
   EXPECT_FALSE(cache->adopt(object, file, {1}));
   options.capacity = 1_MiB;
@@ -323,13 +236,13 @@ TEST_F(BlockCacheAdoptTest, FileThatDoesNotFitIsLeftAlone) {
 }
 
 TEST_F(BlockCacheAdoptTest, WrongChecksumIsAMissNotAWrongByte) {
-  const ObjectVersion object = object_of("a", 1_MiB);
+  const ObjectContent object = object_of("a", 1_MiB);
   EXPECT_TRUE(cache->adopt(object, write_whole(object), {42}));
   EXPECT_EQ(read(object, 0, 10), 0u);
 }
 
 TEST_F(BlockCacheTest, WhatAKilledProcessWroteIsReadOrMissedNeverWrong) {
-  const ObjectVersion object = object_of("a", 8_MiB);
+  const ObjectContent object = object_of("a", 8_MiB);
   cache.reset();
   const pid_t child = ::fork();
   if (child == 0) {
@@ -345,7 +258,7 @@ TEST_F(BlockCacheTest, WhatAKilledProcessWroteIsReadOrMissedNeverWrong) {
 }
 
 TEST_F(BlockCacheTest, FilesWithoutRecordsAreSwept) {
-  const ObjectVersion object = object_of("a", 1_MiB);
+  const ObjectContent object = object_of("a", 1_MiB);
   insert(object, 0);
   cache.reset();
   std::filesystem::remove_all(directory.path() / "index");  // as if it had been set aside
@@ -359,13 +272,13 @@ TEST_F(BlockCacheTest, FilesWithoutRecordsAreSwept) {
 TEST_F(BlockCacheTest, ReadersSeeRightBytesWhileBlocksAreEvicted) {
   options.capacity = 70_MiB;
   reopen();
-  const ObjectVersion huge = object_of("huge", 200_MiB);
+  const ObjectContent huge = object_of("huge", 200_MiB);
   std::atomic<bool> stop{false};
   std::vector<std::thread> readers;
   for (unsigned seed = 0; seed < 2; ++seed) {
     readers.emplace_back([&, seed] {
       std::mt19937 random(seed);
-      while (!stop) read(huge, random() % huge.size.n, 1 + random() % 70'000);
+      while (!stop) read(huge, random() % huge.version.size.n, 1 + random() % 70'000);
     });
   }
   std::thread inserter([&] {

@@ -1,0 +1,36 @@
+#include "local/content_id.h"
+
+#include <sys/random.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/encoding.h"
+
+namespace pail::local {
+
+ContentId ContentId::make() {
+  ContentId id;
+  while (::getrandom(id.bytes.data(), id.bytes.size(), 0) != static_cast<ssize_t>(id.bytes.size())) continue;
+  return id;
+}
+
+std::string ContentId::text() const {
+  return to_hex(bytes);
+}
+
+std::optional<ContentId> ContentId::from_text(std::string_view text) {
+  const auto raw = from_hex(text);
+  ContentId id;
+  if (!raw || raw->size() != id.bytes.size()) return std::nullopt;
+  std::ranges::copy(bytes_of(*raw), id.bytes.begin());
+  return id;
+}
+
+}  // namespace pail::local
+
+std::size_t std::hash<pail::local::ContentId>::operator()(const pail::local::ContentId& id) const noexcept {
+  std::size_t some = 0;
+  std::memcpy(&some, id.bytes.data(), sizeof some);
+  return some;
+}
