@@ -102,8 +102,8 @@ Result<Connection> connect(const MountOptions& options, const auth::Sources& sou
   std::shared_ptr<auth::Authorizer> authorizer(
       auth::make_reloading_authorizer(sources, resolved, endpoint.region, *http).release(),
       [http](auth::Authorizer* made) { delete made; });
-  PAIL_TRY(std::shared_ptr<cos::Client> store,
-           cos::Client::create(http, authorizer, client_options(options, endpoint.url, patience, std::move(dialect_file))));
+  auto settings = client_options(options, endpoint.url, patience, std::move(dialect_file));
+  PAIL_TRY(std::shared_ptr<cos::Client> store, cos::Client::create(http, authorizer, std::move(settings)));
   return Connection{std::move(endpoint), std::move(http), std::move(authorizer), std::move(store)};
 }
 

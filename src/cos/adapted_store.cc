@@ -106,9 +106,8 @@ class ConditionalWrite final : public std::enable_shared_from_this<ConditionalWr
     job_.send({.if_match = {std::string(kNobodysETag)}, .if_none_match = {}}, job_.context,
               [self = this->shared_from_this()](Result<T> written) {
                 if (written) self->dialect_.proven_missing(self->job_.ability);
-                if (written) return self->then_(std::move(written));
-                if (!condition_failed(written)) return self->refused(std::move(written).error());
-                self->dialect_.proven_there(self->job_.ability);
+                if (written || is_over(written.error())) return self->then_(std::move(written));
+                if (condition_failed(written)) self->dialect_.proven_there(self->job_.ability);
                 self->with_conditions();
               });
   }
@@ -117,6 +116,11 @@ class ConditionalWrite final : public std::enable_shared_from_this<ConditionalWr
   Preconditions must_fail_again() const {
     if (job_.conditions.if_absent) return {.if_match = {}, .if_none_match = {}, .if_absent = true};
     return {.if_match = {std::string(kNobodysETag)}, .if_none_match = {}};
+  }
+
+  // After any other failure nothing has happened, and the write itself may fare better.
+  static bool is_over(const Error& why) {
+    return why.may_have_happened || why.fault == Fault::stopped || why.fault == Fault::lost;
   }
 
   static bool condition_failed(const Result<T>& outcome) {

@@ -38,6 +38,9 @@ def a_redirection_of_a_shell_and_a_touch_are_one_put_each(place):
         asked = [json.loads(line)["operation"] for line in log.read_text().splitlines()[before:]]
         return [name for name in asked if name in ("PutObject", "CopyObject")]
 
+    # The first new file and the first that is replaced prove that the store keeps to conditions.
+    assert stored("echo x > known") == ["PutObject"] * 2
+    assert stored("echo longer > known") == ["PutObject"] * 2
     assert stored("echo x > f") == ["PutObject"]
     assert stored("echo longer > f") == ["PutObject"]
     assert stored("cat f > g") == ["PutObject"]

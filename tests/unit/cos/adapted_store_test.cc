@@ -19,7 +19,8 @@ using fake::Operation;
 using fake::Support;
 
 std::shared_ptr<ObjectStore> over_memory() {
-  return adapt(std::make_shared<fake::FakeStore>(), std::make_shared<Dialect>("https://store.example", "", system_clock()));
+  auto dialect = std::make_shared<Dialect>("https://store.example", "", system_clock());
+  return adapt(std::make_shared<fake::FakeStore>(), std::move(dialect));
 }
 
 INSTANTIATE_TEST_SUITE_P(Adapted, ObjectStoreSuite, testing::Values(over_memory));
@@ -288,6 +289,20 @@ TEST_F(AdaptedStoreTest, AStoreThatRefusesConditionsOfUploadsGetsNone) {
   EXPECT_EQ(dialect_->known(Ability::upload_begin), Known::missing);
   EXPECT_EQ(dialect_->known(Ability::upload_end), Known::missing);
   EXPECT_EQ(fake_->open_uploads(), 0u);
+}
+
+TEST_F(AdaptedStoreTest, AProofThatIsRefusedForAnotherReasonDoesNotKeepTheUploadFromItsBeginAndEnd) {
+  fake_->fail({.operation = Operation::create_upload}, {.fault = Fault::refused});
+  fake_->fail({.operation = Operation::complete_upload}, {.fault = Fault::refused});
+  ASSERT_TRUE(upload("a", "1", absent()));
+  EXPECT_EQ(dialect_->known(Ability::upload_begin), Known::unknown);
+  EXPECT_EQ(dialect_->known(Ability::upload_end), Known::unknown);
+}
+
+TEST_F(AdaptedStoreTest, AProofAtAnEndWhoseAnswerIsLostIsTheOutcome) {
+  fake_->fail({.operation = Operation::complete_upload}, {.fault = Fault::lost, .at = Moment::after});
+  EXPECT_EQ(fault_of(upload("a", "1", absent())), Fault::lost);
+  EXPECT_EQ(fake_->count(Operation::complete_upload), 1u);
 }
 
 TEST_F(AdaptedStoreTest, TheProofAtAnEndNeverReplacesWhatOthersWroteBeforeIt) {
