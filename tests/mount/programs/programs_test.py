@@ -48,6 +48,19 @@ def a_redirection_of_a_shell_and_a_touch_are_one_put_each(place):
     assert (mount.path / "f").read_text() == "longer\n"
 
 
+def what_the_store_can_is_learnt_once_and_known_to_the_next_mount(place):
+    log = place.folder / "requests.json"
+    place.serve("--access-log", log)
+    puts = []
+    for name in ("first", "second"):
+        mount = place.mount()
+        before = log.read_text().count("PutObject")
+        (mount.path / name).write_text("content")
+        mount.unmount()
+        puts.append(log.read_text().count("PutObject") - before)
+    assert puts == [2, 1], puts
+
+
 def tar_extracts_byte_for_byte(place):
     mount = place.mount()
     harness.write_tree(place.folder / "source", 10, 30, 2000)
@@ -242,7 +255,8 @@ def locks_and_shared_mappings_work_between_processes(place):
 
 if __name__ == "__main__":
     harness.main([a_git_clone_of_1000_files_is_whole, a_redirection_of_a_shell_and_a_touch_are_one_put_each,
-                  tar_extracts_byte_for_byte, a_second_rsync_transfers_nothing,
+                  what_the_store_can_is_learnt_once_and_known_to_the_next_mount, tar_extracts_byte_for_byte,
+                  a_second_rsync_transfers_nothing,
                   an_sqlite_database_is_filled_and_checked, an_editor_saves_over_the_old_file,
                   a_3_gib_file_comes_back_the_same, a_renamed_directory_takes_everything_along,
                   everything_closed_survives_every_end, an_open_file_is_stored_when_the_mount_is_told_to_end,
