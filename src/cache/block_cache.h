@@ -2,8 +2,8 @@
 //
 // A content has one id for as long as anything of it is known here, and is found by the object version that holds it:
 // key, ETag and size, so an object that changed can never serve old bytes. What our side copies under another key keeps
-// its id. One sparse file for each content, its blocks in a catalogue with an XXH3 checksum each. Damage (bad checksum, torn file, full disk, killed process) is a
-// miss and a line in the log, never an error or a wrong byte.
+// its id. One sparse file for each content, its blocks in a catalogue with an XXH3 checksum each. Damage (bad checksum,
+// torn file, full disk, killed process) is a miss and a line in the log, never an error or a wrong byte.
 //
 // Thread-safe. No lock is held while a disk read runs.
 #pragma once
@@ -66,8 +66,8 @@ class BlockCache {
                                                   BlockCacheOptions options, const Clock& clock);
   virtual ~BlockCache() = default;
 
-  // The content of a version: the one that is known, or a new one. Who asks later is told the same, for as long as it is
-  // cached or was among the last that were asked for.
+  // The content of a version: the one that is known, or a new one. Who asks later is told the same, for as long as it
+  // is cached or was among the last that were asked for.
   virtual ContentId identify(const ObjectVersion& version) = 0;
   // Our side copied an object: both have one content. Of several copies the last is known, and what it was made of.
   virtual void copied(const ObjectVersion& from, const ObjectVersion& to) = 0;

@@ -1,6 +1,8 @@
 // What was written or read here is not fetched again, whatever becomes of its name; and other bytes always are.
 #include <fcntl.h>
 #include <gmock/gmock.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <future>
 
@@ -117,6 +119,22 @@ TEST_F(ContentsTest, WhatWasReadIsNotFetchedAfterNamesWereMadeAnew) {
   expect_no_fetch("h", large_);
 }
 
+TEST_F(ContentsTest, WhatWasWrittenIsNotFetchedWhereStateAndCacheLieOnDifferentDisks) {
+  const std::filesystem::path elsewhere = "/dev/shm";
+  struct stat here {}, there {};
+  if (::stat(directory_.path().c_str(), &here) != 0 || ::stat(elsewhere.c_str(), &there) != 0 ||
+      here.st_dev == there.st_dev)
+    GTEST_SKIP() << "/dev/shm is no other file system";
+  options_.state_directory = elsewhere / ("pailfs-contents-test." + std::to_string(::getpid()));
+  start();
+  EXPECT_EQ(write("f", large_), 0);
+  EXPECT_TRUE(std::filesystem::is_empty(options_.state_directory / "staging"));
+  EXPECT_EQ(rename("f", "g"), 0);
+  expect_no_fetch("g", large_);
+  fs_.reset();
+  std::filesystem::remove_all(options_.state_directory);
+}
+
 // ---- what is
 
 TEST_F(ContentsTest, WhatOthersPutUnderTheNameIsFetched) {
@@ -193,7 +211,8 @@ TEST_F(ContentsTest, AReadUnderTheNewNameDoesNotFailWithOneUnderTheOld) {
   ASSERT_TRUE(get.await());
   ASSERT_EQ(rename("f", "g"), 0);
   // Joins what is on its way, or asks under the new name; either way it is answered after the old name failed.
-  const Hold again = store_->hold({.operation = Operation::get_object_range, .key = "g", .times = kAlways}, Moment::before);
+  const Hold again =
+      store_->hold({.operation = Operation::get_object_range, .key = "g", .times = kAlways}, Moment::before);
   auto after = std::async(std::launch::async, reading);
   EXPECT_EQ(after.wait_for(100ms), std::future_status::timeout);
   get.release();
