@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "cli/view_directory.h"
+#include "local/journal/upkeep.h"
 #include "local/staging/kept.h"
 #include "local/staging/staging.h"
 #include "local/takeover.h"
@@ -53,11 +54,22 @@ Result<Unit> check_nothing_staged(const fs::path& folder) {
                                    folder.string(), left)};
 }
 
+// What its journal promises is known nowhere else.
+Result<Unit> check_nothing_promised(const fs::path& folder) {
+  if (!fs::exists(folder)) return Unit{};
+  PAIL_TRY(const auto journal, local::open_journal(folder));
+  const local::LiveEntries left = journal->live();
+  if (left.uploads().empty() && left.jobs().empty()) return Unit{};
+  return Error{EAGAIN, fmt::format("{}: {} unfinished uploads and {} renames are left to the next mount",
+                                   folder.string(), left.uploads().size(), left.jobs().size())};
+}
+
 Result<Unit> sweep(const fs::path& sibling, const fs::path& own, const OpenIn& open) {
   if (fs::exists(sibling / "names") || fs::exists(sibling / "staging")) {
     PAIL_TRY(const auto files, open(sibling));
   }
   PAIL_CHECK(check_nothing_staged(sibling / "staging"));
+  PAIL_CHECK(check_nothing_promised(sibling / "journal"));
   PAIL_CHECK(move_kept(sibling, own));
   std::error_code failed;
   if (!local::kept_files(sibling).empty()) return Unit{};

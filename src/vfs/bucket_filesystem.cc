@@ -57,8 +57,8 @@ BucketFileSystem::BucketFileSystem(Options options, std::shared_ptr<cos::ObjectS
       view_(*local_.names, *local_.staging),
       directories_(*local_.names, tree_, view_, *store_, helpers_),
       files_(*local_.names, tree_, view_, *opens_, turns_, gate_, *store_, directories_, *local_.staging,
-             *local_.blocks, options_, readers_),
-      names_(*local_.names, tree_, *opens_, turns_, gate_, *store_, directories_, files_, options_),
+             *local_.blocks, options_, readers_, *local_.journal),
+      names_(*local_.names, tree_, *opens_, turns_, gate_, *store_, directories_, files_, options_, *local_.journal),
       timer_(*options_.clock) {}
 
 // What helpers still do uses the parts that are destroyed before them.
@@ -72,6 +72,7 @@ BucketFileSystem::~BucketFileSystem() {
 Result<Unit> BucketFileSystem::begin(Start start) {
   files_.sweep();
   if (start == Start::resume) {
+    PAIL_CHECK(files_.bring_notes_in_line());
     names_.keep_turns();
     constexpr std::chrono::seconds kAskedAgain(10);  // the kernel does that at once
     timer_.run_after(kAskedAgain, timer_.announce(), [this] { names_.drop_turns(); });
@@ -88,7 +89,8 @@ Result<Unit> BucketFileSystem::begin(Start start) {
     files_.discard(number);
     PAIL_CHECK(local_.names->let_go(number));
   }
-  return Unit{};
+  if (!options_.read_only) files_.abort_left_uploads();
+  return files_.bring_notes_in_line();
 }
 
 Result<Unit> BucketFileSystem::check_writable() const {
@@ -462,12 +464,16 @@ Result<std::unique_ptr<FileSystem>> FileSystem::open(Options options, std::share
                                                      std::shared_ptr<OpenTable> opens, Start start) {
   BucketFileSystem::Local local;
   const std::string identity = options.bucket + "/" + options.prefix;
+  PAIL_TRY(local.journal, local::open_journal(options.state_directory / "journal"));
+  local.upkeep = std::make_unique<local::JournalUpkeep>(*local.journal, *options.clock);
   local.turns = std::make_unique<Turns>();
   local.uses = std::make_unique<InodeUses>(*opens, *local.turns);
-  PAIL_TRY(local.names,
-           local::NameStore::open(
-               options.state_directory / "names",
-               {.identity = identity, .defaults = default_attributes(options), .clock = *options.clock}, *local.uses));
+  PAIL_TRY(local.names, local::NameStore::open(options.state_directory / "names",
+                                               {.identity = identity,
+                                                .defaults = default_attributes(options),
+                                                .journal = *local.journal,
+                                                .clock = *options.clock},
+                                               *local.uses));
   PAIL_TRY(local.staging, local::StagingArea::open(options.state_directory / "staging", kFreeFloor, *options.clock));
   PAIL_TRY(local.blocks, cache::BlockCache::open(options.cache_directory, identity, {.capacity = options.cache_size},
                                                  *options.clock));

@@ -12,6 +12,7 @@
 
 #include "base/mutex.h"
 #include "cache/block_cache.h"
+#include "local/journal/upkeep.h"
 #include "local/names/name_store.h"
 #include "local/staging/staging.h"
 #include "pailfs/base/stop.h"
@@ -28,6 +29,8 @@ namespace pail::vfs {
 class BucketFileSystem final : public FileSystem {
  public:
   struct Local {
+    std::unique_ptr<local::JournalState> journal;
+    std::unique_ptr<local::JournalUpkeep> upkeep;
     std::unique_ptr<Turns> turns;
     std::unique_ptr<InodeUses> uses;  // of those turns
     std::unique_ptr<local::NameStore> names;

@@ -64,7 +64,8 @@ Result<Unit> check_epoch(const InodeRecord& record, Files::Epoch epoch) {
 
 Files::Files(local::NameStore& names, const Tree& tree, const AttributeView& view, OpenTable& opens, Turns& turns,
              TreeGate& gate, cos::ObjectStore& store, Directories& directories, local::StagingArea& staging,
-             cache::BlockCache& blocks, const Options& options, runtime::Executor& readers)
+             cache::BlockCache& blocks, const Options& options, runtime::Executor& readers,
+             local::JournalState& journal)
     : names_(names),
       tree_(tree),
       view_(view),
@@ -77,9 +78,11 @@ Files::Files(local::NameStore& names, const Tree& tree, const AttributeView& vie
       blocks_(blocks),
       options_(options),
       readers_(readers),
+      notes_(journal, names, tree, options.bucket),
       aside_(names, tree, view, staging, options),
       reader_(store, blocks, {options.memory.n / 2}),
-      uploader_(names, store, *options.clock, options.part_size, std::max(1u, options.parallel / 2)) {}
+      upload_notes_(journal),
+      uploader_(names, upload_notes_, store, *options.clock, options.part_size, std::max(1u, options.parallel / 2)) {}
 
 // ---- reading --------------------------------------------------------------------------------------------------------
 
@@ -191,6 +194,7 @@ Result<Files::Staged> Files::staged(InodeNumber number) {
 // Makes the inode one of a staged file that keeps at most the first `most` bytes of its object. The disk space of all
 // it keeps is reserved, since all of it goes up again. In its turn.
 Result<Files::Staged> Files::begin_staging(InodeNumber number, Epoch epoch, ByteCount most) {
+  PAIL_CHECK(notes_.check_usable());
   for (;;) {
     PAIL_TRY(const InodeRecord base, names_.inode(number));
     if (const auto current = check_epoch(base, epoch); !current) {
@@ -227,7 +231,9 @@ Result<Files::Staged> Files::writable(const Turns::Turn& turn, Epoch epoch, Byte
   if (uploading) PAIL_CHECK(uploader_.abandon(number, stop));  // it was begun with the times of before
   if (record.content == Content::staged) return staged(number);
   if (record.knowledge != Knowledge::exact) PAIL_CHECK(directories_.current(number, stop, &turn));
-  return begin_staging(number, epoch, most);
+  PAIL_TRY(Staged file, begin_staging(number, epoch, most));
+  notes_.note(number);
+  return file;
 }
 
 Result<Unit> Files::write(InodeNumber number, Epoch epoch, ByteOffset at, std::span<const std::byte> data,
@@ -329,6 +335,7 @@ Result<Unit> Files::uploaded(const InodeRecord& sent, const std::string& key, co
                                          .modified = sent.modified,
                                          .changed = sent.changed,
                                          .written = outcome.window}));
+  notes_.note(sent.number, StagedNotes::How::stored);
   // From here on the bucket has it; the local copy serves as cache where there is room.
   const cache::ObjectVersion version{key, outcome.etag.text, sent.size};
   if (sent.size.n > 0) blocks_.adopt({blocks_.identify(version), version}, file.path(), outcome.checksums);
@@ -358,6 +365,7 @@ void Files::abandon_upload(InodeNumber number) {
 void Files::leave_base(InodeNumber number) {
   abandon_upload(number);
   if (const auto noted = names_.content_lost(number); !noted) spdlog::warn("{}", noted.error().context);
+  notes_.note(number);
 }
 
 // ---- attributes -----------------------------------------------------------------------------------------------------
@@ -395,6 +403,7 @@ Result<Unit> Files::store_attributes(InodeNumber number, const Edit& edit, const
     object = local::AttributeObject{draft.form, draft.etag, draft.stored, draft.written};
   }
   PAIL_TRY(const auto taken, names_.attributes_changed(decided_on, patch_of(before, draft), object));
+  if (taken == local::Taken::taken && draft.content == Content::staged) notes_.note(number);
   if (taken == local::Taken::taken) return Unit{};
   ask_anew(number);
   return Error{ESTALE, fmt::format("{}: was changed by others meanwhile", quote(draft.name)), Fault::precondition};
@@ -427,7 +436,7 @@ Result<Unit> Files::put_attributes(InodeRecord& draft, const std::string& key, c
 }
 
 Result<cos::CopyResult> Files::copy(const ObjectCopy& copy, const StopToken& stop) {
-  PAIL_TRY(auto copied, copy_object(store_, copy, stop));
+  PAIL_TRY(auto copied, copy_object(store_, upload_notes_, copy, stop));
   if (holds_same_bytes(copy.etag, copied.etag))
     blocks_.copied({copy.from, copy.etag.text, copy.size}, {copy.to, copied.etag.text, copy.size});
   return copied;
@@ -436,6 +445,7 @@ Result<cos::CopyResult> Files::copy(const ObjectCopy& copy, const StopToken& sto
 // ---- beginnings and ends --------------------------------------------------------------------------------------------
 
 Result<Unit> Files::stage_empty(InodeNumber number) {
+  PAIL_CHECK(notes_.check_usable());
   PAIL_TRY(const Staged file, staging_.create(number, {}));
   return Unit{};
 }
@@ -472,6 +482,7 @@ void Files::discard(InodeNumber number) {
   abandon_upload(number);
   const auto removed = staging_.remove(number);
   if (!removed) spdlog::warn("{}", removed.error().context);
+  notes_.note(number);
 }
 
 Result<Unit> Files::set_aside_leftovers() {
@@ -505,16 +516,45 @@ void Files::sweep() {
   const std::set<InodeNumber> in_use(staged_numbers.begin(), staged_numbers.end());
   for (const InodeNumber number : staging_.all()) {
     if (in_use.contains(number)) continue;
-    const auto file = staged(number);
-    const bool lost = !names_.view().inode(number) && (!file || (*file)->size().n > 0);
-    if (!lost) {
+    if (names_.view().inode(number))
       discard(number);
-    } else if (const auto path = aside_.put_nameless(number)) {
-      spdlog::warn("bytes of a file whose name was lost with a damaged index are kept in {}", path->string());
-    }
+    else
+      sweep_nameless(number);
   }
   for (const InodeNumber number : names_.view().uploads())
     if (!in_use.contains(number)) abandon_upload(number);
+}
+
+// A staging file whose inode is not known: its names were lost with the index.
+void Files::sweep_nameless(InodeNumber number) {
+  const auto file = staged(number);
+  const auto noted = notes_.entry(number);
+  const bool was_removed = noted && noted->target.key.empty();
+  const bool empty = file && (*file)->size().n == 0;
+  if (was_removed || empty) {
+    if (!was_removed && noted)
+      spdlog::warn("{}: was being written when the index of names was lost; nothing of it reached the disk",
+                   quote(noted->target.key));
+    return discard(number);
+  }
+  const auto path = aside_.put_nameless(number, noted);
+  if (!path)
+    return spdlog::error("inode {}: its name is lost, and its bytes cannot be put aside: make room in {}: {}", number,
+                         options_.state_directory.string(), path.error().context);
+  spdlog::warn("{}: was being written when the index of names was lost; its bytes are kept in {}, see `pailfs recover "
+               "list`",
+               noted ? quote(noted->target.key) : "a file", path->string());
+}
+
+// An entry outlives its inode for as long as the bytes could not be put aside.
+Result<Unit> Files::bring_notes_in_line() {
+  for (const InodeNumber number : names_.view().staged()) notes_.note(number);
+  for (const InodeNumber number : notes_.noted()) {
+    const auto file = staging_.open(number);
+    const bool to_be_kept = (!file || *file) && !names_.view().inode(number);
+    if (!to_be_kept) notes_.note(number);
+  }
+  return notes_.complete();
 }
 
 }  // namespace pail::vfs

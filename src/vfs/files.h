@@ -18,6 +18,7 @@
 #include "vfs/directories.h"
 #include "vfs/object_copy.h"
 #include "vfs/set_aside.h"
+#include "vfs/staged_notes.h"
 #include "vfs/tree.h"
 #include "vfs/tree_gate.h"
 #include "vfs/turns.h"
@@ -29,7 +30,7 @@ class Files {
  public:
   Files(local::NameStore& names, const Tree& tree, const AttributeView& view, OpenTable& opens, Turns& turns,
         TreeGate& gate, cos::ObjectStore& store, Directories& directories, local::StagingArea& staging,
-        cache::BlockCache& blocks, const Options& options, runtime::Executor& readers);
+        cache::BlockCache& blocks, const Options& options, runtime::Executor& readers, local::JournalState& journal);
 
   // ---- of an open file; `epoch` is that of the handle, none where there is no handle ----
   using Epoch = std::optional<std::uint64_t>;
@@ -73,13 +74,19 @@ class Files {
   Result<Unit> set_staged_time(InodeNumber number, WallTime modified);
   // A new, empty, staged file that replaces nothing.
   Result<Unit> stage_empty(InodeNumber number);
+  // The names of a staged inode, or of what lies below a directory, have changed.
+  void note_staged(InodeNumber number) { notes_.note(number); }
+  void note_staged_below(InodeNumber directory) { notes_.note_below(directory); }
   // The inode is gone: its local data, too.
   void discard(InodeNumber number);
   // Puts what an earlier mount left unfinished out of the way, for people to find.
   // Errors: what has no room beside must not stay either, since it would be uploaded.
   Result<Unit> set_aside_leftovers();
-  // Removes staging files whose content has reached the bucket.
+  // Removes staging files whose content has reached the bucket, and sets those aside whose names are lost.
   void sweep();
+  void abort_left_uploads() { uploader_.abort_left(); }
+  // What names and journal say of staged files is the same from here on. Errors: EIO, ENOSPC of the journal.
+  Result<Unit> bring_notes_in_line();
   void pass_lock() { reader_.pass_lock(); }
   void forget_reader(InodeNumber number) { reader_.forget(number); }
 
@@ -112,6 +119,7 @@ class Files {
   void read_remote(local::InodeRecord record, Extent want, const StopToken& stop, ReadReply reply);
   Result<Unit> uploaded(const local::InodeRecord& sent, const std::string& key, const Uploaded& outcome,
                         const local::StagedFile& file);
+  void sweep_nameless(InodeNumber number);
   Result<Unit> keep_conflict(const local::InodeRecord& record, Error why);
   void abandon_upload(InodeNumber number);
   void leave_base(InodeNumber number);
@@ -129,8 +137,10 @@ class Files {
   cache::BlockCache& blocks_;
   const Options& options_;
   runtime::Executor& readers_;  // wait for the store in the place of a reader
+  StagedNotes notes_;
   SetAside aside_;
   BlockReader reader_;
+  UploadNotes upload_notes_;
   Uploader uploader_;
 };
 

@@ -35,7 +35,8 @@ cos::ObjectHeaders headers_of(const local::NewInode& attributes, WallTime modifi
 }  // namespace
 
 Names::Names(local::NameStore& names, const Tree& tree, OpenTable& opens, Turns& turns, TreeGate& gate,
-             cos::ObjectStore& store, Directories& directories, Files& files, const Options& options)
+             cos::ObjectStore& store, Directories& directories, Files& files, const Options& options,
+             local::JournalState& journal)
     : names_(names),
       tree_(tree),
       opens_(opens),
@@ -45,6 +46,7 @@ Names::Names(local::NameStore& names, const Tree& tree, OpenTable& opens, Turns&
       directories_(directories),
       files_(files),
       options_(options),
+      journal_(journal),
       copiers_(options.parallel) {}
 
 Names::~Names() {
@@ -112,6 +114,7 @@ void Names::clean_up(InodeNumber number) {
   if (opens_.maybe_open(number)) return;
   files_.discard(number);
   if (const auto gone = names_.let_go(number); !gone) spdlog::warn("{}", gone.error().context);
+  files_.note_staged(number);
 }
 
 // A directory that existed only through what was in it does not vanish with its last entry.
@@ -151,6 +154,7 @@ Result<InodeRecord> Names::create(const Request& request, InodeNumber parent, st
   PAIL_CHECK(files_.stage_empty(number));
   auto created = names_.created(request.unique, place.key(), number, attributes);
   if (!created) files_.discard(number);
+  if (created) files_.note_staged(number);
   return created;
 }
 
@@ -220,6 +224,7 @@ Result<Names::Progress> Names::remove_file(const Request& request, const Earlier
   if (!deleted) return deleted.error();
   preserved.keep();
   PAIL_CHECK(names_.removed(request.unique, place.key(), number));
+  files_.note_staged(number);
   pass.leave();
   clean_up(number);
   return Progress::done;

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "local/journal/journal_state.h"
 #include "pailfs/base/stop.h"
 #include "runtime/executor.h"
 #include "vfs/directories.h"
@@ -22,7 +23,8 @@ enum class Existing { refuse, accept };
 class Names {
  public:
   Names(local::NameStore& names, const Tree& tree, OpenTable& opens, Turns& turns, TreeGate& gate,
-        cos::ObjectStore& store, Directories& directories, Files& files, const Options& options);
+        cos::ObjectStore& store, Directories& directories, Files& files, const Options& options,
+        local::JournalState& journal);
   // Old objects that are not deleted by now are left to the next mount.
   ~Names();
 
@@ -144,8 +146,17 @@ class Names {
   Result<Unit> delete_copied(const Deleting& deleting, InodeNumber subject, const Deletes& deletes, OtherSide copies);
   Result<Unit> resume_deletes(const Request& request, const local::DeletesLeft& left);
   std::filesystem::path job_path(std::uint64_t job) const;
-  void remove_job(std::uint64_t job);
-  void remove_jobs_but(const std::vector<std::pair<local::DeletesLeft, Deletes>>& left);
+  void end_job(std::uint64_t job);
+  void remove_job_file(std::uint64_t job);
+  void end_earlier_jobs(const RenamedKeys& keys);
+  void remove_job_files_but(const std::vector<std::uint64_t>& left);
+  // Jobs of the journal that the names do not know: they were made anew, or the job was cut short before they changed.
+  // Returns those that go on.
+  std::vector<std::uint64_t> finish_jobs_but(const std::vector<std::uint64_t>& known) PAIL_EXCLUDES(mutex_);
+  void go_on_with_deletes(std::uint64_t job, const RenamedKeys& keys) PAIL_EXCLUDES(mutex_);
+  Result<Unit> delete_left(std::uint64_t job, const RenamedKeys& keys) PAIL_EXCLUDES(mutex_);
+  // Errors: Fault::no_key a directory above it is gone.
+  Result<TreeGate::Name> name_of_key(const std::string& key, const StopToken& stop);
 
   local::NameStore& names_;
   const Tree& tree_;
@@ -156,6 +167,7 @@ class Names {
   Directories& directories_;
   Files& files_;
   const Options& options_;
+  local::JournalState& journal_;
   KeptTurns kept_turns_;
   Mutex mutex_;
   CondVar deletes_ended_;

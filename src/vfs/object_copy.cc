@@ -43,20 +43,26 @@ Result<cos::ObjectHeaders> headers_for_parts(cos::ObjectStore& store, const Obje
   return std::move(info.headers);
 }
 
-Result<cos::CopyResult> copy_in_parts(cos::ObjectStore& store, const ObjectCopy& copy, const StopToken& stop) {
+Result<cos::CopyResult> copy_in_parts(cos::ObjectStore& store, UploadNotes& notes, const ObjectCopy& copy,
+                                      const StopToken& stop) {
   PAIL_TRY(const cos::ObjectHeaders headers, headers_for_parts(store, copy, stop));
   PAIL_TRY(const cos::UploadId id, store.create_upload(copy.to, headers, {}, stop));
+  notes.begun(0, copy.to, id);
   const auto copied = copy_parts(store, copy, id, stop);
+  if (copied) notes.ended(id);
   if (copied) return cos::CopyResult{copied->etag, {}};
   const auto aborted = store.abort_upload(copy.to, id);
-  if (!aborted) spdlog::warn("an unfinished copy stays in the bucket: {}", aborted.error().context);
+  if (aborted) notes.ended(id);
+  if (!aborted) spdlog::warn("an unfinished copy stays in the bucket until the next mount: {}", aborted.error().context);
   return copied.error();
 }
 
 }  // namespace
 
-Result<cos::CopyResult> copy_object(cos::ObjectStore& store, const ObjectCopy& copy, const StopToken& stop) {
-  return copy.size <= cos::kMaxSinglePut ? store.copy_object(request_of(copy), stop) : copy_in_parts(store, copy, stop);
+Result<cos::CopyResult> copy_object(cos::ObjectStore& store, UploadNotes& notes, const ObjectCopy& copy,
+                                    const StopToken& stop) {
+  if (copy.size <= cos::kMaxSinglePut) return store.copy_object(request_of(copy), stop);
+  return copy_in_parts(store, notes, copy, stop);
 }
 
 }  // namespace pail::vfs

@@ -120,6 +120,8 @@ Result<Names::Progress> Names::rename_file(Renaming renaming) {
   if (!moved && moved.error().fault == Fault::precondition) return Progress::source_replaced;
   if (!moved) return copy_in_doubt(renaming, moved.error());
   PAIL_CHECK(rebind_file(renaming, *moved));
+  files_.note_staged(source.number);
+  if (target) files_.note_staged(target->number);
   preserved.keep();
   closed.open();
   turns.clear();

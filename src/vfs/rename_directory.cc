@@ -103,16 +103,21 @@ Result<Names::Deletes> Names::copy_directory(const TreeGate::Closure& closed, co
   PAIL_TRY(deletes.keys.from, key_for(renaming.from));
   PAIL_TRY(deletes.keys.to, key_for(renaming.to));
   PAIL_TRY(deletes.job, names_.next_job());
+  end_earlier_jobs(deletes.keys);
   auto copied = [&]() -> Result<Unit> {
     PAIL_TRY(RenameJob job, RenameJob::create(job_path(deletes.job), deletes.keys));
+    PAIL_CHECK(journal_.commit(local::JobBegun{deletes.job, local::JobBegun::Kind::rename_directory,
+                                               {deletes.keys.from, deletes.keys.to}}));
     PAIL_TRY(const InodeRecord source, names_.inode(renaming.inodes.source.number));
     PAIL_CHECK(copy_markers(source, renaming.inodes.target.has_value(), deletes.keys, job, renaming.request.stop));
     PAIL_CHECK(copy_tree(closed, deletes.keys, job, renaming.request.stop));
+    PAIL_CHECK(job.sync());  // before anything is deleted
     return rebind_directory(renaming, deletes, job.etags_changed());
   }();
   if (copied) return deletes;
   take_back_copies(renaming, deletes, copied.error());
-  remove_job(deletes.job);
+  end_job(deletes.job);
+  remove_job_file(deletes.job);
   return copied.error();
 }
 
@@ -204,6 +209,7 @@ Result<Unit> Names::rebind_directory(const Renaming& renaming, const Deletes& de
   PAIL_TRY(const auto taken, names_.directory_renamed(renaming.request.unique, names_of(renaming), deletes.job,
                                                       deletes.encode(), contents));
   if (taken == local::Taken::kept) return not_empty(*target);
+  files_.note_staged_below(source.number);
   return Unit{};
 }
 
@@ -312,7 +318,10 @@ Result<Unit> Names::delete_copied(const Deleting& deleting, InodeNumber subject,
                                   OtherSide copies) {
   const StopToken ending = end_deletes_.token();
   const Lane lane = is_waited_for(deleting) ? Lane::demand : Lane::background;
-  const OldObjectsLeft left = delete_old_objects(store_, job_path(deletes.job), copies, {ending, lane});
+  // From here on a power cut does not end it: the next mount goes on.
+  const auto noted = journal_.commit(local::JobProgressed{deletes.job, deletes.keys.to});
+  const OldObjectsLeft left = noted ? delete_old_objects(store_, job_path(deletes.job), copies, {ending, lane})
+                                    : OldObjectsLeft{.others = true, .ours = noted.error()};
   if (left.ours && ending.stop_requested())
     return Error{EINTR, "the next mount deletes what is left of a rename", Fault::stopped};
   std::optional<Error> error;
@@ -320,8 +329,10 @@ Result<Unit> Names::delete_copied(const Deleting& deleting, InodeNumber subject,
   using local::OldObjects;
   const bool told = error && is_waited_for(deleting);
   const OldObjects state = told ? OldObjects::told_all : left.any() ? OldObjects::some : OldObjects::gone;
+  end_job(deletes.job);  // what the journal has of it is to be gone on with, what the names have is too
   PAIL_CHECK(names_.deletes_ended(deleting.unique, deletes.old_name, subject, state, error));
-  remove_job(deletes.job);
+  if (told) files_.note_staged_below(subject);  // it has its old name again
+  remove_job_file(deletes.job);
   if (error) return *error;
   return Unit{};
 }
@@ -336,11 +347,28 @@ Result<Unit> Names::resume_deletes(const Request& request, const local::DeletesL
   return wait_for(*deleting, request.stop);
 }
 
-void Names::remove_job(std::uint64_t job) {
+void Names::end_job(std::uint64_t job) {
+  const auto noted = journal_.record(local::JobEnded{job});
+  if (!noted) spdlog::debug("the next mount looks at a rename that has ended: {}", noted.error().context);
+}
+
+void Names::remove_job_file(std::uint64_t job) {
   std::error_code failed;
   std::filesystem::remove(job_path(job), failed);
   if (failed) spdlog::warn("{}: {}", job_path(job).string(), failed.message());
 }
+
+// Of a process that was killed while it copied what is copied again now.
+void Names::end_earlier_jobs(const RenamedKeys& keys) {
+  const local::LiveEntries live = journal_.live();
+  for (const auto& [job, entry] : live.jobs()) {
+    if (entry.begun.keys != std::vector{keys.from, keys.to}) continue;
+    end_job(job);
+    remove_job_file(job);
+  }
+}
+
+// ---- after the process, or the machine, has stopped -----------------------------------------------------------------
 
 // Of the mount before this one. What it began is finished beside the work of this one; who wants one of the names
 // waits.
@@ -356,7 +384,10 @@ void Names::finish_interrupted() {
       spdlog::warn("{}", ended.error().context);
     }
   }
-  remove_jobs_but(left);
+  std::vector<std::uint64_t> jobs;
+  for (const auto& [each, deletes] : left) jobs.push_back(deletes.job);
+  for (const std::uint64_t job : finish_jobs_but(jobs)) jobs.push_back(job);
+  remove_job_files_but(jobs);
   for (auto& [each, deletes] : left) {
     Request request;
     request.unique = each.request;
@@ -366,14 +397,79 @@ void Names::finish_interrupted() {
   }
 }
 
-void Names::remove_jobs_but(const std::vector<std::pair<local::DeletesLeft, Deletes>>& left) {
+void Names::remove_job_files_but(const std::vector<std::uint64_t>& left) {
   std::error_code failed;
   for (const auto& file : std::filesystem::directory_iterator(options_.state_directory / "renames", failed)) {
-    const bool needed =
-        std::ranges::any_of(left, [&](const auto& each) { return job_path(each.second.job) == file.path(); });
+    const bool needed = std::ranges::any_of(left, [&](std::uint64_t job) { return job_path(job) == file.path(); });
     if (!needed && !std::filesystem::remove(file.path(), failed))
       spdlog::warn("{}: {}", file.path().string(), failed.message());
   }
+}
+
+// One that was copying leaves everything where it is: its list of copies need not be on disk, and what was written to
+// them since is not ours to judge. One that was deleting goes on: all is copied, and its list was synced before.
+std::vector<std::uint64_t> Names::finish_jobs_but(const std::vector<std::uint64_t>& known) {
+  std::vector<std::uint64_t> going_on;
+  const local::LiveEntries live = journal_.live();
+  for (const auto& [job, entry] : live.jobs()) {
+    const bool ours = entry.begun.kind == local::JobBegun::Kind::rename_directory && entry.begun.keys.size() == 2;
+    if (!ours || std::ranges::find(known, job) != known.end()) continue;
+    const RenamedKeys keys{entry.begun.keys.front(), entry.begun.keys.back()};
+    const bool deleting = !entry.done_to.empty();
+    if (deleting && std::filesystem::exists(job_path(job))) {
+      going_on.push_back(job);
+      go_on_with_deletes(job, keys);
+      continue;
+    }
+    if (!deleting)
+      spdlog::warn("the rename of {} to {} was cut short: all is still under the old name, and what lies under the new "
+                   "one are copies; remove them, or move what you want",
+                   quote(keys.from), quote(keys.to));
+    end_job(job);
+  }
+  return going_on;
+}
+
+void Names::go_on_with_deletes(std::uint64_t job, const RenamedKeys& keys) {
+  {
+    MutexLock lock(mutex_);
+    ++deletes_under_way_;
+  }
+  copiers_.run(Lane::background, [this, job, keys] {
+    if (const auto begun = delete_left(job, keys); !begun)
+      spdlog::warn("the next mount deletes what is left of the rename of {}: {}", quote(keys.from),
+                   begun.error().context);
+    MutexLock lock(mutex_);
+    --deletes_under_way_;
+    deletes_ended_.notify_all();
+  });
+}
+
+// The names were made anew: where the old objects lie now is looked up, so that nobody writes there meanwhile.
+Result<Unit> Names::delete_left(std::uint64_t job, const RenamedKeys& keys) {
+  const StopToken ending = end_deletes_.token();
+  auto old_name = name_of_key(keys.from, ending);
+  if (!old_name && old_name.error().fault == Fault::no_key) {
+    end_job(job);
+    remove_job_file(job);
+    return Unit{};
+  }
+  if (!old_name) return old_name.error();
+  PAIL_TRY(auto closed, gate_.close({*old_name}, {}, ending));
+  begin_deletes({}, 0, {job, *std::move(old_name), keys}, OtherSide::to_be_seen, Caller::is_gone, std::move(closed));
+  return Unit{};
+}
+
+Result<TreeGate::Name> Names::name_of_key(const std::string& key, const StopToken& stop) {
+  std::string_view path = std::string_view(key).substr(std::min(key.size(), options_.prefix.size()));
+  TreeGate::Name name{kRootInode, {}};
+  for (auto slash = path.find('/'); slash != std::string_view::npos; slash = path.find('/')) {
+    PAIL_TRY(const auto found, directories_.resolve(name.parent, path.substr(0, slash), stop));
+    name.parent = found.record.number;
+    path.remove_prefix(slash + 1);
+  }
+  name.name = path;
+  return name;
 }
 
 }  // namespace pail::vfs

@@ -2,6 +2,9 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
 
 #include "base/checksum.h"
 #include "base/encoding.h"
@@ -28,7 +31,7 @@ Error damaged(const char* what) {
 Result<RenameJob> RenameJob::create(const std::filesystem::path& path, const RenamedKeys& keys) {
   PAIL_CHECK(make_private_directory(path.parent_path()));
   PAIL_TRY(UniqueFd file, open_file(path, O_WRONLY | O_CREAT | O_TRUNC));
-  RenameJob job(std::move(file));
+  RenameJob job(std::move(file), path);
   RecordWriter header;
   header.byte(kVersion);
   header.text(keys.from);
@@ -52,6 +55,12 @@ Result<Unit> RenameJob::add(const std::vector<CopiedObject>& page) {
     etags_changed_ = etags_changed_ || !same;
   }
   return append(payload.bytes());
+}
+
+Result<Unit> RenameJob::sync() {
+  if (::fdatasync(file_.get()) != 0) return errno_error(errno, path_.string());
+  PAIL_CHECK(sync_directory(path_.parent_path()));
+  return sync_directory(path_.parent_path().parent_path());
 }
 
 Result<Unit> RenameJob::append(const std::string& payload) {

@@ -37,14 +37,17 @@ class RenameJob {
 
   // Objects of one listing page, all copied. Pages come in the order of their keys. Errors: ENOSPC, EIO.
   Result<Unit> add(const std::vector<CopiedObject>& page);
+  // What was added is on disk when it returns, with the name of the file. Errors: EIO, ENOSPC.
+  Result<Unit> sync();
   // Some copy has another ETag than its object.
   bool etags_changed() const { return etags_changed_; }
 
  private:
-  explicit RenameJob(UniqueFd file) : file_(std::move(file)) {}
+  RenameJob(UniqueFd file, std::filesystem::path path) : file_(std::move(file)), path_(std::move(path)) {}
   Result<Unit> append(const std::string& payload);
 
   UniqueFd file_;
+  std::filesystem::path path_;
   ByteOffset end_{};
   bool etags_changed_ = false;
 };

@@ -14,8 +14,9 @@ Result<std::filesystem::path> SetAside::put(const InodeRecord& record, local::Ke
   return staging_.set_aside(record.number, std::move(description));
 }
 
-Result<std::filesystem::path> SetAside::put_nameless(InodeNumber number) {
-  return staging_.set_aside(number, describe_nameless());
+Result<std::filesystem::path> SetAside::put_nameless(InodeNumber number,
+                                                     const std::optional<local::StagedFileBegun>& noted) {
+  return staging_.set_aside(number, describe_nameless(number, noted));
 }
 
 // `pailfs recover` stores it by this.
@@ -37,7 +38,8 @@ KeptDescription SetAside::describe(const InodeRecord& record) const {
   return description;
 }
 
-KeptDescription SetAside::describe_nameless() const {
+KeptDescription SetAside::describe_nameless(InodeNumber number,
+                                            const std::optional<local::StagedFileBegun>& noted) const {
   KeptDescription description;
   description.reason = local::KeptReason::name_lost;
   description.endpoint = options_.endpoint;
@@ -47,6 +49,19 @@ KeptDescription SetAside::describe_nameless() const {
   description.uid = options_.uid;
   description.gid = options_.gid;
   description.modified = description.accessed = tree_.now();
+  if (noted) {
+    const auto& [bucket, key, base_etag] = noted->target;
+    description.bucket = bucket;
+    description.key = key;
+    description.name = key.substr(key.rfind('/') + 1);
+    description.base_etag = base_etag;
+    description.permissions = noted->attributes.permissions;
+    description.uid = noted->attributes.uid;
+    description.gid = noted->attributes.gid;
+    description.accessed = noted->attributes.accessed;
+    description.headers = noted->attributes.headers;
+  }
+  if (const auto file = staging_.open(number); file && *file) description.modified = (*file)->modified();
   return description;
 }
 

@@ -3,8 +3,10 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 
+#include "local/journal/records.h"
 #include "local/names/name_store.h"
 #include "local/staging/staging.h"
 #include "vfs/attribute_view.h"
@@ -22,12 +24,13 @@ class SetAside {
 
   // The caller has the inode's turn. `error`: what the last try to upload it was answered.
   Result<std::filesystem::path> put(const local::InodeRecord& record, local::KeptReason reason, std::string error = {});
-  // Of a file whose record is gone.
-  Result<std::filesystem::path> put_nameless(InodeNumber number);
+  // Of a file whose record is gone. `noted`: what the journal says of it.
+  Result<std::filesystem::path> put_nameless(InodeNumber number, const std::optional<local::StagedFileBegun>& noted);
 
  private:
   local::KeptDescription describe(const local::InodeRecord& record) const;
-  local::KeptDescription describe_nameless() const;
+  local::KeptDescription describe_nameless(InodeNumber number,
+                                           const std::optional<local::StagedFileBegun>& noted) const;
 
   const local::NameStore& names_;
   const Tree& tree_;

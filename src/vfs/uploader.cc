@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <set>
 
 #include "base/checksum.h"
 #include "base/encoding.h"
@@ -127,9 +128,10 @@ class Uploader::Parts {
   std::optional<Error> failed_ PAIL_GUARDED_BY(mutex_);
 };
 
-Uploader::Uploader(local::NameStore& names, cos::ObjectStore& store, const Clock& clock, ByteCount part_size,
-                   unsigned parallel)
+Uploader::Uploader(local::NameStore& names, UploadNotes& notes, cos::ObjectStore& store, const Clock& clock,
+                   ByteCount part_size, unsigned parallel)
     : names_(names),
+      notes_(notes),
       store_(store),
       clock_(clock),
       part_size_(part_size),
@@ -217,6 +219,7 @@ Result<local::UploadRecord> Uploader::begin(const UploadJob& job, const StopToke
   const auto context = in_full(job, stop);
   const auto id = store_.create_upload(job.key, job.headers, replacing(job.replaces), context);
   if (!id) return id.error();
+  notes_.begun(job.number, job.key, *id);
   local::UploadRecord record{job.key, id->text, part_size_for(job.size, part_size_), job.size};
   PAIL_CHECK(names_.upload_begun(job.number, record));
   return record;
@@ -257,6 +260,7 @@ Result<Uploaded> Uploader::multipart(UploadJob job, const StopToken& stop) {
     uploaded.etag = {expected};
   }
   PAIL_CHECK(names_.upload_ended(job.number));
+  notes_.ended({upload.upload_id});
   return uploaded;
 }
 
@@ -308,8 +312,33 @@ Result<Unit> Uploader::abandon(InodeNumber number, const StopToken& stop) {
   if (!record) return Unit{};
   const auto aborted = store_.abort_upload(record->key, {record->upload_id}, stop);
   if (!aborted && stop.stop_requested()) return aborted.error();
-  if (!aborted) spdlog::warn("an unfinished upload stays in the bucket: {}", aborted.error().context);
-  return names_.upload_ended(number);
+  const bool gone = aborted || aborted.error().fault == Fault::no_upload;
+  if (!gone) spdlog::warn("an unfinished upload stays in the bucket until the next mount: {}", aborted.error().context);
+  PAIL_CHECK(names_.upload_ended(number));
+  if (gone) notes_.ended({record->upload_id});
+  return Unit{};
+}
+
+// ---- what a power cut must not leave --------------------------------------------------------------------------------
+
+void Uploader::abort_left() {
+  std::set<std::string> used;
+  {
+    const local::View view = names_.view();
+    for (const InodeNumber number : view.uploads())
+      if (const auto upload = view.upload(number)) used.insert(upload->upload_id);
+  }
+  for (const auto& [id, upload] : notes_.open()) {
+    if (used.contains(id)) continue;
+    const auto aborted = store_.abort_upload(upload.key, {id});
+    if (aborted || aborted.error().fault == Fault::no_upload) {
+      notes_.ended({id});
+      continue;
+    }
+    spdlog::warn("{}: an unfinished upload of an earlier mount stays in the bucket until the next one: {}",
+                 quote(upload.key), aborted.error().context);
+    if (aborted.error().fault == Fault::lost) return;  // nor would the others be answered
+  }
 }
 
 }  // namespace pail::vfs

@@ -12,6 +12,7 @@
 #include "pailfs/base/stop.h"
 #include "runtime/executor.h"
 #include "vfs/types.h"
+#include "vfs/upload_notes.h"
 
 namespace pail::vfs {
 
@@ -38,8 +39,8 @@ struct Uploaded {
 class Uploader {
  public:
   // `parallel` parts are on their way at a time; uploads at the same time take turns, part by part.
-  // `clock` outlives it.
-  Uploader(local::NameStore& names, cos::ObjectStore& store, const Clock& clock, ByteCount part_size,
+  // `clock` and `notes` outlive it.
+  Uploader(local::NameStore& names, UploadNotes& notes, cos::ObjectStore& store, const Clock& clock, ByteCount part_size,
            unsigned parallel);
 
   // When it returns a value the object is in the bucket, with this content.
@@ -51,9 +52,11 @@ class Uploader {
   // Stores a small object under a key that must be free. Errors: EEXIST it is not.
   Result<Uploaded> create(const std::string& key, const std::string& body, const cos::ObjectHeaders& headers,
                           const StopToken& stop);
-  // Aborts the recorded upload of the inode, if there is one. What cannot be aborted stays in the bucket, and the log
-  // says so. Errors: EINTR, and it stays recorded.
+  // Aborts the recorded upload of the inode, if there is one. What cannot be aborted is left to the next mount, and the
+  // log says so. Errors: EINTR, and it stays recorded.
   Result<Unit> abandon(InodeNumber number, const StopToken& stop);
+  // Aborts what earlier mounts began and nobody goes on with. What cannot be aborted is left to the next mount.
+  void abort_left();
 
   std::uint64_t bytes_uploaded() const { return uploaded_; }
 
@@ -76,6 +79,7 @@ class Uploader {
   Result<Verdict> judge(UploadJob& job, const std::string& etag, const Error& refused, const cos::CallContext& context);
 
   local::NameStore& names_;
+  UploadNotes& notes_;
   cos::ObjectStore& store_;
   const Clock& clock_;
   const ByteCount part_size_;

@@ -40,10 +40,6 @@ constexpr unsigned kTransactionsBetweenLooks = 512;  // each touches a few runs 
 // else a mount would begin late.
 constexpr std::uintmax_t kCheckedAtOpen = std::uintmax_t{128} << 20;
 
-// Each environment of a directory has a range of numbers to itself, so that none is used twice though the limits in a
-// damaged one cannot be read.
-constexpr int kBitsOfRange = 40;
-
 constexpr unsigned kMostDatabases = 64;
 constexpr const char* kMeta = "meta";
 
@@ -114,16 +110,20 @@ std::optional<std::string_view> get(MDB_txn* txn, MDB_dbi database, std::string_
 }
 
 Result<std::unique_ptr<Environment>> Environment::open(const std::filesystem::path& directory, const Schema& schema,
-                                                       std::string_view identity, const Clock& clock) {
+                                                       std::string_view identity, const Clock& clock,
+                                                       AfterMachineStop after_stop) {
   std::unique_ptr<Environment> environment(new Environment(directory, schema, clock));
   PAIL_CHECK(environment->lock());
   PAIL_TRY(environment->state_, StateFile::open(directory, clock.boot_id()));
   const LastStop last = environment->state_->last_stop();
   const bool unknown = last == LastStop::never_used && std::filesystem::exists(directory / "data.mdb");
   environment->machine_stopped_ = unknown || last == LastStop::machine_stopped;
-  PAIL_TRY(const Verdict verdict, environment->examine());
-  if (verdict == Verdict::damaged) PAIL_CHECK(environment->set_aside());
-  PAIL_CHECK(environment->choose_range());
+  if (environment->begins_anew(after_stop)) {
+    PAIL_CHECK(environment->set_aside("was in use when the machine stopped"));
+  } else {
+    PAIL_TRY(const Verdict verdict, environment->examine());
+    if (verdict == Verdict::damaged) PAIL_CHECK(environment->set_aside("damaged"));
+  }
   PAIL_CHECK(environment->state_->note_open());
   PAIL_CHECK(allocate_reader_table(directory / "lock.mdb"));
   PAIL_CHECK(environment->open_environment());
@@ -205,6 +205,12 @@ Result<Unit> Environment::lock() {
   return Unit{};
 }
 
+bool Environment::begins_anew(AfterMachineStop after_stop) const {
+  std::error_code absent;
+  return after_stop == AfterMachineStop::begin_anew && machine_stopped_ &&
+         std::filesystem::exists(directory_ / "data.mdb", absent);
+}
+
 // Without opening it. After a kill every commit is there, and what the process read it had checked.
 Result<Verdict> Environment::examine() const {
   std::error_code absent;
@@ -226,8 +232,7 @@ Result<Verdict> Environment::examine() const {
 Result<Unit> Environment::open_environment() {
   PAIL_TRY(Opened opened, try_to_open());
   if (opened == Opened::sound) return Unit{};
-  PAIL_CHECK(set_aside());
-  PAIL_CHECK(choose_range());
+  PAIL_CHECK(set_aside("damaged"));
   PAIL_TRY(opened, try_to_open());
   if (opened == Opened::sound) return Unit{};
   return Error{EIO, fmt::format("{}: a new index cannot be read", directory_.string())};
@@ -294,22 +299,8 @@ void Environment::watch() {
   if (schema_.full_disk == Schema::FullDisk::is_prepared_for) reserve_.emplace(env_, clock_);
 }
 
-// An environment that is made where there was one before begins a new range of numbers. Noted before it is made.
-Result<Unit> Environment::choose_range() {
-  std::error_code failed;
-  const bool there = std::filesystem::exists(directory_ / "data.mdb", failed);
-  const std::filesystem::path path = directory_ / "range";
-  const auto text = read_file(path, ByteCount{32});
-  if (!text && text.error().errnum != ENOENT) return text.error();
-  std::uint64_t range = text ? std::strtoull(text->c_str(), nullptr, 10) : 0;
-  if (!there && state_->last_stop() != LastStop::never_used)
-    PAIL_CHECK(write_file_atomically(path, fmt::format("{}\n", ++range)));
-  first_number_ = range << kBitsOfRange;
-  return Unit{};
-}
-
 // The newest one is kept for whoever wants to know what happened.
-Result<Unit> Environment::set_aside() {
+Result<Unit> Environment::set_aside(std::string_view why) {
   remove_former_damaged(directory_);
   const auto now = clock_.wall().time_since_epoch();
   const std::filesystem::path from = directory_ / "data.mdb";
@@ -318,8 +309,8 @@ Result<Unit> Environment::set_aside() {
       fmt::format("{}{}.mdb", kDamagedPrefix, std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
   std::error_code failed;
   std::filesystem::rename(from, to, failed);
-  if (failed) return errno_error(failed.value(), fmt::format("set the damaged {} aside", from.string()));
-  spdlog::error("{}: damaged, kept as {}; starting empty. {}", schema_.kind, to.string(), schema_.after_loss);
+  if (failed) return errno_error(failed.value(), fmt::format("set {} aside", from.string()));
+  spdlog::error("{}: {}, kept as {}; starting empty. {}", schema_.kind, why, to.string(), schema_.after_loss);
   return Unit{};
 }
 

@@ -58,6 +58,10 @@ std::optional<std::string_view> get(MDB_txn* txn, MDB_dbi database, std::string_
 
 class OwnedWrite;
 
+// What becomes of an environment that was open when the machine stopped (power cut, panic): what was not synced may be
+// missing from it. salvage: what can be read goes on. begin_anew: it is set aside, all that it alone knew is elsewhere.
+enum class AfterMachineStop { salvage, begin_anew };
+
 class Environment {
  public:
   // Opens or creates the environment in `directory`, which exists. One that is found damaged is set aside under another
@@ -67,7 +71,8 @@ class Environment {
   // `clock` outlives it.
   // Errors: EBUSY another process holds it; EINVAL it is of another bucket view or of a newer format; ENOSPC, EIO.
   static Result<std::unique_ptr<Environment>> open(const std::filesystem::path& directory, const Schema& schema,
-                                                   std::string_view identity, const Clock& clock);
+                                                   std::string_view identity, const Clock& clock,
+                                                   AfterMachineStop after_stop = AfterMachineStop::salvage);
   // Syncs, and notes that it was closed in order.
   ~Environment();
   Environment(const Environment&) = delete;
@@ -80,8 +85,6 @@ class Environment {
   const Clock& clock() const { return clock_; }
   // The machine stopped (power cut, panic) since the last process had it open: what was not synced may be missing.
   bool machine_stopped() const { return machine_stopped_; }
-  // Above every number that an environment in this directory handed out before this one was made.
-  std::uint64_t first_number() const { return first_number_; }
 
   // Notes the damage and ends the process: what it would answer may be wrong.
   [[noreturn]] void end_damaged(std::string_view what);
@@ -107,6 +110,7 @@ class Environment {
       : directory_(std::move(directory)), schema_(schema), clock_(clock) {}
   Result<Unit> lock();
   Result<Verdict> examine() const;
+  bool begins_anew(AfterMachineStop after_stop) const;
   Result<Unit> open_environment();
   Result<Unit> claim(std::string_view identity);
   Result<Unit> check_format(OwnedWrite& write);
@@ -114,8 +118,7 @@ class Environment {
   Result<Opened> try_to_open();
   Result<Opened> open_map();
   Result<Opened> open_databases();
-  Result<Unit> choose_range();
-  Result<Unit> set_aside();
+  Result<Unit> set_aside(std::string_view why);
   void watch();
   void close_environment();
   MDB_txn* borrow_read(int& code) PAIL_EXCLUDES(pool_mutex_);
@@ -133,7 +136,6 @@ class Environment {
   std::optional<FaultNote> fault_note_;
   std::optional<Reserve> reserve_;
   bool machine_stopped_ = false;
-  std::uint64_t first_number_ = 0;
   std::atomic<unsigned> transactions_{0};
 
   Mutex pool_mutex_;

@@ -42,8 +42,12 @@ Result<JournalSequence> JournalState::append(const Record& record) {
 }
 
 Result<JournalSequence> JournalState::record(const Record& record) {
-  const MutexLock lock(mutex_);
-  return append(record);
+  const auto sequence = [&] {
+    const MutexLock lock(mutex_);
+    return append(record);
+  }();
+  if (tell_ && !told_.exchange(true)) tell_();
+  return sequence;
 }
 
 Result<Unit> JournalState::commit(const Record& record) {
@@ -69,6 +73,22 @@ Result<InodeRange> JournalState::reserve_inode_numbers(std::uint64_t count, Inod
 LiveEntries JournalState::live() const {
   const MutexLock lock(mutex_);
   return live_;
+}
+
+std::optional<StagedEntry> JournalState::file(InodeNumber number) const {
+  const MutexLock lock(mutex_);
+  const auto found = live_.files().find(number);
+  return found == live_.files().end() ? std::nullopt : std::optional(found->second);
+}
+
+InodeNumber JournalState::reserved_below() const {
+  const MutexLock lock(mutex_);
+  return live_.reserved_below();
+}
+
+std::uint64_t JournalState::index_generation() const {
+  const MutexLock lock(mutex_);
+  return live_.index_generation();
 }
 
 bool JournalState::compaction_due() const {

@@ -4,7 +4,10 @@
 // Thread-safe. No lock is held while the disk is flushed.
 #pragma once
 
+#include <atomic>
+#include <functional>
 #include <memory>
+#include <optional>
 
 #include "base/mutex.h"
 #include "local/journal/journal.h"
@@ -36,6 +39,8 @@ class JournalState {
   Result<JournalSequence> record(const Record& record) PAIL_EXCLUDES(mutex_);
   // Errors: as Journal::sync().
   Result<Unit> sync(JournalSequence upto) { return journal_->sync(upto); }
+  // All that was recorded. Errors: likewise.
+  Result<Unit> sync() { return journal_->sync(journal_->mark().last); }
   // record() and sync().
   Result<Unit> commit(const Record& record) PAIL_EXCLUDES(mutex_);
 
@@ -46,6 +51,16 @@ class JournalState {
 
   // A copy.
   LiveEntries live() const PAIL_EXCLUDES(mutex_);
+  // What live() has of one file. None: it holds nothing that is to be stored.
+  std::optional<StagedEntry> file(InodeNumber number) const PAIL_EXCLUDES(mutex_);
+  InodeNumber reserved_below() const PAIL_EXCLUDES(mutex_);        // 0: no number was handed out
+  std::uint64_t index_generation() const PAIL_EXCLUDES(mutex_);  // 0: none began
+
+  // `tell` is called, without a lock, by the thread whose record is the first that is not on disk, also when it failed,
+  // and not again before note_synced(). Set before the journal is shared.
+  void when_unsynced(std::function<void()> tell) { tell_ = std::move(tell); }
+  // A sync() is about to begin.
+  void note_synced() { told_ = false; }
 
   // The log is mostly history by now: compact() pays.
   bool compaction_due() const PAIL_EXCLUDES(mutex_);
@@ -60,6 +75,8 @@ class JournalState {
   Result<JournalSequence> append(const Record& record) PAIL_REQUIRES(mutex_);
 
   const std::unique_ptr<Journal> journal_;
+  std::function<void()> tell_;
+  std::atomic<bool> told_{false};
   mutable Mutex mutex_;  // taken before the journal's own
   LiveEntries live_ PAIL_GUARDED_BY(mutex_);
   ByteCount compacted_size_ PAIL_GUARDED_BY(mutex_);  // of the log after the last compaction

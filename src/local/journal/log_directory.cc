@@ -10,6 +10,7 @@
 
 #include "base/file.h"
 #include "base/unique_fd.h"
+#include "pailfs/cos/fault.h"
 
 namespace pail::local {
 namespace {
@@ -103,7 +104,8 @@ Result<std::unique_ptr<LogDirectory>> open_log_directory(const std::filesystem::
   if (lock == LockAttempt::held_by_another)
     return Error{EBUSY, fmt::format("{}: another process uses this journal; end it, or give this "
                                     "mount a state directory of its own",
-                                    path.string())};
+                                    path.string()),
+                 Fault::busy};
   return std::unique_ptr<LogDirectory>(
       std::make_unique<DiskLogDirectory>(std::move(directory), path));
 }

@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 #include <sys/random.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstdlib>
 #include <mutex>
 
 #include "base/file.h"
@@ -24,8 +26,28 @@ constexpr auto kDatabases =
 
 constexpr std::size_t kDoneIntentsKept = 4096;
 constexpr std::size_t kPrunedAtOnce = 256;  // a page or two, instead of one in every transaction
-// After a power cut the limit in the index may be an old one: numbers go on far above what can have been handed out.
+// After a power cut the limit in an index that is salvaged may be an old one: numbers go on far above what can have been
+// handed out.
 constexpr std::uint64_t kLeapAfterMachineStop = std::uint64_t{1} << 32;
+
+// Each index of a directory begins its inode numbers and its sequence at a multiple of this, so that neither of another
+// one comes again.
+constexpr int kBitsOfRange = 40;
+
+constexpr std::uint64_t kReservedAtOnce = std::uint64_t{1} << 20;
+constexpr std::uint64_t kFewNumbers = kReservedAtOnce / 2;  // an event takes fewer by far
+
+// Versions without a journal noted in a file which range of numbers they used.
+std::uint64_t numbers_without_journal(const std::filesystem::path& directory) {
+  std::error_code failed;
+  if (!std::filesystem::exists(directory / "state", failed)) return 0;
+  const auto range = read_file(directory / "range", ByteCount{32});
+  return ((range ? std::strtoull(range->c_str(), nullptr, 10) : 0) << kBitsOfRange) + 1;
+}
+
+std::uint64_t first_of_next_range(std::uint64_t numbers) {
+  return ((numbers + (std::uint64_t{1} << kBitsOfRange) - 1) >> kBitsOfRange) << kBitsOfRange;
+}
 
 std::uint64_t random_generation() {
   std::uint32_t random = 0;
@@ -74,7 +96,7 @@ class LmdbWrite final : public IndexReads<WriteTransaction> {
     use(write_.get());
   }
 
-  InodeNumber next_inode_number() override { return take(index_.inode_counter_, inode_limit_); }
+  InodeNumber next_inode_number() override;
   std::uint64_t next_sequence() override { return take(index_.sequence_counter_, sequence_limit_); }
 
   void put(const InodeRecord& record) override;
@@ -103,9 +125,16 @@ class LmdbWrite final : public IndexReads<WriteTransaction> {
   // What becomes true of the index in memory when the commit succeeds.
   std::uint64_t inode_limit_, sequence_limit_;
   bool intents_cleared_ = false;
+  bool numbers_used_up_ = false;
   std::size_t intents_pruned_ = 0;
   std::vector<std::uint64_t> newly_done_;
 };
+
+InodeNumber LmdbWrite::next_inode_number() {
+  const InodeNumber number = take(index_.inode_counter_, inode_limit_);
+  numbers_used_up_ = numbers_used_up_ || number >= index_.reserved_below_;
+  return number;
+}
 
 std::uint64_t LmdbWrite::take(LmdbIndex::Counter& counter, std::uint64_t& limit) {
   const std::uint64_t number = counter.next++;
@@ -211,7 +240,11 @@ void LmdbWrite::put_moment_anchor(const MomentAnchor& anchor) {
 }
 
 Result<Unit> LmdbWrite::commit() {
+  if (numbers_used_up_)
+    return Error{EIO, "no inode numbers are left, and the journal takes no more: the log says why; check the disk of the "
+                      "state directory, and mount again"};
   auto committed = write_.commit();
+  index_.numbers_left_ = index_.reserved_below_ - std::min(index_.reserved_below_, index_.inode_counter_.next);
   if (committed) {
     index_.inode_counter_.limit = inode_limit_;
     index_.sequence_counter_.limit = sequence_limit_;
@@ -242,22 +275,27 @@ Databases::Databases(const Environment& environment)
       upload(environment.database(6)),
       upload_part(environment.database(7)) {}
 
+// The journal knows what else an index alone would know, once an index has worked with it.
 Result<std::unique_ptr<LmdbIndex>> LmdbIndex::open(const std::filesystem::path& directory, std::string_view identity,
-                                                   const Clock& clock) {
+                                                   const Clock& clock, JournalState& journal) {
   PAIL_CHECK(make_private_directory(directory));
-  PAIL_TRY(auto environment, Environment::open(directory, kIndexSchema, identity, clock));
-  std::unique_ptr<LmdbIndex> index(new LmdbIndex(std::move(environment)));
-  PAIL_CHECK(index->load());
+  const std::uint64_t former_numbers = numbers_without_journal(directory);
+  const auto after_stop = journal.index_generation() != 0 ? AfterMachineStop::begin_anew : AfterMachineStop::salvage;
+  PAIL_TRY(auto environment, Environment::open(directory, kIndexSchema, identity, clock, after_stop));
+  std::unique_ptr<LmdbIndex> index(new LmdbIndex(std::move(environment), journal));
+  PAIL_CHECK(index->load(former_numbers));
+  PAIL_CHECK(index->reserve_first_numbers());
   return index;
 }
 
-Result<Unit> LmdbIndex::load() {
+Result<Unit> LmdbIndex::load(std::uint64_t former_numbers) {
   OwnedWrite write(*environment_);
   if (write.failed()) return write.commit();
   int code = MDB_SUCCESS;
-  if (!pail::local::get(write.get(), environment_->meta(), kMetaGeneration, code)) create(write);
+  const bool is_new = !pail::local::get(write.get(), environment_->meta(), kMetaGeneration, code);
+  if (is_new) create(write, former_numbers);
   generation_ = meta_number(*environment_, write.get(), kMetaGeneration, 0);
-  const std::uint64_t leap = machine_stopped() ? kLeapAfterMachineStop : 0;
+  const std::uint64_t leap = machine_stopped() && !is_new ? kLeapAfterMachineStop : 0;
   for (Counter* counter : {&inode_counter_, &sequence_counter_}) {
     counter->next = meta_number(*environment_, write.get(), counter->meta_key, 0) + leap;
     if (counter->next == leap) environment_->end_damaged("the limit of its numbers is missing");
@@ -268,11 +306,37 @@ Result<Unit> LmdbIndex::load() {
   return write.commit();
 }
 
-void LmdbIndex::create(OwnedWrite& write) {
+// What `former_numbers` says of a directory without a journal, the journal says of one that has it.
+void LmdbIndex::create(OwnedWrite& write, std::uint64_t former_numbers) {
+  const std::uint64_t first = first_of_next_range(std::max(former_numbers, journal_.reserved_below()));
   put_meta_number(*environment_, write, kMetaGeneration, random_generation());
-  put_meta_number(*environment_, write, kMetaNextInode, environment_->first_number() + kRootInode + 1);
-  put_meta_number(*environment_, write, kMetaNextSequence, environment_->first_number() + 1);
+  put_meta_number(*environment_, write, kMetaNextInode, first + kRootInode + 1);
+  put_meta_number(*environment_, write, kMetaNextSequence, first + 1);
   write.put(databases_.inode, IndexKey(kRootInode).view(), encode(root_record(environment_->clock().wall())));
+}
+
+// Those that an earlier process reserved and did not hand out are as good as new ones.
+Result<Unit> LmdbIndex::reserve_first_numbers() {
+  const MutexLock lock(writing_);
+  const InodeNumber next = inode_counter_.next, below = journal_.reserved_below();
+  reserved_below_ = below;
+  if (below < next + kFewNumbers) {
+    PAIL_TRY(const InodeRange range, journal_.reserve_inode_numbers(kReservedAtOnce, next));
+    reserved_below_ = range.end;
+  }
+  numbers_left_ = reserved_below_ - next;
+  return Unit{};
+}
+
+// Of one journal ranges follow each other.
+void LmdbIndex::keep_numbers_ahead() {
+  if (numbers_left_ >= kFewNumbers || reserving_.exchange(true)) return;
+  if (const auto range = journal_.reserve_inode_numbers(kReservedAtOnce, 0)) {
+    const MutexLock lock(writing_);
+    reserved_below_ = range->end;
+    numbers_left_ = reserved_below_ - std::min(reserved_below_, inode_counter_.next);
+  }
+  reserving_ = false;
 }
 
 void LmdbIndex::load_done_intents(MDB_txn* txn) {
@@ -297,8 +361,8 @@ std::unique_ptr<WriteTransaction> LmdbIndex::write() {
 }
 
 Result<std::unique_ptr<Index>> Index::open(const std::filesystem::path& directory, std::string_view identity,
-                                           const Clock& clock) {
-  PAIL_TRY(std::unique_ptr<Index> index, LmdbIndex::open(directory, identity, clock));
+                                           const Clock& clock, JournalState& journal) {
+  PAIL_TRY(std::unique_ptr<Index> index, LmdbIndex::open(directory, identity, clock, journal));
   return index;
 }
 

@@ -19,6 +19,7 @@
 #include <string_view>
 #include <vector>
 
+#include "local/journal/journal_state.h"
 #include "local/records.h"
 #include "pailfs/base/result.h"
 
@@ -81,14 +82,18 @@ class WriteTransaction : public ReadTransaction {
 class Index {
  public:
   // Opens or creates the index in `directory` (0700, created where missing), with the root inode in it.
-  // `identity` names the bucket view it is of. Errors: EBUSY another process has it open; EINVAL it is of another
-  // bucket view or of a newer format; ENOSPC, EIO. `clock` outlives it.
+  // `identity` names the bucket view it is of. `clock` and `journal` outlive it: inode numbers are reserved there before they are
+  // handed out. One that was in use when the machine stopped begins empty, unless the journal knows of none.
+  // Errors: EBUSY another process has it open; EINVAL it is of another bucket view or of a newer format; ENOSPC, EIO.
   static Result<std::unique_ptr<Index>> open(const std::filesystem::path& directory, std::string_view identity,
-                                             const Clock& clock);
+                                             const Clock& clock, JournalState& journal);
   virtual ~Index() = default;
 
   virtual std::unique_ptr<ReadTransaction> read() = 0;
   virtual std::unique_ptr<WriteTransaction> write() = 0;
+  // Called before an event, without a lock: now and then it syncs the journal. That it failed shows at the commit that
+  // finds no number left.
+  virtual void keep_numbers_ahead() = 0;
   // All commits so far reach the disk. Errors: EIO, ENOSPC.
   virtual Result<Unit> sync() = 0;
   // Differs between two indexes that may hand out the same inode numbers: the generation of all its inodes.

@@ -12,7 +12,17 @@
 
 namespace pail::local {
 
-NameChange::NameChange(NameStore& store) : store_(store), turn_(store.changing_), records_(store.index_->write()) {}
+namespace {
+
+Mutex& ready_to_change(Index& index, Mutex& changing) {
+  index.keep_numbers_ahead();
+  return changing;
+}
+
+}  // namespace
+
+NameChange::NameChange(NameStore& store)
+    : store_(store), turn_(ready_to_change(*store.index_, store.changing_)), records_(store.index_->write()) {}
 
 NameChange::~NameChange() = default;
 

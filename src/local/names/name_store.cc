@@ -24,7 +24,7 @@ InodeVersion version_of(const InodeRecord& inode) {
 
 Result<std::unique_ptr<NameStore>> NameStore::open(const std::filesystem::path& directory, Settings settings,
                                                    const InodeUses& uses) {
-  PAIL_TRY(auto index, Index::open(directory, settings.identity, settings.clock));
+  PAIL_TRY(auto index, Index::open(directory, settings.identity, settings.clock, settings.journal));
   std::unique_ptr<NameStore> store(new NameStore(std::move(index), std::move(settings), uses));
   PAIL_CHECK(store->begin());
   return store;

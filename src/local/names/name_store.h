@@ -26,6 +26,7 @@
 
 namespace pail::local {
 
+class JournalState;
 class Moments;
 class NameChange;
 class RecentChanges;
@@ -41,7 +42,8 @@ class NameStore {
   struct Settings {
     std::string identity;  // names the bucket view
     DefaultAttributes defaults;
-    const Clock& clock;  // outlives the store
+    JournalState& journal;  // inode numbers are reserved there; outlives the store
+    const Clock& clock;     // likewise
   };
   // Opens or creates the store in `directory` (0700), with the root directory in it. `uses` outlives it.
   // Errors: EBUSY another process has it open; EINVAL it is of another bucket view or of a newer format; ENOSPC, EIO.

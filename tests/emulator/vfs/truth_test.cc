@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "../../manual_clock.h"
+#include "local/journal/upkeep.h"
 #include "local/names/index.h"
 #include "pailfs/base/stop.h"
 #include "vfs_fixture.h"
@@ -298,7 +299,9 @@ TEST_F(TruthTest, AnInodeThatDoesNotHaveTheNameThatLeadsToItIsListedAgain) {
   const InodeNumber one = look("a/one"), a = look("a");
   fs_.reset();
   {
-    auto index = local::Index::open(options_.state_directory / "names", std::string(kBucket) + "/", system_clock());
+    const auto journal = local::open_journal(options_.state_directory / "journal");
+    ASSERT_TRUE(journal) << journal.error().context;
+    auto index = local::Index::open(options_.state_directory / "names", std::string(kBucket) + "/", system_clock(), **journal);
     ASSERT_TRUE(index) << index.error().context;
     auto change = (*index)->write();
     auto renamed = *change->inode(one), moved = *change->inode(a);

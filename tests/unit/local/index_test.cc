@@ -16,6 +16,7 @@
 #include "base/file.h"
 #include "local/names/codec.h"
 #include "local/names/lmdb_index.h"
+#include "memory_journal.h"
 
 namespace pail::local {
 namespace {
@@ -74,7 +75,7 @@ class IndexTest : public ::testing::Test {
 
   void reopen() {
     index.reset();
-    auto opened = Index::open(directory.path() / "index", kIdentity, system_clock());
+    auto opened = Index::open(directory.path() / "index", kIdentity, system_clock(), *journal);
     ASSERT_TRUE(opened) << opened.error().context;
     index = *std::move(opened);
   }
@@ -106,6 +107,8 @@ class IndexTest : public ::testing::Test {
   }
 
   TemporaryDirectory directory;
+  const std::shared_ptr<FakeLogDisk> disk = std::make_shared<FakeLogDisk>();
+  const std::unique_ptr<JournalState> journal = memory_journal(disk);
   std::unique_ptr<Index> index;
 };
 
@@ -153,7 +156,7 @@ TEST_F(IndexTest, GenerationStaysOnReopenAndDiffersBetweenIndexes) {
   const std::uint64_t generation = index->generation();
   reopen();
   EXPECT_EQ(index->generation(), generation);
-  const auto other = Index::open(directory.path() / "other", kIdentity, system_clock());
+  const auto other = Index::open(directory.path() / "other", kIdentity, system_clock(), *journal);
   ASSERT_TRUE(other);
   EXPECT_NE((*other)->generation(), generation);
 }
@@ -357,7 +360,7 @@ TEST_F(IndexTest, UploadPartsComeInOrderAndGoWithTheUpload) {
 }
 
 TEST_F(IndexTest, SecondOpenerIsToldWhoHoldsIt) {
-  const auto second = Index::open(directory.path() / "index", kIdentity, system_clock());
+  const auto second = Index::open(directory.path() / "index", kIdentity, system_clock(), *journal);
   ASSERT_FALSE(second);
   EXPECT_EQ(second.error().errnum, EBUSY);
   EXPECT_NE(second.error().context.find(std::to_string(::getpid())), std::string::npos);
@@ -365,7 +368,7 @@ TEST_F(IndexTest, SecondOpenerIsToldWhoHoldsIt) {
 
 TEST_F(IndexTest, OfAnotherBucketIsRefused) {
   index.reset();
-  const auto other = Index::open(directory.path() / "index", "https://cos.example/other/", system_clock());
+  const auto other = Index::open(directory.path() / "index", "https://cos.example/other/", system_clock(), *journal);
   EXPECT_EQ(errnum_of(other), EINVAL);
 }
 
@@ -377,12 +380,12 @@ TEST(InodeRecordCodec, AnyTruncatedRecordIsRefused) {
 }
 
 // Another process hands out numbers and dies without a farewell; returns the last of them.
-InodeNumber last_number_of_killed_process(const std::filesystem::path& directory, int numbers) {
+InodeNumber last_number_of_killed_process(const std::filesystem::path& directory, JournalState& journal, int numbers) {
   int pipe_ends[2];
   if (::pipe(pipe_ends) != 0) return 0;
   const pid_t child = ::fork();
   if (child == 0) {
-    auto index = Index::open(directory, kIdentity, system_clock());
+    auto index = Index::open(directory, kIdentity, system_clock(), journal);
     InodeNumber last = 0;
     for (int i = 0; i < numbers; ++i) {
       const auto txn = (*index)->write();
@@ -403,12 +406,13 @@ InodeNumber last_number_of_killed_process(const std::filesystem::path& directory
 
 TEST(IndexAfterKill, KeepsCommitsAndNeverReusesANumber) {
   const TemporaryDirectory directory;
+  const auto journal = memory_journal();
   InodeNumber last = 1;
   for (const int numbers : {1, 4095, 5000}) {
-    const InodeNumber now = last_number_of_killed_process(directory.path(), numbers);
+    const InodeNumber now = last_number_of_killed_process(directory.path(), *journal, numbers);
     ASSERT_GE(now, last + static_cast<InodeNumber>(numbers));
     last = now;
-    const auto index = Index::open(directory.path(), kIdentity, system_clock());
+    const auto index = Index::open(directory.path(), kIdentity, system_clock(), *journal);
     ASSERT_TRUE(index);
     EXPECT_FALSE((*index)->machine_stopped());
     EXPECT_EQ((*index)->read()->dirent(1, std::to_string(last))->number, last);
@@ -458,6 +462,94 @@ TEST_F(IndexAfterPowerCut, DamagedIndexIsSetAsideAndStartsEmpty) {
   EXPECT_NE(index->generation(), generation);
 }
 
+TEST_F(IndexAfterPowerCut, IndexWhoseFactsTheJournalHasBeginsEmptyWithOtherNumbers) {
+  InodeNumber before = 0;
+  std::uint64_t sequence = 0;
+  write([&](WriteTransaction& txn) {
+    before = txn.next_inode_number();
+    for (int i = 0; i < 3000; ++i) sequence = txn.next_sequence();
+    txn.put(full_record(before));
+  });
+  const std::uint64_t generation = index->generation();
+  ASSERT_TRUE(journal->commit(IndexGenerationBegun{generation}));
+  pretend_machine_stopped();
+  reopen();
+  EXPECT_TRUE(something_was_set_aside());
+  EXPECT_FALSE(index->read()->inode(before));
+  EXPECT_NE(index->generation(), generation);
+  write([&](WriteTransaction& txn) {
+    EXPECT_GT(txn.next_inode_number(), before);
+    EXPECT_GT(txn.next_sequence(), sequence);
+  });
+}
+
+class IndexNumbers : public IndexTest {
+ protected:
+  // The last of so many, in one event.
+  InodeNumber take(std::uint64_t count) {
+    InodeNumber last = 0;
+    index->keep_numbers_ahead();
+    const auto txn = index->write();
+    for (; count > 0; --count) last = txn->next_inode_number();
+    const auto committed = txn->commit();
+    return committed ? last : 0;
+  }
+};
+
+TEST_F(IndexNumbers, AreReservedOnDiskBeforeTheyAreHandedOut) {
+  for (int i = 0; i < 8; ++i) {
+    const InodeNumber last = take(400'000);
+    ASSERT_NE(last, 0u);
+    disk->lose_all_unsynced();
+    EXPECT_LT(last, memory_journal(disk)->reserved_below());
+  }
+}
+
+TEST_F(IndexNumbers, OfAnIndexThatWasRemovedAreNotUsedAgain) {
+  InodeNumber last = take(400'000);
+  for (int i = 0; i < 3; ++i) {
+    index.reset();
+    std::filesystem::remove_all(directory.path() / "index");
+    reopen();
+    const InodeNumber next = take(1);
+    EXPECT_GT(next, last);
+    last = next;
+  }
+}
+
+TEST_F(IndexNumbers, GoOnWhereTheLastProcessStoppedWithoutAFlush) {
+  const InodeNumber last = take(10);
+  const auto flushes = disk->flushes();
+  reopen();
+  const InodeNumber next = take(1);
+  EXPECT_GT(next, last);
+  EXPECT_LE(next, last + 4096);
+  EXPECT_EQ(disk->flushes(), flushes);
+}
+
+TEST_F(IndexNumbers, AreRefusedWhereNoneCanBeReserved) {
+  disk->syncs_to_fail = 1;
+  ASSERT_NE(take(600'000), 0u);  // what is ahead is enough
+  ASSERT_NE(take(1), 0u);        // here the journal fails
+  const auto txn = index->write();
+  for (int i = 0; i < 600'000; ++i) txn->next_inode_number();
+  const auto committed = txn->commit();
+  EXPECT_EQ(errnum_of(committed), EIO);
+  EXPECT_NE(committed.error().context.find("mount again"), std::string::npos);
+}
+
+TEST_F(IndexNumbers, OfADirectoryOfAnEarlierVersionBeginAboveItsRange) {
+  index.reset();
+  std::ofstream(directory.path() / "index" / "range") << "5\n";
+  std::ofstream(directory.path() / "index" / "state") << "damaged\n";
+  const auto empty = memory_journal();
+  auto opened = Index::open(directory.path() / "index", kIdentity, system_clock(), *empty);
+  ASSERT_TRUE(opened) << opened.error().context;
+  const auto txn = (*opened)->write();
+  EXPECT_GE(txn->next_inode_number(), InodeNumber{6} << 40);
+  EXPECT_GE(txn->next_sequence(), std::uint64_t{6} << 40);
+}
+
 // Damage that a process meets while it runs: it ends before it answers, and the next one starts with an empty index.
 class IndexDamagedWhileItRuns : public IndexTest {
  protected:
@@ -469,7 +561,7 @@ class IndexDamagedWhileItRuns : public IndexTest {
     if (child == 0) {
       const rlimit no_core{0, 0};
       ::setrlimit(RLIMIT_CORE, &no_core);
-      auto opened = Index::open(directory.path() / "index", kIdentity, system_clock());
+      auto opened = Index::open(directory.path() / "index", kIdentity, system_clock(), *journal);
       if (!opened) ::_exit(1);
       index = *std::move(opened);
       work();

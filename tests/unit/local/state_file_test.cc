@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "../temporary_directory.h"
+#include "memory_journal.h"
 #include "local/names/index.h"
 
 namespace pail::local {
@@ -27,9 +28,10 @@ namespace {
 
 TEST(IndexState, ThatItIsOpenIsOnDiskWithItsDirectoryEntry) {
   const TemporaryDirectory directory;
+  const auto journal = memory_journal();
   std::vector<std::string> synced;
   syncs = &synced;
-  const auto index = Index::open(directory.path() / "index", "https://cos.example/bucket/", system_clock());
+  const auto index = Index::open(directory.path() / "index", "https://cos.example/bucket/", system_clock(), *journal);
   syncs = nullptr;
   ASSERT_TRUE(index) << index.error().context;
   ASSERT_GE(synced.size(), 2u);

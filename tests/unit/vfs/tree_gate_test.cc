@@ -8,6 +8,8 @@
 #include <future>
 #include <thread>
 
+#include "../local/memory_journal.h"
+
 namespace pail::vfs {
 namespace {
 
@@ -34,7 +36,9 @@ class TreeGateTest : public testing::Test {
     std::string pattern = (std::filesystem::temp_directory_path() / "pailfs-gate-XXXXXX").string();
     ASSERT_NE(mkdtemp(pattern.data()), nullptr);
     directory_ = pattern;
-    auto opened = local::NameStore::open(directory_ / "index", {.identity = "test", .defaults = {}, .clock = system_clock()}, uses_);
+    auto opened = local::NameStore::open(
+        directory_ / "index",
+        {.identity = "test", .defaults = {}, .journal = *journal_, .clock = system_clock()}, uses_);
     ASSERT_TRUE(opened) << opened.error().context;
     names_ = std::move(*opened);
     const auto add = [&](InodeNumber number, InodeNumber parent) {
@@ -72,6 +76,7 @@ class TreeGateTest : public testing::Test {
 
   std::filesystem::path directory_;
   NoUses uses_;
+  const std::unique_ptr<local::JournalState> journal_ = local::memory_journal();
   std::unique_ptr<local::NameStore> names_;
   std::optional<TreeGate> gate_;
 };

@@ -24,7 +24,7 @@ class DamagedNamesTest : public NamesTest {
   // Changes the record of "one" past the store; the index is open as long as the answer lives.
   std::unique_ptr<Index> damage_one(const Damage& damage) {
     names.reset();
-    auto index = Index::open(directory.path() / "index", settings().identity, clock);
+    auto index = Index::open(directory.path() / "index", settings().identity, clock, *journal);
     auto change = (*index)->write();
     auto record = change->inode(one_);
     damage(*record);

@@ -9,6 +9,7 @@
 
 #include "../../../manual_clock.h"
 #include "../../temporary_directory.h"
+#include "../memory_journal.h"
 #include "base/mutex.h"
 #include "local/names/name_store.h"
 
@@ -86,6 +87,7 @@ class NamesTest : public ::testing::Test {
   NameStore::Settings settings() const {
     return {.identity = "bucket/",
             .defaults = {.file_permissions = 0640, .directory_permissions = 0750, .uid = 7, .gid = 8},
+            .journal = *journal,
             .clock = clock};
   }
   // As the next process after a kill -9 finds it: nothing is said at the end of this one but what the index holds.
@@ -189,6 +191,7 @@ class NamesTest : public ::testing::Test {
   TemporaryDirectory directory;
   ManualClock clock;
   TestUses uses;
+  const std::unique_ptr<JournalState> journal = memory_journal();
   std::unique_ptr<NameStore> names;
 };
 

@@ -100,7 +100,7 @@ TEST_F(MomentTest, ACalendarCountsAsBehindWhenAnyConfirmationIsAheadOfIt) {
 TEST_F(MomentTest, WhatAnOlderVersionConfirmedIsNotTrusted) {
   const auto older = directory.path() / "older";
   {
-    const auto index = Index::open(older, settings().identity, clock);
+    const auto index = Index::open(older, settings().identity, clock, *journal);
     ASSERT_TRUE(index) << index.error().context;
     auto records = (*index)->write();
     InodeRecord root = *records->inode(kRoot);

@@ -19,7 +19,7 @@ class SpaceTest : public NamesTest {
   void look_inside(Look look) {
     names.reset();
     {
-      auto index = LmdbIndex::open(directory.path() / "index", settings().identity, clock);
+      auto index = LmdbIndex::open(directory.path() / "index", settings().identity, clock, *journal);
       ASSERT_TRUE(index) << index.error().context;
       look(**index);
     }

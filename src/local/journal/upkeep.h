@@ -1,0 +1,37 @@
+// Keeps a journal on the disk and short, beside the work of a mount: what nobody waits for is synced a few seconds after
+// it was recorded, and a log that is mostly history is compacted. A failure goes to the log, once.
+#pragma once
+
+#include <chrono>
+
+#include "local/journal/journal_state.h"
+#include "runtime/timer.h"
+
+namespace pail::local {
+
+// Has a thread of its own. Its end syncs what is left.
+class JournalUpkeep {
+ public:
+  // A power loss takes no more than what was recorded within this time.
+  static constexpr std::chrono::milliseconds kPause{3000};
+
+  // `journal` and `clock` outlive it, and nobody records anything yet.
+  JournalUpkeep(JournalState& journal, const Clock& clock, std::chrono::milliseconds pause = kPause);
+  ~JournalUpkeep();
+  JournalUpkeep(const JournalUpkeep&) = delete;
+  JournalUpkeep& operator=(const JournalUpkeep&) = delete;
+
+ private:
+  void run();
+
+  JournalState& journal_;
+  const std::chrono::milliseconds pause_;
+  bool logged_ = false;  // of the timer's thread
+  runtime::Timer timer_;  // its task uses the others
+};
+
+// Opens or creates the journal of a directory, and logs how it was found.
+// Errors: as JournalState::open() and open_log_directory(), with what to do about them.
+Result<std::unique_ptr<JournalState>> open_journal(const std::filesystem::path& directory);
+
+}  // namespace pail::local

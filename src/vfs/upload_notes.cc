@@ -1,0 +1,17 @@
+#include "vfs/upload_notes.h"
+
+#include "base/log.h"
+
+namespace pail::vfs {
+
+void UploadNotes::begun(InodeNumber number, const std::string& key, const cos::UploadId& id) {
+  const auto noted = journal_.commit(local::UploadBegun{number, key, id.text});
+  if (!noted) spdlog::warn("{}: a power cut would leave its upload unfinished: {}", quote(key), noted.error().context);
+}
+
+void UploadNotes::ended(const cos::UploadId& id) {
+  const auto noted = journal_.record(local::UploadEnded{id.text});
+  if (!noted) spdlog::debug("the next mount aborts an upload that has ended: {}", noted.error().context);
+}
+
+}  // namespace pail::vfs

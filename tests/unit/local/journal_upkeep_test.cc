@@ -1,0 +1,68 @@
+#include "local/journal/upkeep.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "../temporary_directory.h"
+#include "base/thread.h"
+#include "memory_journal.h"
+#include "pailfs/cos/fault.h"
+
+namespace pail::local {
+namespace {
+
+const UploadBegun kUpload{7, "big", "upload-1"};
+
+class JournalUpkeepTest : public ::testing::Test {
+ protected:
+  bool survives_a_power_cut(const std::string& upload_id) {
+    disk_->lose_all_unsynced();
+    return memory_journal(disk_)->live().uploads().contains(upload_id);
+  }
+
+  const std::shared_ptr<FakeLogDisk> disk_ = std::make_shared<FakeLogDisk>();
+  std::unique_ptr<JournalState> journal_ = memory_journal(disk_);
+};
+
+TEST_F(JournalUpkeepTest, WhatNobodyWaitsForReachesTheDiskALittleLater) {
+  const auto flushes = disk_->flushes();
+  {
+    JournalUpkeep upkeep(*journal_, system_clock(), std::chrono::milliseconds(1));
+    ASSERT_TRUE(journal_->record(kUpload));
+    while (disk_->flushes() == flushes) (void)sleep_for(std::chrono::milliseconds(1));
+  }
+  EXPECT_TRUE(survives_a_power_cut("upload-1"));
+}
+
+TEST_F(JournalUpkeepTest, ManyRecordsInOnePauseAreOneFlush) {
+  const auto flushes = disk_->flushes();
+  {
+    JournalUpkeep upkeep(*journal_, system_clock());
+    for (int i = 0; i < 1000; ++i) ASSERT_TRUE(journal_->record(UploadBegun{7, "big", std::to_string(i)}));
+  }
+  EXPECT_EQ(disk_->flushes(), flushes + 1);
+  EXPECT_TRUE(survives_a_power_cut("999"));
+}
+
+TEST(JournalOpening, OneInUseIsBusySoThatTheNextProcessWaits) {
+  const TemporaryDirectory directory;
+  const auto first = open_journal(directory.path() / "journal");
+  ASSERT_TRUE(first) << first.error().context;
+  EXPECT_EQ(fault_of(open_journal(directory.path() / "journal")), Fault::busy);
+}
+
+TEST(JournalOpening, OneThatIsUnreadableIsRefusedByItsNameAndStays) {
+  const TemporaryDirectory directory;
+  std::filesystem::create_directory(directory.path() / "journal");
+  std::filesystem::permissions(directory.path() / "journal", std::filesystem::perms::owner_all);
+  std::ofstream(directory.path() / "journal" / "log") << "something else";
+  const auto opened = open_journal(directory.path() / "journal");
+  ASSERT_FALSE(opened);
+  EXPECT_THAT(opened.error().context, testing::HasSubstr((directory.path() / "journal").string()));
+  EXPECT_EQ(std::filesystem::file_size(directory.path() / "journal" / "log"), 14u);
+}
+
+}  // namespace
+}  // namespace pail::local

@@ -1,0 +1,384 @@
+// The machine stops: of the journal what was synced is left, of the index nothing, and of staging files what is there.
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <future>
+
+#include "../temporary_directory.h"
+#include "base/file.h"
+#include "fake_store/fake_store.h"
+#include "filesystem_fixture.h"
+#include "local/journal/upkeep.h"
+#include "local/staging/kept.h"
+
+namespace {
+
+// Where a copy of each journal goes that is synced; empty: nowhere.
+std::filesystem::path synced_journal;  // NOLINT: what a disk has outlives a process, too
+
+}  // namespace
+
+// Takes the place of the C library's: the copy is what a power cut leaves.
+extern "C" int fdatasync(int fd) {
+  std::error_code failed;
+  const auto path = std::filesystem::read_symlink("/proc/self/fd/" + std::to_string(fd), failed);
+  if (!synced_journal.empty() && path.parent_path().filename() == "journal")
+    std::filesystem::copy_file(path, synced_journal, std::filesystem::copy_options::overwrite_existing, failed);
+  return static_cast<int>(::syscall(SYS_fdatasync, fd));
+}
+
+namespace pail::vfs {
+namespace {
+
+namespace fs = std::filesystem;
+using fake::Hold;
+using fake::kAlways;
+using fake::Moment;
+using fake::Operation;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::SizeIs;
+using testing::UnorderedElementsAre;
+
+struct Handle {
+  InodeNumber number = 0;
+  std::uint64_t handle = 0;
+};
+
+class PowerCutTest : public FileSystemTest {
+ protected:
+  void SetUp() override {
+    use_directory(directory_.path() / "0");
+    fs::create_directories(options_.state_directory);
+    options_.metadata_ttl = std::chrono::seconds(0);
+    options_.parallel = 4;
+    synced_journal = directory_.path() / "synced";
+    start();
+  }
+  void TearDown() override {
+    fs_.reset();
+    synced_journal.clear();
+  }
+  std::shared_ptr<cos::ObjectStore> object_store() const override { return store_; }
+
+  Handle open(std::string_view path) {
+    const auto [number, handle] = FileSystemTest::open(path, O_RDWR);
+    return {number, handle};
+  }
+  Handle make(std::string_view path, std::string_view text) {
+    const auto [number, handle] = create(path);
+    EXPECT_EQ(write_to({number, handle}, text), 0);
+    return {number, handle};
+  }
+  int write_to(Handle file, std::string_view text, std::uint64_t at = 0) {
+    return errnum_of(fs_->write(request(), file.number, file.handle, {at}, bytes(text)));
+  }
+  int flush(Handle file) { return errnum_of(fs_->flush(request(), file.number, file.handle)); }
+
+  // All records reach the disk, as they do by themselves after some seconds: what is journalled synced now.
+  void wait_for_the_journal() {
+    const fs::path log = options_.state_directory / "journal" / "log";
+    fs::copy_file(log, synced_journal, fs::copy_options::overwrite_existing);
+  }
+  // The process is killed now, or the machine stops: a later start() finds what that leaves. What is under way fails
+  // without reaching the store any more; `end_it` waits for that.
+  enum class Stops { process, machine };
+  void stop(Stops what, const std::function<void()>& end_it = [] {}) {
+    const fs::path before = options_.state_directory, after = directory_.path() / std::to_string(++stops_);
+    fs::copy(before, after, fs::copy_options::recursive);
+    if (what == Stops::machine) {
+      fs::copy_file(synced_journal, after / "journal" / "log", fs::copy_options::overwrite_existing);
+      std::ofstream(after / "names" / "state") << "open 00000000-0000-0000-0000-000000000000\n";
+    }
+    store_->fail({.times = kAlways}, {.fault = Fault::stopped, .may_have_happened = false});
+    end_it();
+    fs_.reset();
+    store_->behave();
+    options_.state_directory = options_.cache_directory = after;
+  }
+  void lose_power() {
+    stop(Stops::machine);
+    start();
+  }
+  // The same while `work` has one of its requests on the way, which never arrives.
+  void stop_during(Stops what, fake::Match at, const std::function<int()>& work) {
+    store_->fail(at, {.fault = Fault::stopped, .may_have_happened = false});
+    const Hold hold = store_->hold(at, Moment::before);
+    auto under_way = std::async(std::launch::async, work);
+    ASSERT_TRUE(hold.await());
+    stop(what, [&] {
+      hold.release();
+      EXPECT_NE(under_way.get(), 0);
+    });
+  }
+  // What the journal promises after all that was under way has ended.
+  local::LiveEntries promised() {
+    EXPECT_TRUE(fs_->sync_all(Sync{}));
+    fs_.reset();
+    const auto journal = local::open_journal(options_.state_directory / "journal");
+    EXPECT_TRUE(journal) << journal.error().context;
+    return journal ? (*journal)->live() : local::LiveEntries();
+  }
+  std::vector<local::KeptDescription> kept() {
+    std::vector<local::KeptDescription> all;
+    for (const auto& file : local::kept_files(options_.state_directory)) {
+      EXPECT_TRUE(file.description) << file.path;
+      if (file.description) all.push_back(*file.description);
+    }
+    return all;
+  }
+  std::string kept_bytes() {
+    const auto files = local::kept_files(options_.state_directory);
+    const auto bytes = files.size() == 1 ? read_file(files.front().path, 64_MiB) : Error{ENOENT, "not one file"};
+    return bytes ? *bytes : "<" + bytes.error().context + ">";
+  }
+
+  const TemporaryDirectory directory_;
+  const std::shared_ptr<fake::FakeStore> store_ = std::make_shared<fake::FakeStore>();
+  int stops_ = 0;
+};
+
+// ---- staged files ----
+
+TEST_F(PowerCutTest, AFileThatWasBeingWrittenIsKeptWithItsKeyAndAttributes) {
+  ASSERT_EQ(mkdir("dir"), 0);
+  const Handle file = make("dir/new", "bytes of mine");
+  ASSERT_TRUE(fs_->setattr(request(), file.number, {.permissions = 0751, .uid = 12}));
+  wait_for_the_journal();
+  lose_power();
+  ASSERT_THAT(kept(), SizeIs(1));
+  const local::KeptDescription about = kept().front();
+  EXPECT_EQ(about.reason, local::KeptReason::name_lost);
+  EXPECT_EQ(about.bucket, kBucket);
+  EXPECT_EQ(about.key, "dir/new");
+  EXPECT_EQ(about.name, "new");
+  EXPECT_EQ(about.permissions, 0751u);
+  EXPECT_EQ(about.uid, 12u);
+  EXPECT_EQ(about.base_etag, "");
+  EXPECT_TRUE(about.complete());
+  EXPECT_EQ(kept_bytes(), "bytes of mine");
+}
+
+TEST_F(PowerCutTest, AChangedFileIsKeptWithTheVersionThatItChanges) {
+  store_->put("f", "before");
+  ASSERT_EQ(write_to(open("f"), "BE"), 0);
+  wait_for_the_journal();
+  const std::string etag = store_->info("f")->etag.text;
+  lose_power();
+  ASSERT_THAT(kept(), SizeIs(1));
+  EXPECT_EQ(kept().front().key, "f");
+  EXPECT_EQ(kept().front().base_etag, etag);
+  EXPECT_EQ(read("f"), "before");
+}
+
+TEST_F(PowerCutTest, AFileIsKeptUnderTheNameThatItsRenameAndThatOfADirectoryAboveGaveIt) {
+  ASSERT_EQ(mkdir("dir"), 0);
+  make("dir/old", "mine");
+  ASSERT_EQ(rename("dir/old", "dir/new"), 0);
+  ASSERT_EQ(rename("dir", "other"), 0);
+  wait_for_the_journal();
+  lose_power();
+  ASSERT_THAT(kept(), SizeIs(1));
+  EXPECT_EQ(kept().front().key, "other/new");
+}
+
+TEST_F(PowerCutTest, WhatCloseAnsweredForIsInTheBucketAndNotKept) {
+  ASSERT_EQ(write("f", "stored"), 0);
+  wait_for_the_journal();
+  lose_power();
+  EXPECT_THAT(kept(), IsEmpty());
+  EXPECT_EQ(read("f"), "stored");
+}
+
+TEST_F(PowerCutTest, AFileThatWasRemovedWhileItWasOpenLeavesNothing) {
+  make("written", "of no use");
+  store_->put("read", "by an open handle");
+  open("read");
+  ASSERT_EQ(unlink("written"), 0);
+  ASSERT_EQ(unlink("read"), 0);
+  wait_for_the_journal();
+  lose_power();
+  EXPECT_THAT(kept(), IsEmpty());
+  EXPECT_TRUE(fs::is_empty(options_.state_directory / "staging"));
+}
+
+TEST_F(PowerCutTest, WhatTheDiskDidNotHaveYetOfTheJournalCostsTheNameAndNotTheBytes) {
+  make("new", "mine");
+  lose_power();
+  ASSERT_THAT(kept(), SizeIs(1));
+  EXPECT_EQ(kept().front().key, "");
+  EXPECT_EQ(kept_bytes(), "mine");
+}
+
+TEST_F(PowerCutTest, NumbersAreNotUsedAgainAndHandlesOfBeforeAreStale) {
+  const Handle file = make("old", "mine");
+  const std::uint64_t generation = fs_->getattr(request(), file.number)->generation;
+  lose_power();
+  const Handle fresh = make("new", "mine");
+  EXPECT_GT(fresh.number, file.number);
+  EXPECT_NE(fs_->getattr(request(), fresh.number)->generation, generation);
+  EXPECT_EQ(errnum_of(fs_->getattr(request(), file.number)), ESTALE);
+}
+
+TEST_F(PowerCutTest, ASecondOneFindsWhatTheFirstLeft) {
+  make("one", "1");
+  wait_for_the_journal();
+  lose_power();
+  make("two", "22");
+  wait_for_the_journal();
+  lose_power();
+  std::vector<std::string> keys;
+  for (const auto& about : kept()) keys.push_back(about.key);
+  EXPECT_THAT(keys, UnorderedElementsAre("one", "two"));
+}
+
+TEST_F(PowerCutTest, AfterAKillTheNamesCorrectWhatTheJournalMissed) {
+  make("old", "mine");
+  const fs::path log = options_.state_directory / "journal" / "log", earlier = directory_.path() / "earlier";
+  fs::copy_file(log, earlier);
+  ASSERT_EQ(rename("old", "new"), 0);
+  fs_.reset();
+  fs::copy_file(earlier, log, fs::copy_options::overwrite_existing);  // as if killed before the record
+  resume();
+  wait_for_the_journal();
+  lose_power();
+  ASSERT_THAT(kept(), SizeIs(1));
+  EXPECT_EQ(kept().front().key, "new");
+}
+
+// ---- uploads ----
+
+class PowerCutUploadTest : public PowerCutTest {
+ protected:
+  void upload_until(fake::Match at) {
+    const Handle file = make("big", "begins so");
+    ASSERT_TRUE(fs_->setattr(request(), file.number, {.handle = file.handle, .size = 40_MiB}));
+    stop_during(Stops::machine, at, [this, file] { return flush(file); });
+  }
+};
+
+TEST_F(PowerCutUploadTest, NoneIsLeftInTheBucketByAFreshMount) {
+  for (const Operation operation : {Operation::upload_part, Operation::complete_upload}) {
+    upload_until({.operation = operation});
+    EXPECT_EQ(store_->open_uploads(), 1u);
+    start();
+    EXPECT_EQ(store_->open_uploads(), 0u);
+    EXPECT_THAT(promised().uploads(), IsEmpty());
+    start();
+  }
+}
+
+TEST_F(PowerCutUploadTest, OneThatIsGoneIsForgotten) {
+  upload_until({.operation = Operation::upload_part});
+  store_->abort_uploads();
+  start();
+  EXPECT_THAT(promised().uploads(), IsEmpty());
+}
+
+TEST_F(PowerCutUploadTest, OneThatCannotBeAbortedIsTriedAgainByTheNextMount) {
+  upload_until({.operation = Operation::upload_part});
+  store_->fail({.operation = Operation::abort_upload}, {.fault = Fault::denied});
+  start();
+  EXPECT_EQ(store_->open_uploads(), 1u);
+  start();
+  EXPECT_EQ(store_->open_uploads(), 0u);
+}
+
+TEST_F(PowerCutUploadTest, ThoseThatWereCompletedAreNotPromisedAnyMore) {
+  ASSERT_EQ(write("big", std::string((40_MiB).n, 'x')), 0);
+  EXPECT_THAT(promised().uploads(), IsEmpty());
+}
+
+// ---- renames of directories ----
+
+class PowerCutRenameTest : public PowerCutTest {
+ protected:
+  void SetUp() override {
+    PowerCutTest::SetUp();
+    for (const char* name : {"a", "b", "c"}) store_->put(std::string("above/old/") + name, name);
+    ASSERT_NE(look("above/old"), 0u);
+  }
+  void stop_rename_at(Stops what, fake::Match at) {
+    stop_during(what, at, [this] { return rename("above/old", "above/new"); });
+  }
+  bool no_job_file_is_left() {
+    return !fs::exists(options_.state_directory / "renames") || fs::is_empty(options_.state_directory / "renames");
+  }
+};
+
+TEST_F(PowerCutRenameTest, WhileItCopiesLeavesTheWholeOldTree) {
+  stop_rename_at(Stops::machine, {.operation = Operation::copy_object, .key = "above/new/b"});
+  start();
+  EXPECT_THAT(promised().jobs(), IsEmpty());
+  EXPECT_TRUE(no_job_file_is_left());
+  for (const char* name : {"a", "b", "c"}) EXPECT_EQ(store_->bytes(std::string("above/old/") + name), name);
+}
+
+TEST_F(PowerCutRenameTest, WhileItDeletesIsFinishedByTheNextMount) {
+  stop_rename_at(Stops::machine, {.operation = Operation::delete_objects});
+  start();
+  EXPECT_THAT(promised().jobs(), IsEmpty());
+  EXPECT_TRUE(no_job_file_is_left());
+  for (const char* name : {"a", "b", "c"}) {
+    EXPECT_EQ(store_->bytes(std::string("above/new/") + name), name);
+    EXPECT_EQ(store_->bytes(std::string("above/old/") + name), std::nullopt);
+  }
+}
+
+TEST_F(PowerCutRenameTest, WhatOthersDidMeanwhileStaysWhenItIsFinished) {
+  stop_rename_at(Stops::machine, {.operation = Operation::delete_objects});
+  store_->pass(std::chrono::seconds(5));
+  store_->put("above/old/a", "theirs");
+  store_->remove("above/new/b");
+  start();
+  EXPECT_THAT(promised().jobs(), IsEmpty());
+  EXPECT_EQ(store_->bytes("above/old/a"), "theirs");
+  EXPECT_EQ(store_->bytes("above/old/b"), "b");
+  EXPECT_EQ(store_->bytes("above/old/c"), std::nullopt);
+}
+
+TEST_F(PowerCutRenameTest, AStoreThatDoesNotAnswerLeavesItToTheMountAfter) {
+  stop_rename_at(Stops::machine, {.operation = Operation::delete_objects});
+  store_->fail({.times = kAlways}, {.fault = Fault::lost});
+  start();
+  fs_.reset();
+  store_->behave();
+  start();
+  EXPECT_THAT(promised().jobs(), IsEmpty());
+  EXPECT_EQ(store_->bytes("above/old/b"), std::nullopt);
+  EXPECT_EQ(store_->bytes("above/new/b"), "b");
+}
+
+TEST_F(PowerCutRenameTest, OneThatWasAnsweredIsNotDoneAgain) {
+  ASSERT_EQ(rename("above/old", "above/new"), 0);
+  stop(Stops::machine);
+  store_->pass(std::chrono::seconds(5));
+  store_->put("above/old/a", "new here");
+  start();
+  EXPECT_THAT(promised().jobs(), IsEmpty());
+  EXPECT_EQ(store_->bytes("above/old/a"), "new here");
+  EXPECT_EQ(store_->bytes("above/new/a"), "a");
+}
+
+TEST_F(PowerCutRenameTest, OneThatIsAskedAgainAfterAKillLeavesNoJobOfItsFirstTime) {
+  Request asked = request();
+  const InodeNumber above = look("above");
+  const auto carry_out = [&] {
+    return errnum_of(fs_->rename(asked, above, "old", above, "new", RenameMode::replace));
+  };
+  stop_during(Stops::process, {.operation = Operation::copy_object, .key = "above/new/b"}, carry_out);
+  resume();
+  asked.resent = true;
+  EXPECT_EQ(carry_out(), 0);
+  EXPECT_THAT(promised().jobs(), IsEmpty());
+  EXPECT_TRUE(no_job_file_is_left());
+  EXPECT_EQ(store_->bytes("above/new/c"), "c");
+  EXPECT_EQ(store_->bytes("above/old/c"), std::nullopt);
+}
+
+}  // namespace
+}  // namespace pail::vfs
