@@ -1,5 +1,6 @@
 // What was asked of the object store about one inode or one name, and what it said.
 #include "local/names/absent_names.h"
+#include "local/names/moments.h"
 #include "local/names/name_change.h"
 #include "local/names/recent_changes.h"
 #include "local/names/tree_walk.h"
@@ -37,32 +38,36 @@ void describe_object(InodeRecord& inode, const ObjectFacts& object) {
   if (inode.type == FileType::directory) inode.form = DirectoryForm::plain_marker;
 }
 
-Result<Spot> spot_of(ReadTransaction& records, InodeNumber number, std::uint64_t sequence) {
+Result<Spot> spot_of(ReadTransaction& records, InodeNumber number, const Asking& asked) {
   PAIL_TRY(std::string path, path_of(records, number));
-  return Spot{number, std::move(path), sequence};
+  return Spot{number, std::move(path), asked};
 }
 
 }  // namespace
+
+// Before the records are read: an event between the two counts as later than the question.
+Asking NameStore::asking() const {
+  return {last_sequence_, moments_->of_question()};
+}
 
 bool NameStore::still_lies(ReadTransaction& records, const Spot& spot) const {
   const auto path = path_of(records, spot.number);
   if (!path || *path != spot.path) return false;
   for (auto inode = records.inode(spot.number); inode && inode->number != kRootInode;
        inode = records.inode(inode->parent))
-    if (moves_->any_since(inode->number, spot.sequence)) return false;
+    if (moves_->any_since(inode->number, spot.asked.sequence)) return false;
   return true;
 }
 
 // ---- one inode ------------------------------------------------------------------------------------------------------
 
-// The sequence is read before the records: an event between the two counts as later than the question.
 Result<AskedInode> NameStore::ask(InodeNumber number, Asker asker) const {
   AskedInode asked;
-  const std::uint64_t sequence = last_sequence_;
+  const Asking asking = this->asking();
   const auto records = index_->read();
   auto inode = records->inode(number);
   if (!inode) return no_longer_exists(number);
-  PAIL_TRY(asked.spot_, spot_of(*records, number, sequence));
+  PAIL_TRY(asked.spot_, spot_of(*records, number, asking));
   asked.inode_ = std::move(*inode);
   asked.asker_ = asker;
   return asked;
@@ -73,6 +78,9 @@ Taken NameStore::worth(ReadTransaction& records, const AskedInode& asked, const 
   if (inode.changed_seq != known.changed_seq || inode.content == Content::staged || inode.unlinked())
     return Taken::kept;
   if (inode.etag != known.etag || inode.stored != known.stored || inode.epoch != known.epoch) return Taken::stale;
+  // That a directory is there says nothing of its marker.
+  const WallTime told = inode.type == FileType::directory ? inode.checked : last_shown(records, inode);
+  if (told > asked.spot_.asked.moment) return inode.knowledge == Knowledge::exact ? Taken::kept : Taken::stale;
   return still_lies(records, asked.spot_) ? Taken::taken : Taken::moved;
 }
 
@@ -97,14 +105,14 @@ Result<Taken> NameStore::learned(const AskedInode& asked, const ObjectFacts& obj
   if (worth != Taken::taken) return worth;
   if (inode.type == FileType::directory) {
     describe_directory(inode, object);
-    inode.checked = change.moment();
+    inode.checked = asked.spot_.asked.moment;
     change.records().put(inode);
   } else {
     const std::uint64_t our_last = change.sequence_of({inode.parent, inode.name});
     auto shown = change.take_content(std::move(inode), object.etag, NameChange::kOurs);
     if (!shown) return Taken::kept;
     describe_object(*shown, object);
-    shown->checked = change.moment();
+    shown->checked = asked.spot_.asked.moment;
     if (shown->number == asked.inode_.number)
       change.records().put(*shown);
     else
@@ -122,10 +130,11 @@ Result<Taken> NameStore::gone(const AskedInode& asked) {
   if (inode.type == FileType::directory) {  // only its marker: there may be keys below it
     inode.form = DirectoryForm::implicit;
     inode.knowledge = Knowledge::exact;
-    inode.checked = change.moment();
+    inode.checked = asked.spot_.asked.moment;
     change.records().put(inode);
-  } else if (!change.vanish(std::move(inode), NameChange::kOurs)) {
-    return Taken::kept;
+  } else {
+    change.void_answers({inode.parent, inode.name});
+    if (!change.vanish(std::move(inode), NameChange::kOurs)) return Taken::kept;
   }
   PAIL_CHECK(change.commit());
   return Taken::taken;
@@ -145,12 +154,10 @@ Result<Taken> NameStore::link_learned(const AskedInode& asked, const std::string
 
 Result<AskedName> NameStore::ask(const Place& place) const {
   AskedName asked;
-  const std::uint64_t sequence = last_sequence_;
+  const Asking asking = this->asking();
   const auto records = index_->read();
-  PAIL_TRY(asked.directory_, spot_of(*records, place.parent, sequence));
+  PAIL_TRY(asked.directory_, spot_of(*records, place.parent, asking));
   asked.name_ = place.name;
-  const auto dirent = records->dirent(place.parent, place.name);
-  if (dirent && dirent->number != 0) asked.known_ = records->inode(dirent->number);
   return asked;
 }
 
@@ -161,28 +168,24 @@ bool is_directory(const NameAnswer& answer) {
   return object ? object->type == FileType::directory : std::holds_alternative<SomeDirectory>(answer);
 }
 
-// Whether a listing or another question has told of something newer than what was asked about.
-bool is_newer(const InodeRecord& inode, const std::optional<InodeRecord>& known) {
-  return !known || inode.number != known->number || inode.etag != known->etag || inode.stored != known->stored;
-}
-
 }  // namespace
 
 Result<Taken> NameStore::answered(const AskedName& asked, const NameAnswer& answer) {
-  const std::uint64_t since = asked.directory_.sequence;
+  const Asking& since = asked.directory_.asked;
   const Place place{asked.directory_.number, asked.name_};
   NameChange change(*this);
   PAIL_TRY(const InodeRecord directory, change.require(place.parent));
   if (directory.unlinked()) return was_removed(directory);  // what comes late must not bind names in it
-  if (!change.still_lies(asked.directory_) || doubts_->any_since(subject_of(place), since)) return Taken::moved;
+  if (!change.still_lies(asked.directory_)) return Taken::moved;
+  if (voided_->any_since(subject_of(place), since.sequence)) return Taken::moved;
   const std::uint64_t our_last = change.sequence_of(place);
-  if (our_last > since) return Taken::kept;
+  if (our_last > since.sequence) return Taken::kept;
   auto inode = change.inode_at(place);
-  if (!inode && absent_->dropped_since(place.parent, since)) return Taken::stale;
+  if (!inode && absent_->dropped_since(place.parent, since.sequence)) return Taken::stale;
+  if (change.last_told(place, inode) > since.moment) return Taken::kept;
 
-  // What is being changed here, or has bytes that are not in the bucket yet, is there whatever the store says; so is
-  // what is newer.
-  bool stays = inode && (change.is_ours(*inode, since) || is_newer(*inode, asked.known_));
+  // What is being changed here, or has bytes that are not in the bucket yet, is there whatever the store says.
+  bool stays = inode && change.is_ours(*inode, since);
   const bool other = inode && (std::holds_alternative<NoSuchName>(answer) ||
                                (inode->type == FileType::directory) != is_directory(answer));
   if (!stays && other) {
@@ -195,17 +198,19 @@ Result<Taken> NameStore::answered(const AskedName& asked, const NameAnswer& answ
     if (shown) inode = std::move(shown);
   }
   if (stays)
-    change.show(*inode, change.moment(), our_last);
+    change.show(*inode, since.moment, our_last);
   else
-    show_answer(change, place, std::move(inode), answer, our_last);
+    show_answer(change, asked, std::move(inode), answer, our_last);
   PAIL_CHECK(change.commit());
   return stays ? Taken::kept : Taken::taken;
 }
 
 // `inode` is what the name leads to from now on, as far as there was one before.
-void NameStore::show_answer(NameChange& change, const Place& place, std::optional<InodeRecord> inode,
+void NameStore::show_answer(NameChange& change, const AskedName& asked, std::optional<InodeRecord> inode,
                             const NameAnswer& answer, std::uint64_t our_last) {
-  if (std::holds_alternative<NoSuchName>(answer)) return change.note_absent(place, our_last);
+  const Place place{asked.directory_.number, asked.name_};
+  const WallTime moment = asked.directory_.asked.moment;
+  if (std::holds_alternative<NoSuchName>(answer)) return change.note_absent(place, {moment, our_last});
   const auto* object = std::get_if<ObjectFacts>(&answer);
   if (!inode) {
     inode =
@@ -214,9 +219,9 @@ void NameStore::show_answer(NameChange& change, const Place& place, std::optiona
   }
   if (object) {
     describe_object(*inode, *object);
-    inode->checked = change.moment();  // of a directory only that it is there was asked
+    inode->checked = moment;  // of a directory only that it is there was asked
   }
-  change.show(*inode, change.moment(), our_last);
+  change.show(*inode, moment, our_last);
 }
 
 }  // namespace pail::local

@@ -4,7 +4,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <unordered_set>
 
@@ -12,12 +11,18 @@
 
 namespace pail::local {
 
+// When the store was asked: its answer is older than what has a higher sequence or a later moment.
+struct Asking {
+  std::uint64_t sequence = 0;  // of the last change by our side
+  WallTime moment{};           // of no other question
+};
+
 // Where an inode lay when the store was asked about it. An answer counts only while it lay there all the time: a
 // directory that went away and came back has the path of before, but the answer may be of the time between.
 struct Spot {
   InodeNumber number = 0;
-  std::string path;            // the names that lead to it from the root, with '/' between them; "" of the root
-  std::uint64_t sequence = 0;  // what our side changed later has a higher one
+  std::string path;  // the names that lead to it from the root, with '/' between them; "" of the root
+  Asking asked;
 };
 
 // Who asks. What the store says to whoever works on the inode cannot be work of ours under way.
@@ -46,7 +51,6 @@ class AskedName {
   friend class NameStore;
   Spot directory_;
   std::string name_;
-  std::optional<InodeRecord> known_;  // what the name led to
 };
 
 // For all names of a directory, page by page: one thread at a time.
@@ -58,8 +62,7 @@ class AskedListing {
  private:
   friend class NameStore;
   Spot directory_;
-  std::uint64_t page_sequence_ = 0;  // when the page under way was asked for
-  WallTime begun_{};
+  Asking page_;  // for the page under way
   bool had_names_ = false;                  // only then can a name be gone
   std::unordered_set<std::uint64_t> seen_;  // hashes of the names of all pages, when had_names_
 };

@@ -24,7 +24,7 @@ struct Place {
 // What became of a fact.
 enum class Taken {
   taken,  // the store shows it from now on
-  kept,   // our side changed it since, is changing it, or has bytes that are not stored: ours stays
+  kept,   // our side changed it since, changes it or has bytes that are not stored, or a later question told all of it
   stale,  // something newer is known by now: read again
   moved,  // it did not lie at one place all the time: the answer is about something else, ask again
 };

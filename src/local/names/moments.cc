@@ -15,6 +15,14 @@ void Moments::begin(WriteTransaction& records) {
   records.put_moment_anchor(anchor_);
 }
 
+WallTime Moments::of_question() {
+  WallTime last = last_question_, moment;
+  do {
+    moment = std::max(by_the_clock(), last + std::chrono::nanoseconds(1));
+  } while (!last_question_.compare_exchange_weak(last, moment));
+  return moment;
+}
+
 bool Moments::is_of_this_run(const MomentAnchor& last) const {
   return !last.boot_id.empty() && last.boot_id == clock_.boot_id() && clock_.boot() >= last.boot;
 }

@@ -5,6 +5,8 @@
 // that was noted; else what was noted is not trusted any more, as nobody knows how old it is.
 #pragma once
 
+#include <algorithm>
+#include <atomic>
 #include <optional>
 
 #include "local/names/index.h"
@@ -19,7 +21,9 @@ class Moments {
 
   // Once, before all else: goes on where the last process was, or begins anew.
   void begin(WriteTransaction& records);
-  WallTime now() const { return anchor_.moment + (clock_.boot() - anchor_.boot); }
+  WallTime now() const { return std::max(by_the_clock(), last_question_.load()); }
+  // Of a question to the store, by any thread: later than that of the one before, although the clock stands still.
+  WallTime of_question();
   // What was noted before is not to be trusted.
   WallTime trusted_from() const { return anchor_.trusted_from; }
 
@@ -28,12 +32,14 @@ class Moments {
   void committed();
 
  private:
+  WallTime by_the_clock() const { return anchor_.moment + (clock_.boot() - anchor_.boot); }
   bool is_of_this_run(const MomentAnchor& last) const;
   MomentAnchor begin_anew(const std::optional<MomentAnchor>& last) const;
 
   const Clock& clock_;
   MomentAnchor anchor_;                // as it began; but its limit is in:
   WallTime limit_{}, limit_to_come_{};  // as committed; with the present commit
+  std::atomic<WallTime> last_question_{WallTime{}};
 };
 
 }  // namespace pail::local

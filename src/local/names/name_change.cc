@@ -48,6 +48,13 @@ std::uint64_t NameChange::sequence_of(const Place& place) {
   return absence ? absence->sequence : 0;
 }
 
+WallTime NameChange::last_told(const Place& place, const std::optional<InodeRecord>& inode) {
+  if (inode) return last_shown(*records_, *inode);
+  const auto absence = store_.absent_->find(place.parent, place.name);
+  const auto directory = records_->inode(place.parent);
+  return std::max(absence ? absence->checked : WallTime{}, directory ? directory->listed : WallTime{});
+}
+
 bool NameChange::leads_to(const Place& place, InodeNumber number) {
   const auto dirent = records_->dirent(place.parent, place.name);
   return (dirent ? dirent->number : 0) == number;
@@ -83,9 +90,9 @@ void NameChange::unbind(const Place& place) {
   names_.emplace_back(place, Absence{moment(), sequence()});
 }
 
-void NameChange::note_absent(const Place& place, std::uint64_t sequence) {
+void NameChange::note_absent(const Place& place, const Absence& absence) {
   records_->forget(place.parent, place.name);
-  names_.emplace_back(place, Absence{moment(), sequence});
+  names_.emplace_back(place, absence);
 }
 
 void NameChange::doubt(InodeRecord inode) {
@@ -104,7 +111,8 @@ void NameChange::doubt_name(const Place& place) {
     records_->forget(place.parent, place.name);
   }
   names_.emplace_back(place, std::nullopt);
-  doubted_.push_back(place);
+  void_answers(place);
+  doubtful_.push_back(place.parent);
   if (auto parent = records_->inode(place.parent)) {
     parent->listed = {};
     records_->put(*parent);
@@ -122,11 +130,11 @@ void NameChange::touch(InodeNumber directory) {
 
 bool NameChange::is_ours(const InodeRecord& inode, Since since) const {
   if (inode.content == Content::staged) return true;
-  return since != kOurs && (inode.changed_seq > since || store_.uses_.busy(inode.number));
+  return since && (inode.changed_seq > since->sequence || store_.uses_.busy(inode.number));
 }
 
 bool NameChange::vanish(InodeRecord inode, Since since) {
-  if (is_ours(inode, since)) return false;
+  if (is_ours(inode, since) || (since && last_shown(*records_, inode) > since->moment)) return false;
   if (inode.type == FileType::directory) {
     if (!vanish_children(inode.number, since)) return false;
     forget_names_in(inode.number);
@@ -205,7 +213,7 @@ void NameChange::note_attempt(RequestNumber request, const Attempt& attempt) {
 }
 
 Result<Unit> NameChange::commit() {
-  if (!moved_.empty() || !doubted_.empty()) sequence();
+  if (!moved_.empty() || !voided_.empty()) sequence();
   store_.moments_->note(*records_);
   PAIL_CHECK(records_->commit());
   store_.moments_->committed();
@@ -217,10 +225,8 @@ Result<Unit> NameChange::commit() {
       store_.absent_->forget(place);
   }
   for (const InodeNumber directory : moved_) store_.moves_->note(directory, sequence_);
-  for (const Place& place : doubted_) {
-    store_.doubts_->note(subject_of(place), sequence_);
-    store_.doubtful_->note(place.parent, sequence_);
-  }
+  for (const Place& place : voided_) store_.voided_->note(subject_of(place), sequence_);
+  for (const InodeNumber directory : doubtful_) store_.doubtful_->note(directory, sequence_);
   if (sequence_ != 0) store_.last_sequence_ = sequence_;
   return Unit{};
 }

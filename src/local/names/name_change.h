@@ -3,7 +3,6 @@
 // Waits for the event before it to end. Without commit() nothing happens. Belongs to one thread.
 #pragma once
 
-#include <limits>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -21,10 +20,10 @@ namespace pail::local {
 
 class NameChange {
  public:
-  // Who says that something is not there. Others say so of a time: what our side changed after it stays, and what
-  // somebody works on. `ours`: our side took it away.
-  using Since = std::uint64_t;
-  static constexpr Since kOurs = std::numeric_limits<std::uint64_t>::max();
+  // Who says that something is not there. The store says so of a time: what our side changed after it stays, what a
+  // later question showed, and what somebody works on. kOurs: our side took it away, or the answer was weighed.
+  using Since = std::optional<Asking>;
+  static constexpr std::nullopt_t kOurs = std::nullopt;
 
   explicit NameChange(NameStore& store);
   ~NameChange();
@@ -44,6 +43,8 @@ class NameChange {
   std::optional<InodeRecord> inode_at(const Place& place);
   // Whose change to the binding of the name was the last, by our side: its sequence; 0: the store's alone.
   std::uint64_t sequence_of(const Place& place);
+  // The latest question whose answer told of the name: that it leads to this inode, or nowhere.
+  WallTime last_told(const Place& place, const std::optional<InodeRecord>& inode);
   bool leads_to(const Place& place, InodeNumber number);
 
   // An inode for a name that leads nowhere yet.
@@ -54,7 +55,9 @@ class NameChange {
   void bind(const Place& place, InodeNumber number);
   // A name that our side took away, and one that the store does not have.
   void unbind(const Place& place);
-  void note_absent(const Place& place, std::uint64_t sequence);
+  void note_absent(const Place& place, const Absence& absence);
+  // What the store was asked about the name before this event says nothing.
+  void void_answers(const Place& place) { voided_.push_back(place); }
   // The store is to be asked about the inode, and what it was asked before says nothing.
   void doubt(InodeRecord inode);
   // The store is to be asked about the name: nor does a listing that is still trusted, or under way, say that it is
@@ -64,8 +67,8 @@ class NameChange {
   void touch(InodeNumber directory);
 
   // Others removed the inode, or put something else under its name: it and everything below it leave the index. What
-  // is open lives on as vanished. False: it stays, as its bytes are staged, or it was changed since, or somebody works
-  // on it; so do the directories above such a one.
+  // is open lives on as vanished. False: it stays, as its bytes are staged, or it was changed or shown since, or
+  // somebody works on it; so do the directories above such a one.
   [[nodiscard]] bool vanish(InodeRecord inode, Since since);
   // Our side took the name of an inode: it lives for as long as somebody holds it.
   void detach(InodeNumber number);
@@ -95,7 +98,8 @@ class NameChange {
   std::uint64_t sequence_ = 0;  // 0: none was needed yet
   // What is remembered when the commit succeeds.
   std::vector<InodeNumber> moved_, emptied_;
-  std::vector<Place> doubted_;
+  std::vector<Place> voided_;
+  std::vector<InodeNumber> doubtful_;
   std::vector<std::pair<Place, std::optional<Absence>>> names_;
 };
 

@@ -37,7 +37,7 @@ NameStore::NameStore(std::unique_ptr<Index> index, Settings settings, const Inod
       moments_(std::make_unique<Moments>(settings_.clock)),
       absent_(std::make_unique<AbsentNames>()),
       moves_(std::make_unique<RecentChanges>()),
-      doubts_(std::make_unique<RecentChanges>()),
+      voided_(std::make_unique<RecentChanges>()),
       doubtful_(std::make_unique<RecentChanges>()) {}
 
 NameStore::~NameStore() = default;

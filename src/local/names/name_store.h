@@ -152,6 +152,7 @@ class NameStore {
   // The next page is about to be asked for; ask_all() says so of the first. False: the listing is worth nothing by now.
   bool ask_page(AskedListing& asked) const;
 
+  // Of two answers the one counts that was asked for later, in whatever order they come.
   // What an answer would be worth by now: taken, unless our side changed the inode or something newer is known.
   // Errors of this and of what follows: ESTALE the inode no longer exists.
   Result<Taken> worth(const AskedInode& asked) const;
@@ -162,7 +163,7 @@ class NameStore {
   // The target of a symbolic link, from the object's bytes.
   Result<Taken> link_learned(const AskedInode& asked, const std::string& target);
   Result<Taken> answered(const AskedName& asked, const NameAnswer& answer);
-  // stale: the page may show names that were removed since, ask for it again. moved: the listing is worth nothing,
+  // stale: the page may show names that are gone since, ask for it again. moved: the listing is worth nothing,
   // begin anew. Errors: ESTALE the directory is gone.
   Result<Taken> listed(AskedListing& asked, const ListedPage& page);
   // After the last page: names that no page showed are gone, and the directory counts as listed.
@@ -172,11 +173,12 @@ class NameStore {
   friend class NameChange;
   NameStore(std::unique_ptr<Index> index, Settings settings, const InodeUses& uses);
   Result<Unit> begin();
+  Asking asking() const;
   bool still_lies(ReadTransaction& records, const Spot& spot) const;
   bool still_counts(ReadTransaction& records, const AskedListing& asked) const;
   Taken worth(ReadTransaction& records, const AskedInode& asked, const InodeRecord& inode) const;
   Taken worth_of_answer(ReadTransaction& records, const AskedInode& asked, const InodeRecord& inode) const;
-  static void show_answer(NameChange& change, const Place& place, std::optional<InodeRecord> inode,
+  static void show_answer(NameChange& change, const AskedName& asked, std::optional<InodeRecord> inode,
                           const NameAnswer& answer, std::uint64_t our_last);
   Result<Taken> forget_unseen(const AskedListing& asked, std::string& after, bool& more);
 
@@ -186,9 +188,10 @@ class NameStore {
   const std::unique_ptr<Moments> moments_;  // begun before any other thread sees the store
   const std::unique_ptr<AbsentNames> absent_;
   const std::unique_ptr<RecentChanges> moves_;             // directories
-  const std::unique_ptr<RecentChanges> doubts_, doubtful_;  // names; directories that they are in
-  Mutex changing_;                                         // held by the one event that is being carried out
-  std::atomic<std::uint64_t> last_sequence_{0};            // of all events so far; raised after the commit
+  const std::unique_ptr<RecentChanges> voided_;    // names of which older answers say nothing
+  const std::unique_ptr<RecentChanges> doubtful_;  // directories in which one is doubted
+  Mutex changing_;                                 // held by the one event that is being carried out
+  std::atomic<std::uint64_t> last_sequence_{0};    // of all events so far; raised after the commit
 };
 
 }  // namespace pail::local

@@ -1,5 +1,5 @@
 // What something happened to lately (directories that our side moved, or has doubts about a name in; names that it
-// doubts): what the store was asked before that is void.
+// doubts, or whose objects are gone): what the store was asked before that is void.
 #pragma once
 
 #include <cstdint>

@@ -58,4 +58,12 @@ bool has_its_name(ReadTransaction& records, const InodeRecord& inode) {
   return dirent && dirent->number == inode.number;
 }
 
+WallTime last_shown(ReadTransaction& records, const InodeRecord& inode) {
+  WallTime last = inode.type == FileType::directory ? WallTime{} : inode.checked;  // of a directory its marker was seen
+  const auto dirent = records.dirent(inode.parent, inode.name);
+  if (dirent && dirent->number == inode.number) last = std::max(last, dirent->checked);
+  const auto parent = records.inode(inode.parent);
+  return parent ? std::max(last, parent->listed) : last;
+}
+
 }  // namespace pail::local

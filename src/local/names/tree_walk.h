@@ -18,6 +18,8 @@ bool holds_staged(ReadTransaction& records, InodeNumber directory);
 std::optional<InodeRecord> inode_below(ReadTransaction& records, InodeNumber directory, std::string_view path);
 // Whether the name in the record leads to it.
 bool has_its_name(ReadTransaction& records, const InodeRecord& inode);
+// The latest question whose answer showed the inode under its name.
+WallTime last_shown(ReadTransaction& records, const InodeRecord& inode);
 Error no_longer_exists(InodeNumber number);
 Error was_removed(const InodeRecord& directory);
 

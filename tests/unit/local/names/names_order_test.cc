@@ -1,4 +1,7 @@
-// Orders of events: our side begins to work on an inode while an answer about it is being taken.
+// Orders of events: our side begins to work on an inode while an answer about it is being taken, and answers come in
+// another order than they were asked for.
+#include <gmock/gmock.h>
+
 #include "names_fixture.h"
 
 namespace pail::local {
@@ -18,6 +21,22 @@ class OrderOfNamesTest : public NamesTest {
     });
     ASSERT_EQ(*names->gone(*asked), Taken::taken);
     ASSERT_EQ(seen_.number, number);
+  }
+
+  AskedName ask_name(InodeNumber parent, const std::string& name) {
+    auto asked = names->ask(Place{parent, name});
+    EXPECT_TRUE(asked);
+    return *std::move(asked);
+  }
+  // An answer to a question of this moment.
+  InodeNumber tell(InodeNumber parent, const std::string& name, const NameAnswer& answer) {
+    EXPECT_EQ(*names->answered(ask_name(parent, name), answer), Taken::taken);
+    return look(parent, name).value_or(0);
+  }
+  InodeNumber tell_open(InodeNumber parent, const std::string& name, const NameAnswer& answer) {
+    const InodeNumber number = tell(parent, name, answer);
+    uses.open_one(number);
+    return number;
   }
 
   InodeRecord seen_;
@@ -60,6 +79,128 @@ TEST_F(OrderOfNamesTest, ACopyWhoseOldObjectStaysIsLookedUpAlthoughItsSourceWent
   const auto attempt = names->view().attempt(3);
   ASSERT_TRUE(attempt && std::holds_alternative<Answered>(*attempt));
   EXPECT_EQ(std::get<Answered>(*attempt).failure->context, why.context);
+}
+
+// ---- answers that come in another order than they were asked for ----------------------------------------------------
+
+TEST_F(OrderOfNamesTest, WhatALaterQuestionShowedStaysWhenAnOlderListingComes) {
+  list(kRoot, {file("b", "old")});
+  auto listing = names->ask_all(kRoot);
+  const InodeNumber f = tell_open(kRoot, "f", object("e")), b = tell_open(kRoot, "b", object("new"));
+  EXPECT_EQ(show(*listing, {file("b", "old")}), Taken::taken);
+  EXPECT_EQ(complete(*listing), Taken::taken);
+  EXPECT_EQ(look(kRoot, "f"), f);
+  EXPECT_EQ(look(kRoot, "b"), b);
+  EXPECT_EQ(inode(b).etag, "new");
+  EXPECT_FALSE(inode(f).unlinked());
+}
+
+TEST_F(OrderOfNamesTest, WhatALaterQuestionConfirmedStaysWhenAnOlderListingDoesNotHaveIt) {
+  list(kRoot, {file("f", "e"), file("g", "e"), folder("d")});
+  const InodeNumber f = *look(kRoot, "f"), g = *look(kRoot, "g"), d = *look(kRoot, "d");
+  auto listing = names->ask_all(kRoot);
+  tell_open(kRoot, "f", object("e"));
+  ASSERT_EQ(*names->learned(*names->ask(g, Asker::anybody), object("e")), Taken::taken);
+  const InodeNumber x = tell_open(d, "x", object("e"));
+  EXPECT_EQ(show(*listing, {}), Taken::taken);
+  EXPECT_EQ(complete(*listing), Taken::taken);
+  EXPECT_EQ(look(kRoot, "f"), f);
+  EXPECT_EQ(look(kRoot, "g"), g);
+  EXPECT_EQ(look(kRoot, "d"), d);
+  EXPECT_EQ(look(d, "x"), x);
+}
+
+TEST_F(OrderOfNamesTest, ANameThatALaterQuestionDidNotFindIsNotShownByAnOlderPage) {
+  auto listing = names->ask_all(kRoot);
+  EXPECT_EQ(tell(kRoot, "f", NoSuchName{}), 0u);
+  EXPECT_EQ(show(*listing, {file("f", "e")}), Taken::taken);
+  EXPECT_EQ(look(kRoot, "f"), 0u);
+}
+
+TEST_F(OrderOfNamesTest, AFileWhoseObjectALaterQuestionDidNotFindIsNotShownByOlderAnswers) {
+  list(kRoot, {file("f", "e")});
+  auto listing = names->ask_all(kRoot);
+  const AskedName name = ask_name(kRoot, "f");
+  ASSERT_EQ(*names->gone(*names->ask(*look(kRoot, "f"), Asker::anybody)), Taken::taken);
+  EXPECT_EQ(*names->answered(name, object("e")), Taken::moved);
+  EXPECT_EQ(show(*listing, {file("f", "e")}), Taken::stale);
+  EXPECT_EQ(look(kRoot, "f"), std::nullopt);
+  ASSERT_TRUE(names->ask_page(*listing));
+  EXPECT_EQ(show(*listing, {file("f", "e")}), Taken::taken);
+}
+
+TEST_F(OrderOfNamesTest, APageThatWasAskedForAfterAQuestionIsNewerThanItsAnswer) {
+  auto listing = names->ask_all(kRoot);
+  tell(kRoot, "f", object("old"));
+  ASSERT_TRUE(names->ask_page(*listing));
+  EXPECT_EQ(show(*listing, {file("f", "new")}), Taken::taken);
+  EXPECT_EQ(inode(*look(kRoot, "f")).etag, "new");
+}
+
+TEST_F(OrderOfNamesTest, AQuestionThatWasAskedAfterAPageIsNewerThanThePage) {
+  list(kRoot, {file("f", "e")});
+  auto listing = names->ask_all(kRoot);
+  const AskedName name = ask_name(kRoot, "f");
+  EXPECT_EQ(show(*listing, {file("f", "old")}), Taken::taken);
+  EXPECT_EQ(*names->answered(name, object("new")), Taken::taken);
+  EXPECT_EQ(inode(*look(kRoot, "f")).etag, "new");
+}
+
+TEST_F(OrderOfNamesTest, AnOlderAnswerBringsNothingBackThatACompleteListingDoesNotHave) {
+  const AskedName before = ask_name(kRoot, "f");
+  list(kRoot, {});
+  EXPECT_EQ(*names->answered(before, object("e")), Taken::kept);
+  EXPECT_THAT(children(kRoot), ::testing::IsEmpty());
+}
+
+TEST_F(OrderOfNamesTest, AnOlderAnswerTakesNothingAwayThatACompleteListingHas) {
+  list(kRoot, {file("f", "e"), folder("d")});
+  const InodeNumber f = *look(kRoot, "f"), d = *look(kRoot, "d");
+  uses.open_one(f);
+  const AskedName file_before = ask_name(kRoot, "f"), directory_before = ask_name(kRoot, "d");
+  const auto object_before = names->ask(f, Asker::anybody);
+  list(kRoot, {file("f", "e"), folder("d")});
+  EXPECT_EQ(*names->answered(file_before, NoSuchName{}), Taken::kept);
+  EXPECT_EQ(*names->answered(directory_before, NoSuchName{}), Taken::kept);
+  EXPECT_EQ(*names->gone(*object_before), Taken::stale);
+  EXPECT_EQ(look(kRoot, "f"), f);
+  EXPECT_EQ(look(kRoot, "d"), d);
+}
+
+TEST_F(OrderOfNamesTest, OfTwoAnswersAboutANameTheOneThatWasAskedForLaterCounts) {
+  list(kRoot, {folder("d")});
+  const InodeNumber d = *look(kRoot, "d");
+  const AskedName before_d = ask_name(kRoot, "d"), before_f = ask_name(kRoot, "f"), before_g = ask_name(kRoot, "g");
+  tell(kRoot, "d", SomeDirectory{});
+  tell(kRoot, "f", object("new"));
+  tell(kRoot, "g", NoSuchName{});
+  EXPECT_EQ(*names->answered(before_d, NoSuchName{}), Taken::kept);
+  EXPECT_EQ(*names->answered(before_f, object("old")), Taken::kept);
+  EXPECT_EQ(*names->answered(before_g, object("old")), Taken::kept);
+  EXPECT_EQ(look(kRoot, "d"), d);
+  EXPECT_EQ(inode(*look(kRoot, "f")).etag, "new");
+  EXPECT_EQ(look(kRoot, "g"), 0u);
+}
+
+TEST_F(OrderOfNamesTest, OfTwoAnswersAboutAnObjectTheOneThatWasAskedForLaterCounts) {
+  list(kRoot, {file("f", "e")});
+  const InodeNumber f = *look(kRoot, "f");
+  uses.open_one(f);
+  ASSERT_EQ(*names->learned(*names->ask(f, Asker::anybody), object("e")), Taken::taken);
+  const auto first = names->ask(f, Asker::anybody), second = names->ask(f, Asker::anybody);
+  tell(kRoot, "f", object("e"));
+  EXPECT_EQ(*names->gone(*first), Taken::kept);
+  EXPECT_EQ(*names->learned(*second, object("old")), Taken::kept);
+  EXPECT_EQ(look(kRoot, "f"), f);
+}
+
+TEST_F(OrderOfNamesTest, AConfirmationIsAsOldAsItsQuestion) {
+  const AskedName asked = ask_name(kRoot, "f");
+  const WallTime then = names->moment();
+  clock.pass(std::chrono::minutes(1));
+  EXPECT_EQ(*names->answered(asked, object("e")), Taken::taken);
+  EXPECT_EQ(names->view().name(kRoot, "f")->checked, then);
+  EXPECT_EQ(inode(*look(kRoot, "f")).checked, then);
 }
 
 }  // namespace
