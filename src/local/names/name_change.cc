@@ -90,6 +90,14 @@ void NameChange::unbind(const Place& place) {
   names_.emplace_back(place, Absence{moment(), sequence()});
 }
 
+// A listing may have seen before us that it is gone; then the name leads nowhere, and is noted as ours all the same.
+void NameChange::take_away(const Place& place, InodeNumber number) {
+  if (leads_to(place, number) || leads_to(place, 0))
+    unbind(place);
+  else
+    doubt_name(place);
+}
+
 void NameChange::note_absent(const Place& place, const Absence& absence) {
   records_->forget(place.parent, place.name);
   names_.emplace_back(place, absence);

@@ -55,6 +55,9 @@ class NameChange {
   void bind(const Place& place, InodeNumber number);
   // A name that our side took away, and one that the store does not have.
   void unbind(const Place& place);
+  // Our request took the object of an inode away, and with it its name. Where an answer gave that name to another inode
+  // meanwhile, the store is asked about it.
+  void take_away(const Place& place, InodeNumber number);
   void note_absent(const Place& place, const Absence& absence);
   // What the store was asked about the name before this event says nothing.
   void void_answers(const Place& place) { voided_.push_back(place); }

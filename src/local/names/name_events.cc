@@ -27,14 +27,14 @@ Result<InodeRecord> bind_new(NameChange& change, const Place& place, InodeNumber
   return inode;
 }
 
-// Gives the new name to the source, whose former name leads nowhere any more.
+// Gives the new name to the source, and takes the former one from it.
 Result<InodeRecord> rebind(NameChange& change, const Rename& rename) {
   PAIL_TRY(const InodeRecord parent, change.require(rename.to.parent));
   if (parent.unlinked()) return was_removed(parent);
   PAIL_CHECK(change.displace(rename.to, rename.replaced));
   if (rename.replaced != 0) change.detach(rename.replaced);
   PAIL_TRY(InodeRecord source, change.require(rename.source));
-  if (change.leads_to(rename.from, rename.source) || change.leads_to(rename.from, 0)) change.unbind(rename.from);
+  change.take_away(rename.from, rename.source);
   change.bind(rename.to, rename.source);
   change.touch(rename.from.parent);
   change.touch(rename.to.parent);
@@ -116,9 +116,7 @@ Result<Taken> NameStore::removed(RequestNumber request, const Place& place, Inod
     PAIL_CHECK(change.commit());
     return Taken::kept;
   }
-  // A listing may have seen before us that it is gone; then the name leads nowhere, and is noted as ours all the same.
-  const bool ours = change.leads_to(place, number) || change.leads_to(place, 0);
-  if (ours) change.unbind(place);
+  change.take_away(place, number);
   change.detach(number);
   change.touch(place.parent);
   change.note_attempt(request, Answered{number, {}});
@@ -135,7 +133,7 @@ namespace {
 Result<Unit> move_name_alone(NameChange& change, const Rename& rename) {
   PAIL_CHECK(change.displace(rename.to, rename.replaced));
   if (rename.replaced != 0) change.detach(rename.replaced);
-  if (change.leads_to(rename.from, 0)) change.unbind(rename.from);
+  change.take_away(rename.from, rename.source);
   change.doubt_name(rename.to);
   change.touch(rename.from.parent);
   change.touch(rename.to.parent);

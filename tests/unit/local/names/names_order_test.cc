@@ -39,6 +39,25 @@ class OrderOfNamesTest : public NamesTest {
     return number;
   }
 
+  // What others stored gets an inode of its own, as somebody has the old one open.
+  std::pair<InodeNumber, InodeNumber> give_to_another(const std::string& name) {
+    list(kRoot, {file(name, "e")});
+    const InodeNumber number = *look(kRoot, name);
+    uses.open_one(number);
+    const InodeNumber theirs = tell(kRoot, name, object("theirs"));
+    EXPECT_NE(theirs, number);
+    return {number, theirs};
+  }
+  // The name leads to the inode until the store is asked, and nowhere when that does not have it.
+  void expect_in_doubt(const std::string& name, InodeNumber number) {
+    EXPECT_EQ(look(kRoot, name), number);
+    EXPECT_EQ(names->view().name(kRoot, name)->checked, WallTime{});
+    EXPECT_EQ(inode(number).checked, WallTime{});
+    EXPECT_EQ(inode(kRoot).listed, WallTime{});
+    EXPECT_EQ(tell(kRoot, name, NoSuchName{}), 0u);
+    EXPECT_FALSE(exists(number));
+  }
+
   InodeRecord seen_;
 };
 
@@ -201,6 +220,21 @@ TEST_F(OrderOfNamesTest, AConfirmationIsAsOldAsItsQuestion) {
   EXPECT_EQ(*names->answered(asked, object("e")), Taken::taken);
   EXPECT_EQ(names->view().name(kRoot, "f")->checked, then);
   EXPECT_EQ(inode(*look(kRoot, "f")).checked, then);
+}
+
+// ---- a name that an answer gave to another inode while our request was under way ------------------------------------
+
+TEST_F(OrderOfNamesTest, ANameThatWasRemovedIsLookedUpWhenAnAnswerGaveItToAnotherInode) {
+  const auto [f, theirs] = give_to_another("f");
+  ASSERT_EQ(*names->removed(3, {kRoot, "f"}, f), Taken::taken);
+  expect_in_doubt("f", theirs);
+}
+
+TEST_F(OrderOfNamesTest, TheOldNameOfARenamedFileIsLookedUpWhenAnAnswerGaveItToAnotherInode) {
+  const auto [f, theirs] = give_to_another("f");
+  ASSERT_TRUE(names->renamed(3, {{kRoot, "f"}, {kRoot, "g"}, f, 0}, {.etag = "theirs"}));
+  EXPECT_EQ(look(kRoot, "g"), f);
+  expect_in_doubt("f", theirs);
 }
 
 }  // namespace
