@@ -177,12 +177,8 @@ void take_over_copy(NameChange& change, InodeNumber directory, const CopiedConte
   change.records().put(*inode);
 }
 
-}  // namespace
-
-Result<Taken> NameStore::directory_renamed(RequestNumber request, const Rename& rename, std::uint64_t job,
-                                           std::string detail, const CopiedContents& contents) {
-  NameChange change(*this);
-  if (rename.replaced != 0 && holds_staged(change.records(), rename.replaced)) return Taken::kept;
+// The directory under its new name, with what is in it.
+Result<Unit> rebind_tree(NameChange& change, const Rename& rename, const CopiedContents& contents) {
   PAIL_TRY(InodeRecord source, rebind(change, rename));
   change.note_move(source.number);
   if (rename.replaced != 0 || source.form != DirectoryForm::implicit) source.form = DirectoryForm::slash_marker;
@@ -190,11 +186,25 @@ Result<Taken> NameStore::directory_renamed(RequestNumber request, const Rename& 
   change.records().put(source);
   for (;;) {
     PAIL_TRY(const auto copied, contents());
-    if (!copied) break;
+    if (!copied) return Unit{};
     take_over_copy(change, source.number, *copied);
   }
+}
+
+}  // namespace
+
+Result<Taken> NameStore::directory_renamed(RequestNumber request, const Rename& rename, std::uint64_t job,
+                                           std::string detail, const CopiedContents& contents) {
+  NameChange change(*this);
+  if (rename.replaced != 0 && holds_staged(change.records(), rename.replaced)) return Taken::kept;
+  const auto source = change.records().inode(rename.source);
+  if (source && !source->unlinked()) {
+    PAIL_CHECK(rebind_tree(change, rename, contents));
+  } else {  // one that is open must not come back without its names
+    PAIL_CHECK(move_name_alone(change, rename));
+  }
   const RequestNumber noted = request_of_deletes(request, job);
-  change.note_attempt(noted, DeletesLeft{noted, source.number, std::move(detail)});
+  change.note_attempt(noted, DeletesLeft{noted, rename.source, std::move(detail)});
   PAIL_CHECK(change.commit());
   return Taken::taken;
 }
@@ -203,8 +213,10 @@ namespace {
 
 // The kernel is told that nothing was renamed: the directory gets its old name back, with what is left there, and the
 // new tree is looked up anew, with numbers of its own. Else what is written under the old name would reach the new one.
-Result<Unit> give_back_name(NameChange& change, InodeNumber directory, const Place& old_name) {
-  PAIL_TRY(InodeRecord back, change.require(directory));
+void give_back_name(NameChange& change, InodeNumber directory, const Place& old_name) {
+  auto found = change.records().inode(directory);
+  if (!found) return;  // both names are looked up anew
+  InodeRecord& back = *found;
   const Place new_name{back.parent, back.name};
   const bool had_it = has_its_name(change.records(), back);
   change.bind(old_name, directory);
@@ -217,7 +229,6 @@ Result<Unit> give_back_name(NameChange& change, InodeNumber directory, const Pla
   back.checked = back.listed = {};
   change.records().put(back);
   if (had_it) change.doubt_name(new_name);
-  return Unit{};
 }
 
 }  // namespace
@@ -228,7 +239,7 @@ Result<Unit> NameStore::deletes_ended(RequestNumber request, const Place& old_na
   if (change.displace(old_name, 0)) {  // else a new file has the name by now
     change.unbind(old_name);
     if (left != OldObjects::gone) change.doubt_name(old_name);
-    if (left == OldObjects::told_all) PAIL_CHECK(give_back_name(change, directory, old_name));
+    if (left == OldObjects::told_all) give_back_name(change, directory, old_name);
   }
   change.note_attempt(request, Answered{directory, failure});
   return change.commit();

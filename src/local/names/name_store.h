@@ -103,11 +103,10 @@ class NameStore {
   // up anew. Errors: ENOENT the new directory was removed; EEXIST the new name is being written.
   Result<Unit> renamed(RequestNumber request, const Rename& rename, const MovedObject& object);
   // The same of a directory; `job` says which old objects are to be deleted. kept: as of removed(), in what it would
-  // replace. Errors: as above; ESTALE the directory is gone; those of `contents`.
+  // replace. Errors: as above; those of `contents`.
   Result<Taken> directory_renamed(RequestNumber request, const Rename& rename, std::uint64_t job, std::string detail,
                                   const CopiedContents& contents);
   // The old objects of a renamed directory are deleted, as far as that can be done.
-  // Errors: ESTALE the directory is gone.
   Result<Unit> deletes_ended(RequestNumber request, const Place& old_name, InodeNumber directory, OldObjects left,
                              const std::optional<Error>& failure);
   // A file was copied and its old object could not be deleted: it keeps its name, and the copy is looked up anew.

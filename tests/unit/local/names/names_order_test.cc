@@ -237,5 +237,36 @@ TEST_F(OrderOfNamesTest, TheOldNameOfARenamedFileIsLookedUpWhenAnAnswerGaveItToA
   expect_in_doubt("f", theirs);
 }
 
+TEST_F(OrderOfNamesTest, ADirectoryIsRenamedAlthoughItWentWhileItWasReadAndTheNewNameIsLookedUp) {
+  list(kRoot, {folder("d"), folder("e")});
+  const InodeNumber d = *look(kRoot, "d"), e = *look(kRoot, "e");
+  ASSERT_TRUE(names->begun(3, d));
+  list(kRoot, {folder("e")});
+  ASSERT_FALSE(exists(d));
+  const auto renamed = names->directory_renamed(3, {{kRoot, "d"}, {kRoot, "e"}, d, e}, 1, "job", nothing_copied());
+  ASSERT_TRUE(renamed) << renamed.error().context;
+  EXPECT_EQ(*renamed, Taken::taken);
+  EXPECT_EQ(look(kRoot, "e"), std::nullopt);
+  EXPECT_EQ(inode(e).binding, Binding::removed);
+  const auto attempt = names->view().attempt(3);
+  ASSERT_TRUE(attempt && std::holds_alternative<DeletesLeft>(*attempt));
+  EXPECT_EQ(std::get<DeletesLeft>(*attempt).job, "job");
+  ASSERT_TRUE(names->deletes_ended(3, {kRoot, "d"}, d, OldObjects::told_all, Error{EIO, "no delete"}));
+  EXPECT_EQ(look(kRoot, "d"), std::nullopt);
+}
+
+TEST_F(OrderOfNamesTest, AnOpenDirectoryThatWentWhileItWasReadDoesNotComeBackEmptyUnderTheNewName) {
+  list(kRoot, {folder("d")});
+  const InodeNumber d = *look(kRoot, "d");
+  list(d, {file("f", "e")});
+  uses.open_one(d);
+  list(kRoot, {});
+  ASSERT_EQ(inode(d).binding, Binding::vanished);
+  const Rename rename{{kRoot, "d"}, {kRoot, "e"}, d, 0};
+  ASSERT_EQ(*names->directory_renamed(3, rename, 1, "", nothing_copied()), Taken::taken);
+  EXPECT_EQ(look(kRoot, "e"), std::nullopt);
+  EXPECT_EQ(inode(kRoot).listed, WallTime{});
+}
+
 }  // namespace
 }  // namespace pail::local
