@@ -182,9 +182,9 @@ void NameChange::forget_names_in(InodeNumber directory) {
   emptied_.push_back(directory);
 }
 
-void NameChange::detach(InodeNumber number) {
+void NameChange::detach(const Place& place, InodeNumber number) {
   auto inode = records_->inode(number);
-  if (!inode) return;
+  if (!inode || Place{inode->parent, inode->name} != place) return;
   inode->binding = Binding::removed;
   inode->changed = wall();
   records_->put(*inode);

@@ -73,8 +73,9 @@ class NameChange {
   // is open lives on as vanished. False: it stays, as its bytes are staged, or it was changed or shown since, or
   // somebody works on it; so do the directories above such a one.
   [[nodiscard]] bool vanish(InodeRecord inode, Since since);
-  // Our side took the name of an inode: it lives for as long as somebody holds it.
-  void detach(InodeNumber number);
+  // Our side took this name of an inode: it lives for as long as somebody holds it. One that has another name by now
+  // keeps that.
+  void detach(const Place& place, InodeNumber number);
   // Somebody else's inode has a name that our side gives to another one. Errors: EEXIST it is being written.
   Result<Unit> displace(const Place& place, InodeNumber expected);
   // The one place in which an inode takes a content that others stored: with the number it has, or with a new one where

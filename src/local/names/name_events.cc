@@ -32,7 +32,7 @@ Result<InodeRecord> rebind(NameChange& change, const Rename& rename) {
   PAIL_TRY(const InodeRecord parent, change.require(rename.to.parent));
   if (parent.unlinked()) return was_removed(parent);
   PAIL_CHECK(change.displace(rename.to, rename.replaced));
-  if (rename.replaced != 0) change.detach(rename.replaced);
+  if (rename.replaced != 0) change.detach(rename.to, rename.replaced);
   PAIL_TRY(InodeRecord source, change.require(rename.source));
   change.take_away(rename.from, rename.source);
   change.bind(rename.to, rename.source);
@@ -117,7 +117,7 @@ Result<Taken> NameStore::removed(RequestNumber request, const Place& place, Inod
     return Taken::kept;
   }
   change.take_away(place, number);
-  change.detach(number);
+  change.detach(place, number);
   change.touch(place.parent);
   change.note_attempt(request, Answered{number, {}});
   PAIL_CHECK(change.commit());
@@ -132,7 +132,7 @@ namespace {
 // and whatever is known of the new name is older.
 Result<Unit> move_name_alone(NameChange& change, const Rename& rename) {
   PAIL_CHECK(change.displace(rename.to, rename.replaced));
-  if (rename.replaced != 0) change.detach(rename.replaced);
+  if (rename.replaced != 0) change.detach(rename.to, rename.replaced);
   change.take_away(rename.from, rename.source);
   change.doubt_name(rename.to);
   change.touch(rename.from.parent);
@@ -247,7 +247,7 @@ Result<Unit> NameStore::deletes_ended(RequestNumber request, const Place& old_na
 
 Result<Unit> NameStore::rename_left_both(RequestNumber request, const Rename& rename, const Error& why) {
   NameChange change(*this);
-  if (rename.replaced != 0) change.detach(rename.replaced);
+  if (rename.replaced != 0) change.detach(rename.to, rename.replaced);
   change.doubt_name(rename.to);
   if (auto source = change.records().inode(rename.source)) change.doubt(std::move(*source));
   change.note_attempt(request, Answered{rename.source, why});

@@ -268,5 +268,13 @@ TEST_F(OrderOfNamesTest, AnOpenDirectoryThatWentWhileItWasReadDoesNotComeBackEmp
   EXPECT_EQ(inode(kRoot).listed, WallTime{});
 }
 
+TEST_F(OrderOfNamesTest, AnInodeThatHasAnotherNameByNowKeepsItWhenItsFormerNameIsRemoved) {
+  const InodeNumber f = create_stored(kRoot, "f", "e");
+  ASSERT_TRUE(names->renamed(2, {{kRoot, "f"}, {kRoot, "g"}, f, 0}, {.etag = "e"}));
+  ASSERT_TRUE(names->removed(3, {kRoot, "f"}, f));
+  EXPECT_EQ(look(kRoot, "g"), f);
+  EXPECT_FALSE(inode(f).unlinked());
+}
+
 }  // namespace
 }  // namespace pail::local
