@@ -186,6 +186,35 @@ TEST_F(OrderOfNamesTest, AnOlderAnswerTakesNothingAwayThatACompleteListingHas) {
   EXPECT_EQ(look(kRoot, "d"), d);
 }
 
+TEST_F(OrderOfNamesTest, AListingIsWorthNothingAfterOneThatBeganLaterIsComplete) {
+  list(kRoot, {file("f", "e")});
+  auto before = names->ask_all(kRoot);
+  list(kRoot, {file("f", "e")});
+  EXPECT_FALSE(names->ask_page(*before));
+  EXPECT_EQ(show(*before, {}), Taken::moved);
+  EXPECT_EQ(complete(*before), Taken::moved);
+  EXPECT_THAT(children(kRoot), ::testing::ElementsAre("f"));
+}
+
+TEST_F(OrderOfNamesTest, AMarkerOfAnOlderPageSaysNothingOfWhatALaterQuestionTold) {
+  list(kRoot, {folder("d")});
+  const InodeNumber d = *look(kRoot, "d");
+  auto listing = names->ask_all(d);
+  ASSERT_EQ(*names->learned(*names->ask(d, Asker::anybody), object("m")), Taken::taken);
+  ASSERT_EQ(*names->listed(*listing, {.names = {}, .marker = at(5)}), Taken::taken);
+  EXPECT_EQ(inode(d).knowledge, Knowledge::exact);
+  EXPECT_EQ(inode(d).stored, at(22));
+}
+
+TEST_F(OrderOfNamesTest, ATimeThatAPageShowedIsNotSetBackByAnOlderAnswer) {
+  list(kRoot, {file("f", "e")});
+  const AskedName before = ask_name(kRoot, "f");
+  auto listing = names->ask_all(kRoot);
+  ASSERT_EQ(show(*listing, {{"f", ListedFile{{1}, "e", at(2000)}}}), Taken::taken);
+  EXPECT_EQ(*names->answered(before, object("e")), Taken::kept);
+  EXPECT_EQ(inode(*look(kRoot, "f")).stored, at(2000));
+}
+
 TEST_F(OrderOfNamesTest, OfTwoAnswersAboutANameTheOneThatWasAskedForLaterCounts) {
   list(kRoot, {folder("d")});
   const InodeNumber d = *look(kRoot, "d");
