@@ -1,4 +1,6 @@
 // What was asked of the object store about one inode or one name, and what it said.
+#include <algorithm>
+
 #include "local/names/absent_names.h"
 #include "local/names/moments.h"
 #include "local/names/name_change.h"
@@ -182,7 +184,7 @@ Result<Taken> NameStore::answered(const AskedName& asked, const NameAnswer& answ
   if (our_last > since.sequence) return Taken::kept;
   auto inode = change.inode_at(place);
   if (!inode && absent_->dropped_since(place.parent, since.sequence)) return Taken::stale;
-  if (change.last_told(place, inode) > since.moment) return Taken::kept;
+  if (std::max(directory.listed, change.last_told(place, inode)) > since.moment) return Taken::kept;
 
   // What is being changed here, or has bytes that are not in the bucket yet, is there whatever the store says.
   bool stays = inode && change.is_ours(*inode, since);

@@ -51,8 +51,7 @@ std::uint64_t NameChange::sequence_of(const Place& place) {
 WallTime NameChange::last_told(const Place& place, const std::optional<InodeRecord>& inode) {
   if (inode) return last_shown(*records_, *inode);
   const auto absence = store_.absent_->find(place.parent, place.name);
-  const auto directory = records_->inode(place.parent);
-  return std::max(absence ? absence->checked : WallTime{}, directory ? directory->listed : WallTime{});
+  return absence ? absence->checked : WallTime{};
 }
 
 bool NameChange::leads_to(const Place& place, InodeNumber number) {

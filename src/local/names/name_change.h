@@ -43,7 +43,8 @@ class NameChange {
   std::optional<InodeRecord> inode_at(const Place& place);
   // Whose change to the binding of the name was the last, by our side: its sequence; 0: the store's alone.
   std::uint64_t sequence_of(const Place& place);
-  // The latest question whose answer told of the name: that it leads to this inode, or nowhere.
+  // The latest question whose answer told of the name: that it leads to this inode, or nowhere. Absence from a complete
+  // listing is told by the directory's record.
   WallTime last_told(const Place& place, const std::optional<InodeRecord>& inode);
   bool leads_to(const Place& place, InodeNumber number);
 
