@@ -19,6 +19,7 @@
 #include "pailfs/base/bytes.h"
 #include "pailfs/base/clock.h"
 #include "pailfs/base/result.h"
+#include "runtime/memory_budget.h"
 
 namespace pail::cache {
 
@@ -42,15 +43,17 @@ struct ObjectContent {
 // Key, ETag and size as one text: the same for the same version alone.
 std::string text_of(const ObjectVersion& version);
 
-// The bytes of one block; shared between readers and the writer behind them.
+// The bytes of one block; shared between readers and the writer behind them. Who lets go of it last gives its memory
+// back.
 struct Block {
+  runtime::MemoryBudget::Lease lease;
   std::vector<std::byte> bytes;  // kBlockSize, less at the object's end
 };
 
 struct BlockCacheOptions {
   ByteCount capacity{10ull << 30};  // data bytes; the index comes on top
   ByteCount min_free{1ull << 30};   // of the file system it lies on; nothing is cached below it
-  ByteCount queue{32ull << 20};     // blocks waiting to be written; a block that finds it full is not cached
+  ByteCount queue;                  // blocks waiting to be written; a block that finds it full is not cached
 };
 
 struct BlockCacheCounters {
@@ -77,7 +80,7 @@ class BlockCache {
   virtual std::size_t read(const ObjectContent& content, ByteOffset at, std::span<std::byte> out) = 0;
   virtual bool contains(const ObjectContent& content, std::uint64_t block_number) = 0;
 
-  // Takes the block to be written later by a thread of the cache; never waits.
+  // Takes the block to be written later by a thread of the cache, and holds it until then; never waits.
   virtual void insert(const ObjectContent& content, std::uint64_t block_number, std::shared_ptr<const Block> block) = 0;
 
   // Takes over a file that holds the whole content; `checksums` are the XXH3 of its blocks in order. It is renamed, or

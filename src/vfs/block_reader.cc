@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 namespace pail::vfs {
 
@@ -13,6 +14,8 @@ using cache::Block;
 using cache::kBlockSize;
 using cache::ContentId;
 using cache::ObjectContent;
+using runtime::MemoryBudget;
+using Lease = MemoryBudget::Lease;
 
 namespace {
 
@@ -88,7 +91,7 @@ class BlockReader::Fetch final : public cos::GetHandler {
       bytes.insert(bytes.end(), data.begin(), data.begin() + static_cast<std::ptrdiff_t>(taken));
       data = data.subspan(taken);
       reader_.progress(buffer, bytes.size());
-      if (bytes.size() == buffer.length) reader_.complete(content_, buffers_[current_++]);
+      if (bytes.size() == buffer.length) reader_.complete(content_, std::exchange(buffers_[current_++], nullptr));
     }
     return true;
   }
@@ -108,11 +111,11 @@ class BlockReader::Fetch final : public cos::GetHandler {
  private:
   BlockReader& reader_;
   const ObjectContent content_;
-  const std::vector<BufferPtr> buffers_;
+  std::vector<BufferPtr> buffers_;  // null: whole
   std::size_t current_ = 0;
 };
 
-BlockReader::BlockReader(cos::ObjectStore& store, cache::BlockCache& cache, ByteCount memory)
+BlockReader::BlockReader(cos::ObjectStore& store, cache::BlockCache& cache, MemoryBudget& memory)
     : store_(store), cache_(cache), memory_(memory) {}
 
 BlockReader::~BlockReader() {
@@ -147,7 +150,12 @@ void BlockReader::read(const ObjectContent& content, InodeNumber stream, Extent 
     for (Piece& piece : pending->pieces) {
       if (piece.local) continue;
       if (!piece.buffer) piece.buffer = find(content.id, piece.number);
-      if (!piece.buffer) missing.push_back(piece.buffer = add(content, piece.number));
+      if (!piece.buffer) {
+        const ByteCount length = length_of(content, piece.number);
+        auto lease = make_room(length);
+        if (!lease) lease = memory_.take_regardless(length);
+        missing.push_back(piece.buffer = add(content, piece.number, *std::move(lease)));
+      }
       if (piece.buffer->filled >= piece.end) continue;
       piece.buffer->waiters.push_back({piece.end, pending});
       ++pending->remaining;
@@ -197,7 +205,7 @@ void BlockReader::fetch_ahead(const ObjectContent& content, InodeNumber stream, 
   {
     MutexLock lock(mutex_);
     const std::uint64_t active = std::max<std::uint64_t>(1, streams_.size());
-    const ByteCount most{std::min(kLargestWindow.n, std::max(memory_.n / 2 / active, kBlockSize.n))};
+    const ByteCount most{std::min(kLargestWindow.n, std::max(memory_.bound().n / 2 / active, kBlockSize.n))};
     ahead = streams_[stream].note(want, content.version.size, most);
   }
   if (ahead.empty()) return;
@@ -209,9 +217,9 @@ void BlockReader::fetch_ahead(const ObjectContent& content, InodeNumber stream, 
     MutexLock lock(mutex_);
     for (const std::uint64_t number : absent) {
       if (find(content.id, number)) continue;
-      make_room(kBlockSize);
-      if (held_ + kBlockSize > memory_) break;
-      missing.push_back(add(content, number));
+      auto lease = make_room(length_of(content, number));
+      if (!lease) break;
+      missing.push_back(add(content, number, *std::move(lease)));
     }
   }
   launch(content, std::move(missing), Lane::ahead);
@@ -226,35 +234,42 @@ BlockReader::BufferPtr BlockReader::find(const ContentId& id, std::uint64_t numb
   return block->second;
 }
 
-BlockReader::BufferPtr BlockReader::add(const ObjectContent& content, std::uint64_t number) {
+BlockReader::BufferPtr BlockReader::add(const ObjectContent& content, std::uint64_t number, Lease lease) {
   auto buffer = std::make_shared<Buffer>();
   buffer->number = number;
   buffer->length = length_of(content, number).n;
-  make_room({buffer->length});
+  buffer->block->lease = std::move(lease);
   buffer->block->bytes.reserve(buffer->length);
   buffer->data = buffer->block->bytes.data();
   buffer->used = ++clock_;
-  held_ = held_ + ByteCount{buffer->length};
   contents_[content.id][number] = buffer;
   return buffer;
 }
 
-// Lets go of whole blocks, least recently used first. Those in flight stay, whatever the budget says.
-void BlockReader::make_room(ByteCount wanted) {
-  while (held_ + wanted > memory_) {
-    auto victim_content = contents_.end();
-    BufferPtr victim;
-    for (auto content = contents_.begin(); content != contents_.end(); ++content)
-      for (const auto& [number, buffer] : content->second)
-        if (buffer->filled == buffer->length && (!victim || buffer->used < victim->used)) {
-          victim = buffer;
-          victim_content = content;
-        }
-    if (!victim) return;
-    held_ = held_ - ByteCount{victim->length};
-    victim_content->second.erase(victim->number);
-    if (victim_content->second.empty()) contents_.erase(victim_content);
+// Lets go of blocks until `wanted` fits; none when it does not.
+std::optional<Lease> BlockReader::make_room(ByteCount wanted) {
+  for (;;) {
+    if (auto lease = memory_.try_take(wanted)) return lease;
+    if (!let_go_of_one()) return std::nullopt;
   }
+}
+
+// The least recently used block that is whole and that nobody else holds: letting go of another one gives nothing back.
+bool BlockReader::let_go_of_one() {
+  auto victim_content = contents_.end();
+  const Buffer* victim = nullptr;
+  for (auto content = contents_.begin(); content != contents_.end(); ++content)
+    for (const auto& [number, buffer] : content->second) {
+      const bool is_ours = buffer.use_count() == 1 && buffer->block.use_count() == 1;
+      if (is_ours && buffer->filled == buffer->length && (victim == nullptr || buffer->used < victim->used)) {
+        victim = buffer.get();
+        victim_content = content;
+      }
+    }
+  if (victim == nullptr) return false;
+  victim_content->second.erase(victim->number);
+  if (victim_content->second.empty()) contents_.erase(victim_content);
+  return true;
 }
 
 void BlockReader::launch(const ObjectContent& content, std::vector<BufferPtr> missing, Lane lane) {
@@ -307,8 +322,7 @@ void BlockReader::fail(const ObjectContent& content, const std::vector<BufferPtr
     MutexLock lock(mutex_);
     const auto known = contents_.find(content.id);
     for (const BufferPtr& buffer : buffers) {
-      if (known != contents_.end() && known->second.erase(buffer->number) != 0)
-        held_ = held_ - ByteCount{buffer->length};
+      if (known != contents_.end()) known->second.erase(buffer->number);
       for (Buffer::Waiter& waiter : buffer->waiters) {
         if (!waiter.pending->answered) {
           waiter.pending->answered = true;

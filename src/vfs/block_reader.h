@@ -2,14 +2,17 @@
 //
 // Blocks are found by their content, whichever version holds it by now; requests name the version. Every one carries
 // If-Match, so that the bytes of one version never mix with those of another: ESTALE instead.
-// A read waits for its bytes, not for whole blocks. Thread-safe; the mutex is never held across a request, a disk read
-// or a reply.
+// A read waits for its bytes, not for whole blocks, and never for memory: blocks that a reader waits for are fetched
+// whatever the budget says, since others may hold theirs for as long as their readers please. Whole blocks that nobody
+// else holds are let go first, in order of use; read-ahead goes as far as what that leaves free.
+// Thread-safe; the mutex is never held across a request, a disk read or a reply.
 #pragma once
 
 #include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 
@@ -17,6 +20,7 @@
 #include "cache/block_cache.h"
 #include "cos/object_store.h"
 #include "pailfs/base/stop.h"
+#include "runtime/memory_budget.h"
 #include "vfs/read_ahead.h"
 #include "vfs/types.h"
 
@@ -24,8 +28,8 @@ namespace pail::vfs {
 
 class BlockReader {
  public:
-  // `memory` bounds the blocks in flight and kept; `store` and `cache` must outlive it.
-  BlockReader(cos::ObjectStore& store, cache::BlockCache& cache, ByteCount memory);
+  // The blocks in flight and kept are taken from `memory`; all three must outlive it.
+  BlockReader(cos::ObjectStore& store, cache::BlockCache& cache, runtime::MemoryBudget& memory);
   // Cancels what is under way and waits for it to end; unanswered reads get ECANCELED.
   ~BlockReader();
 
@@ -53,8 +57,10 @@ class BlockReader {
   bool take_local(const cache::ObjectContent& content, std::vector<Piece>& pieces) PAIL_EXCLUDES(mutex_);
   void fetch_ahead(const cache::ObjectContent& content, InodeNumber stream, Extent want) PAIL_EXCLUDES(mutex_);
   BufferPtr find(const cache::ContentId& id, std::uint64_t number) PAIL_REQUIRES(mutex_);
-  BufferPtr add(const cache::ObjectContent& content, std::uint64_t number) PAIL_REQUIRES(mutex_);
-  void make_room(ByteCount wanted) PAIL_REQUIRES(mutex_);
+  BufferPtr add(const cache::ObjectContent& content, std::uint64_t number, runtime::MemoryBudget::Lease lease)
+      PAIL_REQUIRES(mutex_);
+  std::optional<runtime::MemoryBudget::Lease> make_room(ByteCount wanted) PAIL_REQUIRES(mutex_);
+  bool let_go_of_one() PAIL_REQUIRES(mutex_);
   void launch(const cache::ObjectContent& content, std::vector<BufferPtr> missing, Lane lane) PAIL_EXCLUDES(mutex_);
   void progress(Buffer& buffer, std::size_t filled) PAIL_EXCLUDES(mutex_);
   void complete(const cache::ObjectContent& content, const BufferPtr& buffer) PAIL_EXCLUDES(mutex_);
@@ -65,7 +71,7 @@ class BlockReader {
 
   cos::ObjectStore& store_;
   cache::BlockCache& cache_;
-  const ByteCount memory_;
+  runtime::MemoryBudget& memory_;
   std::atomic<std::uint64_t> fetched_{0};
   StopSource stop_;
 
@@ -73,7 +79,6 @@ class BlockReader {
   CondVar idle_;
   std::unordered_map<cache::ContentId, Blocks> contents_ PAIL_GUARDED_BY(mutex_);
   std::unordered_map<InodeNumber, ReadAhead> streams_ PAIL_GUARDED_BY(mutex_);
-  ByteCount held_ PAIL_GUARDED_BY(mutex_);
   std::uint64_t clock_ PAIL_GUARDED_BY(mutex_) = 0;
   unsigned fetches_ PAIL_GUARDED_BY(mutex_) = 0;
 };

@@ -19,6 +19,8 @@ using local::Knowledge;
 namespace {
 
 constexpr ByteCount kLongestLink{4095};
+constexpr unsigned kBlocksShare = 2;  // of `memory`: a half; threads, connections and parts being sent need the other
+constexpr unsigned kQueueShare = 4;   // of that, at most, for blocks that wait for the disk
 
 bool changes_content(int flags) {
   return (flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC) != 0;
@@ -57,7 +59,7 @@ BucketFileSystem::BucketFileSystem(Options options, std::shared_ptr<cos::ObjectS
       view_(*local_.names, *local_.staging),
       directories_(*local_.names, tree_, view_, *store_, helpers_),
       files_(*local_.names, tree_, view_, *opens_, turns_, gate_, *store_, directories_, *local_.staging,
-             *local_.blocks, options_, readers_, *local_.journal),
+             *local_.blocks, *local_.memory, options_, readers_, *local_.journal),
       names_(*local_.names, tree_, *opens_, turns_, gate_, *store_, directories_, files_, options_, *local_.journal),
       timer_(*options_.clock) {}
 
@@ -475,8 +477,11 @@ Result<std::unique_ptr<FileSystem>> FileSystem::open(Options options, std::share
                                                 .clock = *options.clock},
                                                *local.uses));
   PAIL_TRY(local.staging, local::StagingArea::open(options.state_directory / "staging", kFreeFloor, *options.clock));
-  PAIL_TRY(local.blocks, cache::BlockCache::open(options.cache_directory, identity, {.capacity = options.cache_size},
-                                                 *options.clock));
+  local.memory = std::make_unique<runtime::MemoryBudget>(ByteCount{options.memory.n / kBlocksShare});
+  PAIL_TRY(local.blocks,
+           cache::BlockCache::open(
+               options.cache_directory, identity,
+               {.capacity = options.cache_size, .queue = {local.memory->bound().n / kQueueShare}}, *options.clock));
   auto filesystem =
       std::make_unique<BucketFileSystem>(std::move(options), std::move(store), std::move(opens), std::move(local));
   PAIL_CHECK(filesystem->begin(start));

@@ -17,6 +17,7 @@
 #include "local/staging/staging.h"
 #include "pailfs/base/stop.h"
 #include "runtime/executor.h"
+#include "runtime/memory_budget.h"
 #include "runtime/timer.h"
 #include "vfs/directories.h"
 #include "vfs/files.h"
@@ -35,6 +36,7 @@ class BucketFileSystem final : public FileSystem {
     std::unique_ptr<InodeUses> uses;  // of those turns
     std::unique_ptr<local::NameStore> names;
     std::unique_ptr<local::StagingArea> staging;
+    std::unique_ptr<runtime::MemoryBudget> memory;
     std::unique_ptr<cache::BlockCache> blocks;
   };
   BucketFileSystem(Options options, std::shared_ptr<cos::ObjectStore> store, std::shared_ptr<OpenTable> opens,

@@ -30,7 +30,8 @@ class Files {
  public:
   Files(local::NameStore& names, const Tree& tree, const AttributeView& view, OpenTable& opens, Turns& turns,
         TreeGate& gate, cos::ObjectStore& store, Directories& directories, local::StagingArea& staging,
-        cache::BlockCache& blocks, const Options& options, runtime::Executor& readers, local::JournalState& journal);
+        cache::BlockCache& blocks, runtime::MemoryBudget& memory, const Options& options, runtime::Executor& readers,
+        local::JournalState& journal);
 
   // ---- of an open file; `epoch` is that of the handle, none where there is no handle ----
   using Epoch = std::optional<std::uint64_t>;

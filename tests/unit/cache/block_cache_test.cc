@@ -60,8 +60,8 @@ TEST_F(BlockCacheTest, KeepsBlocksAcrossReopen) {
 
 TEST_F(BlockCacheTest, BlockOfTheWrongLengthIsNotTaken) {
   const ObjectContent object = object_of("a", 2_MiB);
-  cache->insert(object, 0, std::make_shared<Block>(Block{content(object, 0, 10)}));
-  cache->insert(object, 2, std::make_shared<Block>(Block{content(object, 0, 10)}));
+  cache->insert(object, 0, std::make_shared<Block>(Block{{}, content(object, 0, 10)}));
+  cache->insert(object, 2, std::make_shared<Block>(Block{{}, content(object, 0, 10)}));
   cache->drain();
   EXPECT_EQ(cache->counters().skipped, 2u);
   EXPECT_FALSE(cache->contains(object, 0));

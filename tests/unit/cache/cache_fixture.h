@@ -39,7 +39,8 @@ inline std::vector<std::byte> content(const ObjectContent& object, std::uint64_t
 
 inline std::shared_ptr<const Block> block_of(const ObjectContent& object, std::uint64_t number) {
   const std::uint64_t begin = number * kBlockSize.n;
-  return std::make_shared<Block>(Block{content(object, begin, std::min(kBlockSize.n, object.version.size.n - begin))});
+  return std::make_shared<Block>(
+      Block{{}, content(object, begin, std::min(kBlockSize.n, object.version.size.n - begin))});
 }
 
 class BlockCacheTest : public ::testing::Test {
@@ -88,7 +89,7 @@ class BlockCacheTest : public ::testing::Test {
   }
 
   TemporaryDirectory directory;
-  BlockCacheOptions options;
+  BlockCacheOptions options{.queue = 32_MiB};
   std::unique_ptr<BlockCache> cache;
 };
 
