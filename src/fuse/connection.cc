@@ -54,7 +54,8 @@ const CurrentRequest& current_request() {
   return current;
 }
 
-Connection::Connection(int device, SharedState& state) : device_(device), state_(state), attempts_(state) {}
+Connection::Connection(int device, SharedState& state, std::function<void()> ended)
+    : device_(device), state_(state), ended_(std::move(ended)), attempts_(state) {}
 
 Connection::~Connection() {
   stop_suspects();
@@ -84,12 +85,20 @@ ssize_t Connection::read(void* buffer, std::size_t size) {
       const CancellableHere while_waiting;
       n = ::read(device_, buffer, size);
     }
+    if (n < 0 && errno == ENODEV) note_end();
     if (n < static_cast<ssize_t>(sizeof(fuse_in_header))) return n;
     const auto used = static_cast<std::size_t>(n);
     if (admit({static_cast<const char*>(buffer), used}) != Verdict::carry_out) continue;
     request_buffer.carry_out(whole, used);
     return n;
   }
+}
+
+// libfuse looks at errno behind a read.
+void Connection::note_end() {
+  if (has_ended_.exchange(true)) return;
+  ended_();
+  errno = ENODEV;
 }
 
 Connection::Verdict Connection::admit(std::span<const char> request) {

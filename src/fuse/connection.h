@@ -35,8 +35,8 @@ class Connection {
  public:
   using Process = std::function<void(std::vector<char>& request)>;
 
-  // `device` is borrowed, `state` must live longer.
-  Connection(int device, SharedState& state);
+  // `device` is borrowed, `state` must live longer. `ended`: the mount is gone; called once, by a thread that reads.
+  Connection(int device, SharedState& state, std::function<void()> ended);
   ~Connection();
 
   // Carries out suspects with `process`, one at a time on a thread of its own, until stop_suspects().
@@ -58,6 +58,7 @@ class Connection {
  private:
   enum class Verdict { carry_out, dealt_with };
 
+  void note_end();
   Verdict admit(std::span<const char> request);
   Verdict admit_resent(std::span<const char> request, std::uint64_t unique);
   void enter(const fuse_in_header& header);
@@ -66,6 +67,8 @@ class Connection {
 
   const int device_;
   SharedState& state_;
+  const std::function<void()> ended_;
+  std::atomic<bool> has_ended_{false};
   Attempts attempts_;
   InFlight in_flight_;
   std::atomic<bool> closed_{false};

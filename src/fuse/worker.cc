@@ -79,7 +79,7 @@ Worker::Worker(const Inherited& fds, SharedMemory memory, const WorkerSettings& 
     : fds_(fds),
       memory_(std::move(memory)),
       settings_(settings),
-      connection_(fds.connection, *memory_),
+      connection_(fds.connection, *memory_, [this] { begin_end(); }),
       opens_(std::make_shared<SharedOpenTable>(*memory_)),
       stop_clock_(*memory_),
       stop_requests_(stop_clock_.time_up(), [this] { connection_.stop_requests(); }),
@@ -165,8 +165,16 @@ void Worker::serve() {
     spdlog::warn("the request loop ended: {}", std::strerror(error < 0 ? -error : error));
 }
 
+// While requests are still carried out: a RELEASE may be storing its file, and libfuse's loop ends after it.
+void Worker::begin_end() {
+  stop_clock_.begin_end();
+  record_ending(fds_.record);
+  last_uploads_ = Thread("pailfs-end", [this] { sync("after the unmount", Step::first); });
+}
+
 int Worker::end() {
   connection_.stop_suspects();
+  if (last_uploads_.joinable()) last_uploads_.join();
   stop_clock_.begin_end();
   record_ending(fds_.record);
   const bool synced = sync("after the unmount", Step::last);

@@ -58,6 +58,8 @@ class Worker {
   Result<Unit> begin(const MakeFileSystem& make);
   Result<Unit> begin_session();
   void serve();
+  // The mount is gone: what is pending has its last time from now on.
+  void begin_end();
   int end();
   // Waits for the supervisor's SIGTERM: uploads what is pending, or ends at once.
   void obey(const StopToken& stop);
@@ -81,6 +83,7 @@ class Worker {
   StopCallback stop_requests_;
   std::atomic<bool> some_stay_{false};
   Heartbeat heartbeat_;
+  Thread last_uploads_;
 };
 
 }  // namespace pail::fuse

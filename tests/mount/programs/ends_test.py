@@ -11,7 +11,7 @@ import time
 import urllib.request
 
 import harness
-from harness import directories, run
+from harness import await_true, directories, run
 
 ROUNDS = int(os.environ.get("PAILFS_ROUNDS", 60))
 BYTES = b"written here and stored nowhere yet"
@@ -133,6 +133,29 @@ def a_store_that_hangs_holds_the_end_for_stop_timeout(place):
     assert kept_files(place) == [BYTES] * 8
 
 
+def an_upload_that_nobody_waits_for_holds_an_umount_for_stop_timeout(place):
+    mount = place.mount("stop_timeout=2")
+    set_faults(place, slow(0))
+    program = subprocess.Popen(["dd", "of=" + str(mount.path / "file"), "status=none"], stdin=subprocess.PIPE)
+    program.stdin.write(BYTES)
+    program.stdin.close()
+    path = mount.path / "file"
+    await_true("the write", lambda: path.exists() and path.stat().st_size == len(BYTES))
+    time.sleep(0.5)  # it is in close()
+    program.kill()
+    program.wait(30)
+    begun = time.monotonic()
+    done = pailfs_umount(place, mount.path)
+    assert done.returncode != 0
+    assert 'not stored: "file"' in done.stderr, done.stderr
+    assert time.monotonic() - begun < 10, "it was ended by force"
+    assert not log_lines(place, "has not ended in time")
+    set_faults(place)
+    mount.process.wait(60)
+    mount.start()
+    assert kept_files(place) == [BYTES]
+
+
 def a_call_that_waits_is_answered_when_the_time_is_up(place):
     mount = place.mount("stop_timeout=2")
     set_faults(place, slow(0))
@@ -240,6 +263,7 @@ def umount_refuses_what_is_no_mount_of_pailfs(place):
 
 if __name__ == "__main__":
     harness.main([umount_returns_when_everything_is_in_the_bucket, the_helper_of_umount_waits_as_well,
+                  an_upload_that_nobody_waits_for_holds_an_umount_for_stop_timeout,
                   umount_names_what_stays_and_where_it_is_kept, a_store_that_hangs_holds_the_end_for_stop_timeout,
                   a_call_that_waits_is_answered_when_the_time_is_up,
                   files_are_stored_in_parallel_at_the_end, a_loop_of_umount_and_mount_loses_no_mount,
