@@ -6,7 +6,6 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <deque>
@@ -44,7 +43,7 @@ std::span<std::byte> scratch_block() {
 class DiskBlockCache final : public BlockCache {
  public:
   DiskBlockCache(std::unique_ptr<Environment> environment, std::unique_ptr<BlockFiles> files,
-                 BlockCacheOptions options);
+                 BlockCacheOptions options, runtime::Counters& counters);
   ~DiskBlockCache() override;
 
   ContentId identify(const ObjectVersion& version) override;
@@ -57,7 +56,6 @@ class DiskBlockCache final : public BlockCache {
              const std::vector<std::uint64_t>& checksums) override PAIL_EXCLUDES(store_mutex_);
   void drop(const ObjectContent& content) override PAIL_EXCLUDES(store_mutex_, queue_mutex_);
   void drain() override PAIL_EXCLUDES(queue_mutex_);
-  BlockCacheCounters counters() const override;
 
  private:
   struct Waiting {
@@ -87,6 +85,8 @@ class DiskBlockCache final : public BlockCache {
   const std::unique_ptr<Environment> environment_;
   const std::unique_ptr<BlockFiles> files_;
   const BlockCacheOptions options_;
+  const runtime::Counters::Counter hits_, misses_;                 // reads
+  const runtime::Counters::Counter inserted_, skipped_, damaged_;  // blocks
   BlockCatalogue catalogue_;
   ChunkUses uses_;
   KnownContents known_;
@@ -102,18 +102,22 @@ class DiskBlockCache final : public BlockCache {
   ByteCount queued_ PAIL_GUARDED_BY(queue_mutex_);  // with the batch that is being written
   bool stopping_ PAIL_GUARDED_BY(queue_mutex_) = false;
 
-  std::atomic<std::uint64_t> hits_{0}, misses_{0}, inserted_{0}, skipped_{0}, damaged_{0};
   Thread writer_;
 };
 
 DiskBlockCache::DiskBlockCache(std::unique_ptr<Environment> environment, std::unique_ptr<BlockFiles> files,
-                               BlockCacheOptions options)
+                               BlockCacheOptions options, runtime::Counters& counters)
     : environment_(std::move(environment)),
       files_(std::move(files)),
       options_(options),
-      catalogue_(*environment_),
+      hits_(counters.counter("cache_hits")),
+      misses_(counters.counter("cache_misses")),
+      inserted_(counters.counter("cache_inserted_blocks")),
+      skipped_(counters.counter("cache_skipped_blocks")),
+      damaged_(counters.counter("cache_damaged_blocks")),
+      catalogue_(*environment_, counters.gauge("cache_bytes")),
       uses_(catalogue_.last_tick()),
-      space_(catalogue_, *files_, uses_, options_) {
+      space_(catalogue_, *files_, uses_, options_, counters.counter("cache_evicted_blocks")) {
   {
     MutexLock lock(store_mutex_);
     if (catalogue_.take_clean()) swept_ = BlockFiles::kDirectories;
@@ -173,7 +177,7 @@ std::size_t DiskBlockCache::read(const ObjectContent& content, ByteOffset at, st
       done += n;
     }
   }
-  ++(done > 0 ? hits_ : misses_);
+  (done > 0 ? hits_ : misses_).add();
   return done;
 }
 
@@ -189,7 +193,7 @@ std::shared_ptr<const OpenBlockFile> DiskBlockCache::open_file_of(const ObjectCo
   if (!opened) {
     spdlog::warn("block cache: {}", opened.error().context);
     if (opened.error().errnum != ENOENT) return nullptr;
-    ++damaged_;
+    damaged_.add();
     MutexLock lock(store_mutex_);
     space_.remove(catalogue_.chunks(*number));
     return nullptr;
@@ -240,7 +244,7 @@ bool DiskBlockCache::read_checked(const OpenBlockFile& file, std::uint64_t numbe
 
 void DiskBlockCache::drop_damaged(ContentNumber content, std::uint64_t number, std::uint64_t checksum) {
   spdlog::warn("block cache: block {} of content {} is damaged; fetching it again", number, content);
-  ++damaged_;
+  damaged_.add();
   MutexLock lock(store_mutex_);
   const auto freed = catalogue_.remove_block(content, number, checksum);
   if (freed)
@@ -263,7 +267,7 @@ void DiskBlockCache::insert(const ObjectContent& content, std::uint64_t block_nu
   {
     MutexLock lock(queue_mutex_);
     if (!fits || content.version.etag.empty() || stopping_ || queued_ + length > options_.queue) {
-      ++skipped_;
+      skipped_.add();
       return;
     }
     queued_ = queued_ + length;
@@ -333,13 +337,13 @@ void DiskBlockCache::write_batch(const Batch& batch) {
     if (space_.make_room(charge, charge))
       write_content(content, fresh);
     else
-      skipped_ += fresh.size();
+      skipped_.add(fresh.size());
   }
 }
 
 void DiskBlockCache::write_content(const ObjectContent& content, std::span<const Waiting* const> blocks) {
   const auto give_up = [&](const Error& error) {
-    skipped_ += blocks.size();
+    skipped_.add(blocks.size());
     spdlog::warn("block cache: not cached: {}", error.context);
   };
   auto file = files_->open_for_writing(content.id.text());
@@ -353,7 +357,7 @@ void DiskBlockCache::write_content(const ObjectContent& content, std::span<const
   }
   auto added = catalogue_.add(content, records, uses_.next_tick());
   if (!added) return give_up(added.error());
-  inserted_ += records.size();
+  inserted_.add(records.size());
 }
 
 void DiskBlockCache::drop(const ObjectContent& content) {
@@ -436,7 +440,7 @@ bool DiskBlockCache::note_whole(const ObjectContent& content, const std::vector<
     }
     records.clear();
   }
-  inserted_ += checksums.size();
+  inserted_.add(checksums.size());
   return true;
 }
 
@@ -463,27 +467,16 @@ void DiskBlockCache::keep_house(bool idle) {
   } while (idle && swept_ < BlockFiles::kDirectories);
 }
 
-BlockCacheCounters DiskBlockCache::counters() const {
-  BlockCacheCounters now;
-  now.hits = hits_;
-  now.misses = misses_;
-  now.inserted = inserted_;
-  now.skipped = skipped_;
-  now.evicted = space_.evicted();
-  now.damaged = damaged_;
-  now.bytes = catalogue_.bytes();
-  return now;
-}
-
 }  // namespace
 
 Result<std::unique_ptr<BlockCache>> BlockCache::open(const std::filesystem::path& directory, std::string_view identity,
-                                                     BlockCacheOptions options, const Clock& clock) {
+                                                     BlockCacheOptions options, const Clock& clock,
+                                                     runtime::Counters& counters) {
   PAIL_CHECK(make_private_directory(directory / "index"));
   PAIL_TRY(auto environment, Environment::open(directory / "index", kCatalogueSchema, identity, clock));
   PAIL_TRY(auto files, BlockFiles::open(directory / "blocks"));
   return std::unique_ptr<BlockCache>(
-      std::make_unique<DiskBlockCache>(std::move(environment), std::move(files), options));
+      std::make_unique<DiskBlockCache>(std::move(environment), std::move(files), options, counters));
 }
 
 }  // namespace pail::cache

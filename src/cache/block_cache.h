@@ -19,6 +19,7 @@
 #include "pailfs/base/bytes.h"
 #include "pailfs/base/clock.h"
 #include "pailfs/base/result.h"
+#include "runtime/counters.h"
 #include "runtime/memory_budget.h"
 
 namespace pail::cache {
@@ -56,17 +57,13 @@ struct BlockCacheOptions {
   ByteCount queue;                  // blocks waiting to be written; a block that finds it full is not cached
 };
 
-struct BlockCacheCounters {
-  std::uint64_t hits = 0, misses = 0, inserted = 0, skipped = 0, evicted = 0, damaged = 0;
-  ByteCount bytes;
-};
-
 class BlockCache {
  public:
   // Uses `directory` (0700, created where missing): nothing that is lost with it is missed. `identity` names the bucket
-  // view. `clock` outlives it. Errors: as local::Environment::open().
+  // view. `clock` outlives it. It counts as "cache_...". Errors: as local::Environment::open().
   static Result<std::unique_ptr<BlockCache>> open(const std::filesystem::path& directory, std::string_view identity,
-                                                  BlockCacheOptions options, const Clock& clock);
+                                                  BlockCacheOptions options, const Clock& clock,
+                                                  runtime::Counters& counters);
   virtual ~BlockCache() = default;
 
   // The content of a version: the one that is known, or a new one. Who asks later is told the same, for as long as it
@@ -91,7 +88,6 @@ class BlockCache {
   virtual void drop(const ObjectContent& content) = 0;
   // Waits until what was inserted so far is written. For tests and for a tidy end.
   virtual void drain() = 0;
-  virtual BlockCacheCounters counters() const = 0;
 };
 
 }  // namespace pail::cache

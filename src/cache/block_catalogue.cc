@@ -87,9 +87,10 @@ BlockCatalogue::Databases::Databases(const Environment& environment)
       recency(environment.database(3)),
       block(environment.database(4)) {}
 
-BlockCatalogue::BlockCatalogue(Environment& environment) : environment_(environment), databases_(environment) {
+BlockCatalogue::BlockCatalogue(Environment& environment, runtime::Counters::Gauge bytes)
+    : environment_(environment), databases_(environment), bytes_(std::move(bytes)) {
   const PooledRead read(environment_);
-  if (read.get() != nullptr) bytes_ = meta_number(environment_, read.get(), kMetaCachedBytes, 0);
+  if (read.get() != nullptr) bytes_.set(meta_number(environment_, read.get(), kMetaCachedBytes, 0));
 }
 
 std::string BlockCatalogue::encode_object(const ObjectRecord& record) {
@@ -229,7 +230,7 @@ void BlockCatalogue::put_chunk(OwnedWrite& write, ChunkId id, const ChunkRecord&
 Result<Unit> BlockCatalogue::commit(OwnedWrite& write, ByteCount bytes) {
   put_meta_number(environment_, write, kMetaCachedBytes, bytes.n);
   PAIL_CHECK(write.commit());
-  bytes_ = bytes.n;
+  bytes_.set(bytes.n);
   return Unit{};
 }
 

@@ -5,13 +5,13 @@
 // at a time (the cache's store lock); lookups by any.
 #pragma once
 
-#include <atomic>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "cache/block_cache.h"
 #include "local/environment/transaction.h"
+#include "runtime/counters.h"
 
 namespace pail::cache {
 
@@ -59,7 +59,8 @@ std::string fingerprint(const ObjectVersion& version);
 
 class BlockCatalogue {
  public:
-  explicit BlockCatalogue(Environment& environment);
+  // `bytes` tells what bytes() does.
+  BlockCatalogue(Environment& environment, runtime::Counters::Gauge bytes);
 
   // The content of a version; none when nothing of it is cached.
   std::optional<ContentId> find(const ObjectVersion& version);
@@ -87,7 +88,7 @@ class BlockCatalogue {
   bool take_clean();
   Result<Unit> note_clean();
 
-  ByteCount bytes() const { return {bytes_.load(std::memory_order_relaxed)}; }  // charged
+  ByteCount bytes() const { return {bytes_.value()}; }  // charged
   UseTick last_tick();
 
  private:
@@ -127,7 +128,7 @@ class BlockCatalogue {
     explicit Databases(const Environment& environment);
     MDB_dbi object, version, chunk, recency, block;
   } databases_;
-  std::atomic<std::uint64_t> bytes_{0};
+  const runtime::Counters::Gauge bytes_;
 };
 
 template <class Latest>

@@ -50,7 +50,7 @@ bool CacheSpace::remove(std::span<const ChunkId> chunks) {
       return false;
     }
     give_back(*freed);
-    for (const FreedBytes& piece : *freed) evicted_ += piece.blocks;
+    for (const FreedBytes& piece : *freed) evicted_.add(piece.blocks);
     chunks = chunks.subspan(n);
   }
   return true;

@@ -1,10 +1,11 @@
 // The space that the block cache may take, and what leaves it so that others fit: chunks by their last use.
 //
-// Whoever changes records and files calls it, one thread at a time; the counters by any.
+// Whoever changes records and files calls it, one thread at a time; punches() by any.
 #pragma once
 
 #include <atomic>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "cache/block_cache.h"
@@ -16,9 +17,10 @@ namespace pail::cache {
 
 class CacheSpace {
  public:
-  // All of them outlive it.
-  CacheSpace(BlockCatalogue& catalogue, BlockFiles& files, ChunkUses& uses, const BlockCacheOptions& options)
-      : catalogue_(catalogue), files_(files), uses_(uses), options_(options) {}
+  // What is borrowed outlives it.
+  CacheSpace(BlockCatalogue& catalogue, BlockFiles& files, ChunkUses& uses, const BlockCacheOptions& options,
+             runtime::Counters::Counter evicted)
+      : catalogue_(catalogue), files_(files), uses_(uses), options_(options), evicted_(std::move(evicted)) {}
 
   // Evicts until `charge` more bytes fit the capacity and `disk` more should leave the floor of the disk. False when
   // they do not.
@@ -27,7 +29,6 @@ class CacheSpace {
   bool remove(std::span<const ChunkId> chunks);
   void give_back(const std::vector<FreedBytes>& freed);
 
-  std::uint64_t evicted() const { return evicted_; }  // blocks
   // Raised before bytes of a file are given back. A reader that sees it unchanged read what the record promised.
   std::uint64_t punches() const { return punches_; }
 
@@ -38,7 +39,8 @@ class CacheSpace {
   BlockFiles& files_;
   ChunkUses& uses_;
   const BlockCacheOptions& options_;
-  std::atomic<std::uint64_t> evicted_{0}, punches_{0};
+  const runtime::Counters::Counter evicted_;  // blocks
+  std::atomic<std::uint64_t> punches_{0};
 };
 
 }  // namespace pail::cache

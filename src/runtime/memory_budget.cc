@@ -10,19 +10,16 @@ MemoryBudget::Lease& MemoryBudget::Lease::operator=(Lease&& other) noexcept {
 }
 
 void MemoryBudget::Lease::give_back() {
-  if (taken_) taken_->fetch_sub(bytes_.n, std::memory_order_relaxed);
+  if (taken_) taken_->subtract(bytes_.n);
 }
 
 std::optional<MemoryBudget::Lease> MemoryBudget::try_take(ByteCount bytes) {
-  std::uint64_t taken = taken_->load(std::memory_order_relaxed);
-  do {
-    if (taken > bound_.n || bytes.n > bound_.n - taken) return std::nullopt;
-  } while (!taken_->compare_exchange_weak(taken, taken + bytes.n, std::memory_order_relaxed));
+  if (!taken_.add_within(bytes.n, bound_.n)) return std::nullopt;
   return Lease(taken_, bytes);
 }
 
 MemoryBudget::Lease MemoryBudget::take_regardless(ByteCount bytes) {
-  taken_->fetch_add(bytes.n, std::memory_order_relaxed);
+  taken_.add(bytes.n);
   return {taken_, bytes};
 }
 

@@ -1,13 +1,11 @@
 // How much memory a mount takes for what it keeps or fetches early, and who holds it.
 #pragma once
 
-#include <atomic>
-#include <cstdint>
-#include <memory>
 #include <optional>
 #include <utility>
 
 #include "pailfs/base/bytes.h"
+#include "runtime/counters.h"
 
 namespace pail::runtime {
 
@@ -19,22 +17,23 @@ class MemoryBudget {
   class Lease {
    public:
     Lease() = default;
-    Lease(Lease&& other) noexcept : taken_(std::move(other.taken_)), bytes_(std::exchange(other.bytes_, {})) {}
+    Lease(Lease&& other) noexcept : taken_(std::exchange(other.taken_, {})), bytes_(other.bytes_) {}
     Lease& operator=(Lease&& other) noexcept;
     ~Lease() { give_back(); }
 
    private:
     friend MemoryBudget;
-    using Taken = std::atomic<std::uint64_t>;
+    using Taken = Counters::Gauge;
 
-    Lease(std::shared_ptr<Taken> taken, ByteCount bytes) : taken_(std::move(taken)), bytes_(bytes) {}
+    Lease(Taken taken, ByteCount bytes) : taken_(std::move(taken)), bytes_(bytes) {}
     void give_back();
 
-    std::shared_ptr<Taken> taken_;
+    std::optional<Taken> taken_;  // none: it is empty
     ByteCount bytes_;
   };
 
-  explicit MemoryBudget(ByteCount bound) : bound_(bound) {}
+  // What is taken is told as "memory_bytes".
+  MemoryBudget(ByteCount bound, Counters& counters) : bound_(bound), taken_(counters.gauge("memory_bytes")) {}
 
   // None when they do not fit: for what can be done without.
   std::optional<Lease> try_take(ByteCount bytes);
@@ -42,11 +41,11 @@ class MemoryBudget {
   Lease take_regardless(ByteCount bytes);
 
   ByteCount bound() const { return bound_; }
-  ByteCount in_use() const { return {taken_->load(std::memory_order_relaxed)}; }
+  ByteCount in_use() const { return {taken_.value()}; }
 
  private:
   const ByteCount bound_;
-  const std::shared_ptr<Lease::Taken> taken_ = std::make_shared<Lease::Taken>(0);
+  const Counters::Gauge taken_;
 };
 
 }  // namespace pail::runtime

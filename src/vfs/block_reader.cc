@@ -82,7 +82,7 @@ class BlockReader::Fetch final : public cos::GetHandler {
       : reader_(reader), content_(std::move(content)), buffers_(std::move(buffers)) {}
 
   bool on_data(std::span<const std::byte> data) override {
-    reader_.fetched_ += data.size();
+    reader_.fetched_.add(data.size());
     while (!data.empty()) {
       if (current_ == buffers_.size()) return false;  // more than was asked for
       Buffer& buffer = *buffers_[current_];
@@ -115,8 +115,9 @@ class BlockReader::Fetch final : public cos::GetHandler {
   std::size_t current_ = 0;
 };
 
-BlockReader::BlockReader(cos::ObjectStore& store, cache::BlockCache& cache, MemoryBudget& memory)
-    : store_(store), cache_(cache), memory_(memory) {}
+BlockReader::BlockReader(cos::ObjectStore& store, cache::BlockCache& cache, MemoryBudget& memory,
+                         runtime::Counters& counters)
+    : store_(store), cache_(cache), memory_(memory), fetched_(counters.counter("fetched_bytes")) {}
 
 BlockReader::~BlockReader() {
   stop_.request_stop();

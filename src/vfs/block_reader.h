@@ -8,7 +8,6 @@
 // Thread-safe; the mutex is never held across a request, a disk read or a reply.
 #pragma once
 
-#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -20,6 +19,7 @@
 #include "cache/block_cache.h"
 #include "cos/object_store.h"
 #include "pailfs/base/stop.h"
+#include "runtime/counters.h"
 #include "runtime/memory_budget.h"
 #include "vfs/read_ahead.h"
 #include "vfs/types.h"
@@ -28,8 +28,10 @@ namespace pail::vfs {
 
 class BlockReader {
  public:
-  // The blocks in flight and kept are taken from `memory`; all three must outlive it.
-  BlockReader(cos::ObjectStore& store, cache::BlockCache& cache, runtime::MemoryBudget& memory);
+  // The blocks in flight and kept are taken from `memory`; what comes from the store counts as "fetched_bytes".
+  // The first three must outlive it.
+  BlockReader(cos::ObjectStore& store, cache::BlockCache& cache, runtime::MemoryBudget& memory,
+              runtime::Counters& counters);
   // Cancels what is under way and waits for it to end; unanswered reads get ECANCELED.
   ~BlockReader();
 
@@ -43,7 +45,6 @@ class BlockReader {
   void pass_lock() PAIL_EXCLUDES(mutex_) { MutexLock lock(mutex_); }
   // The streams of this file are no longer of interest.
   void forget(InodeNumber stream) PAIL_EXCLUDES(mutex_);
-  std::uint64_t bytes_fetched() const { return fetched_; }
 
  private:
   struct Buffer;
@@ -72,7 +73,7 @@ class BlockReader {
   cos::ObjectStore& store_;
   cache::BlockCache& cache_;
   runtime::MemoryBudget& memory_;
-  std::atomic<std::uint64_t> fetched_{0};
+  const runtime::Counters::Counter fetched_;
   StopSource stop_;
 
   Mutex mutex_;

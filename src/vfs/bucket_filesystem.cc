@@ -59,8 +59,10 @@ BucketFileSystem::BucketFileSystem(Options options, std::shared_ptr<cos::ObjectS
       view_(*local_.names, *local_.staging),
       directories_(*local_.names, tree_, view_, *store_, helpers_),
       files_(*local_.names, tree_, view_, *opens_, turns_, gate_, *store_, directories_, *local_.staging,
-             *local_.blocks, *local_.memory, options_, readers_, *local_.journal),
+             *local_.blocks, *local_.memory, *local_.counters, options_, readers_, *local_.journal),
       names_(*local_.names, tree_, *opens_, turns_, gate_, *store_, directories_, files_, options_, *local_.journal),
+      read_(local_.counters->counter("read_bytes")),
+      written_(local_.counters->counter("written_bytes")),
       timer_(*options_.clock) {}
 
 // What helpers still do uses the parts that are destroyed before them.
@@ -258,7 +260,7 @@ void BucketFileSystem::read(const Request& request, InodeNumber number, std::uin
   files_.read(number, epoch_of(handle), {at, at + size}, request.stop,
               [this, reply = std::move(reply)](Result<ReadData> data) {
                 if (data)
-                  for (const auto piece : data->pieces) read_ += piece.size();
+                  for (const auto piece : data->pieces) read_.add(piece.size());
                 reply(std::move(data));
               });
 }
@@ -267,7 +269,7 @@ Result<Unit> BucketFileSystem::write(const Request& request, InodeNumber number,
                                      std::span<const std::byte> data) {
   PAIL_CHECK(check_writable());
   PAIL_CHECK(files_.write(number, epoch_of(handle), at, data, request.stop));
-  written_ += data.size();
+  written_.add(data.size());
   return Unit{};
 }
 
@@ -453,13 +455,13 @@ Result<Unit> BucketFileSystem::sync_all(const Sync& how) {
   return local_.names->sync();
 }
 
-Counters BucketFileSystem::counters() {
+std::vector<runtime::Counters::Value> BucketFileSystem::counters() {
   turns_.pass_lock();
   gate_.pass_lock();
   directories_.pass_lock();
   files_.pass_lock();
   { MutexLock lock(mutex_); }
-  return {read_, written_, files_.bytes_fetched(), files_.bytes_uploaded()};
+  return local_.counters->values();
 }
 
 Result<std::unique_ptr<FileSystem>> FileSystem::open(Options options, std::shared_ptr<cos::ObjectStore> store,
@@ -477,11 +479,13 @@ Result<std::unique_ptr<FileSystem>> FileSystem::open(Options options, std::share
                                                 .clock = *options.clock},
                                                *local.uses));
   PAIL_TRY(local.staging, local::StagingArea::open(options.state_directory / "staging", kFreeFloor, *options.clock));
-  local.memory = std::make_unique<runtime::MemoryBudget>(ByteCount{options.memory.n / kBlocksShare});
+  local.counters = std::make_unique<runtime::Counters>();
+  local.memory = std::make_unique<runtime::MemoryBudget>(ByteCount{options.memory.n / kBlocksShare}, *local.counters);
   PAIL_TRY(local.blocks,
            cache::BlockCache::open(
                options.cache_directory, identity,
-               {.capacity = options.cache_size, .queue = {local.memory->bound().n / kQueueShare}}, *options.clock));
+               {.capacity = options.cache_size, .queue = {local.memory->bound().n / kQueueShare}}, *options.clock,
+               *local.counters));
   auto filesystem =
       std::make_unique<BucketFileSystem>(std::move(options), std::move(store), std::move(opens), std::move(local));
   PAIL_CHECK(filesystem->begin(start));

@@ -5,7 +5,6 @@
 // leaf, too.
 #pragma once
 
-#include <atomic>
 #include <map>
 #include <memory>
 #include <unordered_map>
@@ -16,6 +15,7 @@
 #include "local/names/name_store.h"
 #include "local/staging/staging.h"
 #include "pailfs/base/stop.h"
+#include "runtime/counters.h"
 #include "runtime/executor.h"
 #include "runtime/memory_budget.h"
 #include "runtime/timer.h"
@@ -36,6 +36,7 @@ class BucketFileSystem final : public FileSystem {
     std::unique_ptr<InodeUses> uses;  // of those turns
     std::unique_ptr<local::NameStore> names;
     std::unique_ptr<local::StagingArea> staging;
+    std::unique_ptr<runtime::Counters> counters;
     std::unique_ptr<runtime::MemoryBudget> memory;
     std::unique_ptr<cache::BlockCache> blocks;
   };
@@ -81,7 +82,7 @@ class BucketFileSystem final : public FileSystem {
   Result<Unit> removexattr(const Request& request, InodeNumber number, std::string_view name) override;
   using FileSystem::sync_all;
   Result<Unit> sync_all(const Sync& how) override;
-  Counters counters() override;
+  std::vector<runtime::Counters::Value> counters() override;
 
  private:
   Result<Unit> check_writable() const;
@@ -112,7 +113,7 @@ class BucketFileSystem final : public FileSystem {
   Directories directories_;
   Files files_;
   Names names_;
-  std::atomic<std::uint64_t> read_{0}, written_{0};
+  const runtime::Counters::Counter read_, written_;  // bytes
 
   Mutex mutex_;
   // The epoch at the last open of an inode: while it stays, the kernel's pages are good.

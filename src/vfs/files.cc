@@ -64,8 +64,8 @@ Result<Unit> check_epoch(const InodeRecord& record, Files::Epoch epoch) {
 
 Files::Files(local::NameStore& names, const Tree& tree, const AttributeView& view, OpenTable& opens, Turns& turns,
              TreeGate& gate, cos::ObjectStore& store, Directories& directories, local::StagingArea& staging,
-             cache::BlockCache& blocks, runtime::MemoryBudget& memory, const Options& options,
-             runtime::Executor& readers, local::JournalState& journal)
+             cache::BlockCache& blocks, runtime::MemoryBudget& memory, runtime::Counters& counters,
+             const Options& options, runtime::Executor& readers, local::JournalState& journal)
     : names_(names),
       tree_(tree),
       view_(view),
@@ -80,9 +80,10 @@ Files::Files(local::NameStore& names, const Tree& tree, const AttributeView& vie
       readers_(readers),
       notes_(journal, names, tree, options.bucket),
       aside_(names, tree, view, staging, options),
-      reader_(store, blocks, memory),
+      reader_(store, blocks, memory, counters),
       upload_notes_(journal),
-      uploader_(names, upload_notes_, store, *options.clock, options.part_size, std::max(1u, options.parallel / 2)) {}
+      uploader_(names, upload_notes_, store, *options.clock, options.part_size, std::max(1u, options.parallel / 2),
+                counters) {}
 
 // ---- reading --------------------------------------------------------------------------------------------------------
 

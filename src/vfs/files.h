@@ -30,8 +30,8 @@ class Files {
  public:
   Files(local::NameStore& names, const Tree& tree, const AttributeView& view, OpenTable& opens, Turns& turns,
         TreeGate& gate, cos::ObjectStore& store, Directories& directories, local::StagingArea& staging,
-        cache::BlockCache& blocks, runtime::MemoryBudget& memory, const Options& options, runtime::Executor& readers,
-        local::JournalState& journal);
+        cache::BlockCache& blocks, runtime::MemoryBudget& memory, runtime::Counters& counters, const Options& options,
+        runtime::Executor& readers, local::JournalState& journal);
 
   // ---- of an open file; `epoch` is that of the handle, none where there is no handle ----
   using Epoch = std::optional<std::uint64_t>;
@@ -100,7 +100,6 @@ class Files {
     return uploader_.create(key, body, headers, stop);
   }
 
-  std::uint64_t bytes_fetched() const { return reader_.bytes_fetched(); }
   std::uint64_t bytes_uploaded() const { return uploader_.bytes_uploaded(); }
 
  private:

@@ -17,6 +17,7 @@
 #include <string_view>
 #include <vector>
 
+#include "runtime/counters.h"
 #include "vfs/types.h"
 
 namespace pail::cos {
@@ -52,10 +53,6 @@ struct Options {
 
 // Whether a mount begins, or a new process goes on with one that applications use.
 enum class Start { fresh, resume };
-
-struct Counters {
-  std::uint64_t bytes_read = 0, bytes_written = 0, bytes_fetched = 0, bytes_uploaded = 0;
-};
 
 class FileSystem {
  public:
@@ -115,9 +112,10 @@ class FileSystem {
   // stays.
   virtual Result<Unit> sync_all(const Sync& how) = 0;
   Result<Unit> sync_all() { return sync_all(Sync{}); }
+  // What this mount has done since its process began, and what it holds: by name, in a fixed order.
   // Passes all locks of the file system, none of which is held across a wait: a caller that gets an answer knows that
   // nothing is stuck.
-  virtual Counters counters() = 0;
+  virtual std::vector<runtime::Counters::Value> counters() = 0;
 };
 
 }  // namespace pail::vfs

@@ -129,13 +129,14 @@ class Uploader::Parts {
 };
 
 Uploader::Uploader(local::NameStore& names, UploadNotes& notes, cos::ObjectStore& store, const Clock& clock,
-                   ByteCount part_size, unsigned parallel)
+                   ByteCount part_size, unsigned parallel, runtime::Counters& counters)
     : names_(names),
       notes_(notes),
       store_(store),
       clock_(clock),
       part_size_(part_size),
       parallel_(parallel),
+      uploaded_(counters.counter("uploaded_bytes")),
       senders_(parallel) {}
 
 Result<Uploaded> Uploader::upload(const UploadJob& job, const StopToken& stop) {
@@ -190,7 +191,7 @@ Result<Uploaded> Uploader::put(UploadJob job, const StopToken& stop) {
                                   .conditions = replacing(job.replaces)};
     const auto result = store_.put_object(request, context);
     if (result) {
-      uploaded_ += job.size.n;
+      uploaded_.add(job.size.n);
       return Uploaded{result->etag, std::move(digests.blocks), write_window({sent, clock_.wall()}, result->date)};
     }
     if (result.error().fault != Fault::precondition) return result.error();
@@ -302,7 +303,7 @@ Result<Uploader::Part> Uploader::send_part(const UploadJob& job, const cos::Uplo
                                to_base64(bytes_of(part.digests.md5))},
                               in_full(job, stop)));
   part.etag = sent.etag.text;
-  uploaded_ += part.extent.size().n;
+  uploaded_.add(part.extent.size().n);
   PAIL_CHECK(names_.upload_part_sent(job.number, {part.number, part.etag, part.digests.md5}));
   return part;
 }

@@ -1,7 +1,6 @@
 // Brings a local file into the bucket: one PUT, or a multipart upload in parallel that a new process can continue.
 #pragma once
 
-#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
@@ -10,6 +9,7 @@
 #include "cos/object_store.h"
 #include "local/names/name_store.h"
 #include "pailfs/base/stop.h"
+#include "runtime/counters.h"
 #include "runtime/executor.h"
 #include "vfs/types.h"
 #include "vfs/upload_notes.h"
@@ -40,8 +40,8 @@ class Uploader {
  public:
   // `parallel` parts are on their way at a time; uploads at the same time take turns, part by part.
   // `clock` and `notes` outlive it.
-  Uploader(local::NameStore& names, UploadNotes& notes, cos::ObjectStore& store, const Clock& clock, ByteCount part_size,
-           unsigned parallel);
+  Uploader(local::NameStore& names, UploadNotes& notes, cos::ObjectStore& store, const Clock& clock,
+           ByteCount part_size, unsigned parallel, runtime::Counters& counters);
 
   // When it returns a value the object is in the bucket, with this content.
   // Before an object may come into being its ETag is recorded as attempted with the inode, since an error does not say
@@ -58,7 +58,7 @@ class Uploader {
   // Aborts what earlier mounts began and nobody goes on with. What cannot be aborted is left to the next mount.
   void abort_left();
 
-  std::uint64_t bytes_uploaded() const { return uploaded_; }
+  std::uint64_t bytes_uploaded() const { return uploaded_.value(); }  // told as "uploaded_bytes"
 
  private:
   struct Part;
@@ -84,7 +84,7 @@ class Uploader {
   const Clock& clock_;
   const ByteCount part_size_;
   const unsigned parallel_;
-  std::atomic<std::uint64_t> uploaded_{0};
+  const runtime::Counters::Counter uploaded_;
   runtime::Executor senders_;
 };
 

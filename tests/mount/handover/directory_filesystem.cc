@@ -187,7 +187,7 @@ class DirectoryFileSystem : public vfs::FileSystem {
     std::ofstream(directory_ / "synced") << "yes";
     return Unit{};
   }
-  vfs::Counters counters() override { return {}; }
+  std::vector<runtime::Counters::Value> counters() override { return {}; }
 
  private:
   fs::path of(InodeNumber number) const { return directory_ / "inodes" / std::to_string(number); }

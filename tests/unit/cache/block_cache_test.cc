@@ -18,7 +18,7 @@ namespace {
 
 TEST_F(BlockCacheTest, UnknownObjectIsAMiss) {
   EXPECT_EQ(read(object_of("a", ByteCount{10}), 0, 10), 0u);
-  EXPECT_EQ(cache->counters().misses, 1u);
+  EXPECT_EQ(count("cache_misses"), 1u);
 }
 
 TEST_F(BlockCacheTest, InsertedBlockIsReadInPartsAndWhole) {
@@ -55,7 +55,7 @@ TEST_F(BlockCacheTest, KeepsBlocksAcrossReopen) {
   insert(object, 0);
   reopen();
   EXPECT_EQ(read(object, 0, 2 << 20), std::size_t{1} << 20);
-  EXPECT_EQ(cache->counters().bytes, 1_MiB);
+  EXPECT_EQ(ByteCount{count("cache_bytes")}, 1_MiB);
 }
 
 TEST_F(BlockCacheTest, BlockOfTheWrongLengthIsNotTaken) {
@@ -63,7 +63,7 @@ TEST_F(BlockCacheTest, BlockOfTheWrongLengthIsNotTaken) {
   cache->insert(object, 0, std::make_shared<Block>(Block{{}, content(object, 0, 10)}));
   cache->insert(object, 2, std::make_shared<Block>(Block{{}, content(object, 0, 10)}));
   cache->drain();
-  EXPECT_EQ(cache->counters().skipped, 2u);
+  EXPECT_EQ(count("cache_skipped_blocks"), 2u);
   EXPECT_FALSE(cache->contains(object, 0));
 }
 
@@ -74,7 +74,7 @@ TEST_F(BlockCacheTest, FlippedByteIsAMissAndTheBlockIsForgotten) {
   const auto file = open_file(files().at(0), O_RDWR);
   ASSERT_TRUE(write_at(file->get(), ByteOffset{777}, bytes_of("?!")));
   EXPECT_EQ(read(object, 5000, 10), 0u);
-  EXPECT_EQ(cache->counters().damaged, 1u);
+  EXPECT_EQ(count("cache_damaged_blocks"), 1u);
   EXPECT_FALSE(cache->contains(object, 0));
   EXPECT_EQ(read(object, 1 << 20, 10), 10u);
   insert(object, 0);
@@ -89,7 +89,7 @@ TEST_F(BlockCacheTest, TruncatedFileIsAMiss) {
   std::filesystem::resize_file(files().at(0), 100);
   EXPECT_EQ(read(object, 200, 10), 0u);
   EXPECT_EQ(read(object, 1 << 20, 10), 0u);
-  EXPECT_EQ(cache->counters().bytes, ByteCount{0});
+  EXPECT_EQ(ByteCount{count("cache_bytes")}, ByteCount{0});
 }
 
 TEST_F(BlockCacheTest, VanishedFileIsAMissAndIsForgotten) {
@@ -128,7 +128,7 @@ TEST_F(SmallBlockCacheTest, EvictsWhatWasUsedLongestAgo) {
   EXPECT_FALSE(cache->contains(objects[1], 0));
   EXPECT_TRUE(cache->contains(objects[2], 0));
   EXPECT_TRUE(cache->contains(objects[4], 0));
-  EXPECT_EQ(cache->counters().evicted, 1u);
+  EXPECT_EQ(count("cache_evicted_blocks"), 1u);
 }
 
 TEST_F(SmallBlockCacheTest, OrderOfUseSurvivesReopen) {
@@ -145,7 +145,7 @@ TEST_F(SmallBlockCacheTest, OrderOfUseSurvivesReopen) {
 TEST_F(SmallBlockCacheTest, NeverHoldsMoreThanItsCapacity) {
   for (int i = 0; i < 40; ++i) {
     insert(object_of("small" + std::to_string(i), ByteCount{300'000}), 0);
-    EXPECT_LE(cache->counters().bytes, options.capacity);
+    EXPECT_LE(ByteCount{count("cache_bytes")}, options.capacity);
     EXPECT_LE(disk_usage(), options.capacity);
   }
 }
@@ -156,7 +156,7 @@ TEST_F(SmallBlockCacheTest, PartOfAHugeObjectStaysWhenItDoesNotFit) {
   reopen();
   const ObjectContent object = object_of("huge", 130_MiB);
   for (std::uint64_t number = 0; number < 130; ++number) insert(object, number);
-  EXPECT_LE(cache->counters().bytes, options.capacity);
+  EXPECT_LE(ByteCount{count("cache_bytes")}, options.capacity);
   EXPECT_LE(disk_usage(), options.capacity);
   EXPECT_FALSE(cache->contains(object, 0));
   EXPECT_EQ(read(object, 0, 10), 0u);
@@ -176,7 +176,7 @@ TEST_F(SmallBlockCacheTest, BlockLargerThanTheCapacityIsSkipped) {
   options.capacity = ByteCount{1 << 19};
   reopen();
   insert(object_of("a", 1_MiB), 0);
-  EXPECT_EQ(cache->counters().skipped, 1u);
+  EXPECT_EQ(count("cache_skipped_blocks"), 1u);
   EXPECT_EQ(disk_usage(), ByteCount{0});
 }
 
@@ -184,7 +184,7 @@ TEST_F(BlockCacheTest, NothingIsCachedBelowTheFloorOfTheDisk) {
   options.min_free = ByteCount{1ull << 60};
   reopen();
   insert(object_of("a", 1_MiB), 0);
-  EXPECT_EQ(cache->counters().skipped, 1u);
+  EXPECT_EQ(count("cache_skipped_blocks"), 1u);
   EXPECT_TRUE(files().empty());
 }
 
@@ -192,7 +192,7 @@ TEST_F(BlockCacheTest, BlocksThatFindTheQueueFullAreSkipped) {
   options.queue = ByteCount{1000};
   reopen();
   insert(object_of("a", 1_MiB), 0);
-  EXPECT_EQ(cache->counters().skipped, 1u);
+  EXPECT_EQ(count("cache_skipped_blocks"), 1u);
   EXPECT_FALSE(cache->contains(object_of("a", 1_MiB), 0));
 }
 
@@ -202,7 +202,7 @@ TEST_F(BlockCacheTest, DroppedObjectIsGone) {
   cache->drop(object);
   EXPECT_EQ(read(object, 0, 10), 0u);
   EXPECT_TRUE(files().empty());
-  EXPECT_EQ(cache->counters().bytes, ByteCount{0});
+  EXPECT_EQ(ByteCount{count("cache_bytes")}, ByteCount{0});
 }
 
 TEST_F(BlockCacheAdoptTest, AdoptedFileIsReadWithoutCopying) {
@@ -219,7 +219,7 @@ TEST_F(BlockCacheAdoptTest, AdoptionReplacesBlocksOfTheSameVersion) {
   EXPECT_EQ(read(object, 1 << 20, 10), 10u);
   EXPECT_TRUE(cache->adopt(object, write_whole(object), checksums(object)));
   EXPECT_EQ(read(object, 0, 4 << 20), object.version.size.n);
-  EXPECT_EQ(cache->counters().bytes, 2_MiB);
+  EXPECT_EQ(ByteCount{count("cache_bytes")}, 2_MiB);
 }
 
 TEST_F(BlockCacheAdoptTest, FileThatDoesNotFitIsLeftAlone) {
@@ -292,8 +292,8 @@ TEST_F(BlockCacheTest, ReadersSeeRightBytesWhileBlocksAreEvicted) {
   cache->drain();
   stop = true;
   for (std::thread& reader : readers) reader.join();
-  EXPECT_EQ(cache->counters().damaged, 0u);
-  EXPECT_LE(cache->counters().bytes, options.capacity);
+  EXPECT_EQ(count("cache_damaged_blocks"), 0u);
+  EXPECT_LE(ByteCount{count("cache_bytes")}, options.capacity);
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -53,10 +54,13 @@ class BlockCacheTest : public ::testing::Test {
 
   void reopen() {
     cache.reset();
-    auto opened = BlockCache::open(directory.path(), "test", options, system_clock());
+    counters.emplace();
+    auto opened = BlockCache::open(directory.path(), "test", options, system_clock(), *counters);
     ASSERT_TRUE(opened) << opened.error().context;
     cache = *std::move(opened);
   }
+
+  std::uint64_t count(std::string_view name) const { return counters->value(name); }
 
   void insert(const ObjectContent& object, std::uint64_t number) {
     cache->insert(object, number, block_of(object, number));
@@ -90,6 +94,7 @@ class BlockCacheTest : public ::testing::Test {
 
   TemporaryDirectory directory;
   BlockCacheOptions options{.queue = 32_MiB};
+  std::optional<runtime::Counters> counters;  // of this cache, and of none that was open before
   std::unique_ptr<BlockCache> cache;
 };
 

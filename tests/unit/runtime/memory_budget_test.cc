@@ -14,8 +14,13 @@ namespace {
 
 using Lease = MemoryBudget::Lease;
 
-TEST(MemoryBudget, WhatFitsIsTakenAndWhatDoesNotIsRefused) {
-  MemoryBudget budget(10_MiB);
+class MemoryBudgetTest : public testing::Test {
+ protected:
+  Counters counters_;
+};
+
+TEST_F(MemoryBudgetTest, WhatFitsIsTakenAndWhatDoesNotIsRefused) {
+  MemoryBudget budget(10_MiB, counters_);
   const auto first = budget.try_take(6_MiB);
   EXPECT_TRUE(first);
   EXPECT_FALSE(budget.try_take(5_MiB));
@@ -23,15 +28,15 @@ TEST(MemoryBudget, WhatFitsIsTakenAndWhatDoesNotIsRefused) {
   EXPECT_TRUE(budget.try_take(4_MiB));
 }
 
-TEST(MemoryBudget, ALeaseGivesBackWhenItIsDestroyed) {
-  MemoryBudget budget(1_MiB);
+TEST_F(MemoryBudgetTest, ALeaseGivesBackWhenItIsDestroyed) {
+  MemoryBudget budget(1_MiB, counters_);
   { const auto lease = budget.try_take(1_MiB); }
   EXPECT_EQ(budget.in_use(), ByteCount{0});
   EXPECT_TRUE(budget.try_take(1_MiB));
 }
 
-TEST(MemoryBudget, ALeaseThatIsMovedIsGivenBackOnce) {
-  MemoryBudget budget(4_MiB);
+TEST_F(MemoryBudgetTest, ALeaseThatIsMovedIsGivenBackOnce) {
+  MemoryBudget budget(4_MiB, counters_);
   auto lease = budget.try_take(1_MiB);
   {
     const Lease holder = *std::move(lease);
@@ -41,8 +46,8 @@ TEST(MemoryBudget, ALeaseThatIsMovedIsGivenBackOnce) {
   EXPECT_EQ(budget.in_use(), ByteCount{0});
 }
 
-TEST(MemoryBudget, ALeaseThatIsAssignedToGivesBackWhatItHeld) {
-  MemoryBudget budget(4_MiB);
+TEST_F(MemoryBudgetTest, ALeaseThatIsAssignedToGivesBackWhatItHeld) {
+  MemoryBudget budget(4_MiB, counters_);
   Lease lease = budget.take_regardless(1_MiB);
   lease = budget.take_regardless(2_MiB);
   EXPECT_EQ(budget.in_use(), 2_MiB);
@@ -50,8 +55,8 @@ TEST(MemoryBudget, ALeaseThatIsAssignedToGivesBackWhatItHeld) {
   EXPECT_EQ(budget.in_use(), ByteCount{0});
 }
 
-TEST(MemoryBudget, WhatMustNotWaitIsTakenBeyondTheBound) {
-  MemoryBudget budget(1_MiB);
+TEST_F(MemoryBudgetTest, WhatMustNotWaitIsTakenBeyondTheBound) {
+  MemoryBudget budget(1_MiB, counters_);
   std::optional<Lease> large = budget.take_regardless(3_MiB);
   EXPECT_EQ(budget.in_use(), 3_MiB);
   EXPECT_FALSE(budget.try_take(ByteCount{1}));
@@ -59,16 +64,22 @@ TEST(MemoryBudget, WhatMustNotWaitIsTakenBeyondTheBound) {
   EXPECT_TRUE(budget.try_take(1_MiB));
 }
 
-TEST(MemoryBudget, ALeaseMayOutliveIt) {
-  std::optional<MemoryBudget> budget(1_MiB);
+TEST_F(MemoryBudgetTest, ALeaseMayOutliveIt) {
+  std::optional<MemoryBudget> budget(std::in_place, 1_MiB, counters_);
   const auto lease = budget->try_take(1_MiB);
   budget.reset();
   EXPECT_TRUE(lease);
 }
 
-TEST(MemoryBudget, ThreadsThatTryAtOnceNeverHoldMoreThanTheBound) {
+TEST_F(MemoryBudgetTest, WhatIsTakenIsTold) {
+  MemoryBudget budget(4_MiB, counters_);
+  const auto lease = budget.try_take(1_MiB);
+  EXPECT_EQ(counters_.value("memory_bytes"), (1_MiB).n);
+}
+
+TEST_F(MemoryBudgetTest, ThreadsThatTryAtOnceNeverHoldMoreThanTheBound) {
   constexpr std::uint64_t kBound = 3;
-  MemoryBudget budget(ByteCount{kBound});
+  MemoryBudget budget(ByteCount{kBound}, counters_);
   std::atomic<std::uint64_t> held{0}, most{0};
   {
     std::vector<Thread> threads;

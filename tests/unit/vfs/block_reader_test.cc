@@ -39,7 +39,6 @@ class SlowCache final : public cache::BlockCache {
     const MutexLock lock(mutex_);
     queue_.clear();
   }
-  cache::BlockCacheCounters counters() const override { return {}; }
 
   void keep_what_comes() {
     const MutexLock lock(mutex_);
@@ -75,16 +74,18 @@ class BlockReaderTest : public testing::Test {
   ByteCount in_use() const { return memory_.in_use(); }
 
   static constexpr InodeNumber kFile = 7;
-  runtime::MemoryBudget memory_{3_MiB};
+  runtime::Counters counters_;
+  runtime::MemoryBudget memory_{3_MiB, counters_};
   fake::FakeStore store_;
   SlowCache cache_;
-  BlockReader reader_{store_, cache_, memory_};
+  BlockReader reader_{store_, cache_, memory_, counters_};
   std::optional<ObjectContent> content_;
 };
 
 TEST_F(BlockReaderTest, BlocksAreTakenFromTheBudgetUntilTheReaderEnds) {
   {
-    BlockReader other(store_, cache_, memory_);
+    runtime::Counters others;
+    BlockReader other(store_, cache_, memory_, others);
     const Hold hold = store_.hold({.operation = Operation::get_object_range}, Moment::before);
     other.read(*content_, kFile, block(9), {}, [](const Result<ReadData>&) {});
     ASSERT_TRUE(hold.await());
