@@ -20,14 +20,15 @@ constexpr int kWarningsAPeriod = 10;
 constexpr std::chrono::seconds kPeriod(10);
 
 // Failures that no program expects and a person should see; ENOENT and the like are the daily round.
-bool alarming(int errnum) {
+bool alarming(std::string_view operation, int errnum) {
   switch (errnum) {
+    case ESTALE:
+      return operation != "open";  // the kernel looks the name up and opens what is there
     case EIO:
     case EBADMSG:
     case EREMOTEIO:
     case ETIMEDOUT:
     case ENOMEM:
-    case ESTALE:
     case ENOSPC:
     case EDQUOT:
     case EPROTO:
@@ -53,7 +54,7 @@ class RateLimit {
 
 void log_failure(std::string_view operation, const Error& error) {
   static RateLimit limit;
-  const bool warn = alarming(error.errnum) && limit.pass();
+  const bool warn = alarming(operation, error.errnum) && limit.pass();
   spdlog::log(warn ? spdlog::level::warn : spdlog::level::debug, "{}: {} ({})", operation, error.context,
               std::strerror(error.errnum));
 }

@@ -104,7 +104,20 @@ Result<Unit> BucketFileSystem::check_writable() const {
 
 Result<Entry> BucketFileSystem::shown(Directories::Found found) {
   PAIL_TRY(const InodeRecord record, view_.shown(std::move(found.record)));
-  return tree_.entry(record, found.confirmed);
+  const Entry entry = tree_.entry(record, found.confirmed);
+  MutexLock lock(mutex_);
+  note_shown(entry);
+  return entry;
+}
+
+void BucketFileSystem::note_shown(const Entry& entry) {
+  if (entry.attributes.type == FileType::regular) in_kernel_[entry.attributes.number].shown = entry.epoch;
+}
+
+bool BucketFileSystem::was_shown(const InodeRecord& record) {
+  MutexLock lock(mutex_);
+  const auto known = in_kernel_.find(record.number);
+  return known != in_kernel_.end() && known->second.shown == record.epoch;
 }
 
 // ---- attributes -----------------------------------------------------------------------------------------------------
@@ -123,7 +136,7 @@ Result<Entry> BucketFileSystem::lookup(const Request& request, InodeNumber paren
 void BucketFileSystem::forget(InodeNumber number) {
   {
     MutexLock lock(mutex_);
-    opened_epochs_.erase(number);
+    in_kernel_.erase(number);
   }
   const auto record = local_.names->view().inode(number);
   if (record && record->unlinked()) names_.clean_up(number);
@@ -227,9 +240,9 @@ Result<Unit> BucketFileSystem::rename(const Request& request, InodeNumber parent
 
 OpenResult BucketFileSystem::opened(const InodeRecord& record, int flags) {
   MutexLock lock(mutex_);
-  const auto [place, first] = opened_epochs_.try_emplace(record.number, record.epoch);
-  const bool same = !first && place->second == record.epoch;
-  place->second = record.epoch;
+  auto& opened = in_kernel_[record.number].opened;
+  const bool same = opened == record.epoch;
+  opened = record.epoch;
   return {make_handle(record.epoch, flags), same};
 }
 
@@ -239,6 +252,9 @@ Result<OpenResult> BucketFileSystem::open_file(const Request& request, InodeNumb
   if (found.record.type == FileType::directory) return Error{EISDIR, "a directory"};
   if (found.record.binding == local::Binding::vanished)
     return Error{ESTALE, fmt::format("{}: was removed by another writer", quote(found.record.name))};
+  // The kernel opens it by the size that it knows, and appends there: it is made to look the name up again.
+  if ((flags & O_TRUNC) == 0 && !was_shown(found.record))
+    return Error{ESTALE, fmt::format("{}: its size is to be looked up before it is opened", quote(found.record.name))};
   if ((flags & O_TRUNC) != 0) PAIL_CHECK(files_.truncate(number, found.record.epoch, {}, request.stop));
   return opened(found.record, flags);
 }
@@ -327,7 +343,11 @@ void BucketFileSystem::release(const Request& request, InodeNumber number, std::
 Result<std::vector<DirectoryEntry>> BucketFileSystem::read_directory(const Request& request, InodeNumber number,
                                                                      std::uint64_t offset, std::size_t most,
                                                                      WithAttributes with) {
-  return directories_.read(number, offset, most, with, request.stop);
+  PAIL_TRY(auto entries, directories_.read(number, offset, most, with, request.stop));
+  MutexLock lock(mutex_);
+  for (const DirectoryEntry& child : entries)
+    if (child.entry) note_shown(*child.entry);
+  return entries;
 }
 
 Result<Unit> BucketFileSystem::fsync_directory(const Request&, InodeNumber) {

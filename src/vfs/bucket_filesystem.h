@@ -7,6 +7,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <unordered_map>
 
 #include "base/mutex.h"
@@ -95,6 +96,8 @@ class BucketFileSystem final : public FileSystem {
   Unstored unstored(InodeNumber number, const PendingFile& file, const Error& why, const StopToken& stop);
   Result<Entry> shown(Directories::Found found);
   OpenResult opened(const local::InodeRecord& record, int flags) PAIL_EXCLUDES(mutex_);
+  void note_shown(const Entry& entry) PAIL_REQUIRES(mutex_);
+  bool was_shown(const local::InodeRecord& record) PAIL_EXCLUDES(mutex_);
   // Applies `edit` to the record and stores the attributes, once more when the object was changed meanwhile.
   Result<Entry> change_attributes(const Request& request, InodeNumber number, const Files::Edit& edit);
   void store_soon(InodeNumber number, std::chrono::milliseconds pause);
@@ -116,8 +119,12 @@ class BucketFileSystem final : public FileSystem {
   const runtime::Counters::Counter read_, written_;  // bytes
 
   Mutex mutex_;
-  // The epoch at the last open of an inode: while it stays, the kernel's pages are good.
-  std::unordered_map<InodeNumber, std::uint64_t> opened_epochs_ PAIL_GUARDED_BY(mutex_);
+  // What the kernel knows of a regular file.
+  struct InKernel {
+    std::uint64_t shown = 0;              // the epoch whose size it was shown last: by that it reads and appends
+    std::optional<std::uint64_t> opened;  // the epoch at the last open: while it stays, the kernel's pages are good
+  };
+  std::unordered_map<InodeNumber, InKernel> in_kernel_ PAIL_GUARDED_BY(mutex_);
   runtime::Timer timer_;  // its tasks use all the others
 };
 

@@ -92,7 +92,8 @@ Entry Tree::entry(const InodeRecord& record, WallTime confirmed) const {
     if (!fresh(since)) return std::chrono::nanoseconds(0);
     return std::chrono::nanoseconds(options_.metadata_ttl - (moment() - since));
   };
-  return {attributes(record), names_.generation(), left(confirmed), left(attributes_confirmed(record, confirmed))};
+  return {attributes(record), names_.generation(), left(confirmed), left(attributes_confirmed(record, confirmed)),
+          record.epoch};
 }
 
 void Tree::distrust() const {

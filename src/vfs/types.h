@@ -55,6 +55,7 @@ struct Entry {
   Attributes attributes;
   std::uint64_t generation = 1;
   std::chrono::nanoseconds name_ttl{0}, attributes_ttl{0};
+  std::uint64_t epoch = 0;  // of the content that has this size
 };
 
 // Attributes to change; empty members stay.
