@@ -21,11 +21,13 @@ Error changed_by_others(const std::string& what) {
 
 // How it is found out whether conditions on a kind of write count.
 enum class Proof : std::uint8_t {
-  none,
   repeated,    // once it succeeded it is sent again under a condition that must fail
   first,       // it is sent first under a condition that must fail
   after_look,  // so, but first the object is looked at
 };
+
+// What became of the same write under a condition that nobody can meet.
+enum class Earlier : std::uint8_t { none, in_doubt };
 
 // One write under conditions, as far as the store keeps to them.
 template <class T>
@@ -38,7 +40,7 @@ class ConditionalWrite final : public std::enable_shared_from_this<ConditionalWr
     std::string key;
     Preconditions conditions;  // if_match or if_absent
     Ability ability;
-    Proof proof = Proof::none;
+    Proof proof;
     CallContext context;
     Send send;
   };
@@ -47,14 +49,27 @@ class ConditionalWrite final : public std::enable_shared_from_this<ConditionalWr
       : store_(store), dialect_(dialect), job_(std::move(job)), then_(std::move(then)) {}
 
   void begin() {
-    const bool proves_first = job_.proof == Proof::first || job_.proof == Proof::after_look;
-    if (dialect_.known(job_.ability) == Known::missing) return without_conditions();
-    if (!proves_first || !dialect_.take_proof(job_.ability)) return with_conditions();
-    if (job_.proof == Proof::first) return prove();
-    look([self = this->shared_from_this()] { self->prove(); });
+    switch (dialect_.known(job_.ability)) {
+      case Known::missing: return without_conditions();
+      case Known::there: return with_conditions();
+      case Known::unknown: return find_out();
+    }
   }
 
  private:
+  // Where the proof is somebody else's, a look stands in for conditions that may not count. A begin needs none: its end
+  // is looked at.
+  void find_out() {
+    const bool proves = dialect_.take_proof(job_.ability);
+    switch (job_.proof) {
+      case Proof::first: return proves ? prove() : with_conditions();
+      case Proof::after_look:
+        return look([self = this->shared_from_this(), proves] { proves ? self->prove() : self->with_conditions(); });
+      case Proof::repeated:
+        return proves ? write_and_repeat() : look([self = this->shared_from_this()] { self->with_conditions(); });
+    }
+  }
+
   // Goes on while the object is the one that the write is based on.
   void look(std::function<void()> next) {
     store_.head_object(job_.key, job_.context,
@@ -66,11 +81,12 @@ class ConditionalWrite final : public std::enable_shared_from_this<ConditionalWr
                        });
   }
 
-  void with_conditions() {
-    job_.send(job_.conditions, job_.context, [self = this->shared_from_this()](Result<T> written) {
-      if (!written) return self->refused(std::move(written).error());
-      const bool proves = self->job_.proof == Proof::repeated && self->dialect_.take_proof(self->job_.ability);
-      proves ? self->repeat(*std::move(written)) : self->then_(std::move(written));
+  void with_conditions(Earlier earlier = Earlier::none) {
+    job_.send(job_.conditions, job_.context, [self = this->shared_from_this(), earlier](Result<T> written) {
+      if (written) return self->then_(std::move(written));
+      Error why = std::move(written).error();
+      if (earlier == Earlier::in_doubt) why.may_have_happened = true;
+      self->refused(std::move(why));
     });
   }
 
@@ -90,37 +106,53 @@ class ConditionalWrite final : public std::enable_shared_from_this<ConditionalWr
     });
   }
 
-  // The write has been carried out: what stands there now is it, or what others made of it.
-  void repeat(T written) {
-    CallContext context = job_.context;
-    context.effort = Effort::once;
-    job_.send(must_fail_again(), std::move(context),
-              [self = this->shared_from_this(), written = std::move(written)](Result<T> again) {
-                if (again) self->dialect_.proven_missing(self->job_.ability);
-                if (condition_failed(again)) self->dialect_.proven_there(self->job_.ability);
-                self->then_(again ? std::move(again) : Result<T>(written));
+  void write_and_repeat() {
+    job_.send(job_.conditions, job_.context, [self = this->shared_from_this()](Result<T> written) {
+      if (written) return self->repeat(*std::move(written), self->most_repetitions());
+      self->dialect_.give_back_proof(self->job_.ability);
+      self->refused(std::move(written).error());
+    });
+  }
+
+  // Others may have removed the object before If-None-Match: * was asked again; an ETag that no object has never holds.
+  unsigned most_repetitions() const { return job_.conditions.if_absent ? 2 : 1; }
+
+  // The write has been carried out: what stands there now is it, or what others made of it. Conditions are missing once
+  // all of `repetitions` succeeded.
+  void repeat(T written, unsigned repetitions) {
+    send_once(must_fail_again(), [self = this->shared_from_this(), written = std::move(written),
+                                  repetitions](Result<T> again) {
+      if (again && repetitions > 1) return self->repeat(*std::move(again), repetitions - 1);
+      if (again) self->dialect_.proven_missing(self->job_.ability);
+      if (condition_failed(again)) self->dialect_.proven_there(self->job_.ability);
+      self->then_(again ? std::move(again) : Result<T>(written));
+    });
+  }
+
+  // After any failure but the caller's stop the write itself may fare better.
+  void prove() {
+    send_once({.if_match = {std::string(kNobodysETag)}, .if_none_match = {}},
+              [self = this->shared_from_this()](Result<T> written) {
+                if (written) self->dialect_.proven_missing(self->job_.ability);
+                if (written || written.error().fault == Fault::stopped) return self->then_(std::move(written));
+                // Nobody meets this condition, so no attempt of ours made it fail.
+                const bool refused = condition_failed(written);
+                if (refused) self->dialect_.proven_there(self->job_.ability);
+                const bool in_doubt = !refused && written.error().may_have_happened;
+                self->with_conditions(in_doubt ? Earlier::in_doubt : Earlier::none);
               });
   }
 
-  void prove() {
-    job_.send({.if_match = {std::string(kNobodysETag)}, .if_none_match = {}}, job_.context,
-              [self = this->shared_from_this()](Result<T> written) {
-                if (written) self->dialect_.proven_missing(self->job_.ability);
-                if (written || is_over(written.error())) return self->then_(std::move(written));
-                if (condition_failed(written)) self->dialect_.proven_there(self->job_.ability);
-                self->with_conditions();
-              });
+  void send_once(Preconditions conditions, Completion<T> then) {
+    CallContext context = job_.context;
+    context.effort = Effort::once;
+    job_.send(std::move(conditions), std::move(context), std::move(then));
   }
 
   // Never the condition of the write itself: an object that others put there meanwhile must not fulfil it.
   Preconditions must_fail_again() const {
     if (job_.conditions.if_absent) return {.if_match = {}, .if_none_match = {}, .if_absent = true};
     return {.if_match = {std::string(kNobodysETag)}, .if_none_match = {}};
-  }
-
-  // After any other failure nothing has happened, and the write itself may fare better.
-  static bool is_over(const Error& why) {
-    return why.may_have_happened || why.fault == Fault::stopped || why.fault == Fault::lost;
   }
 
   static bool condition_failed(const Result<T>& outcome) {
@@ -230,13 +262,13 @@ class AdaptedStore final : public ObjectStore {
   void put_object(PutRequest request, CallContext context, Completion<PutResult> then) override {
     if (!adaptable(request.conditions))
       return store_->put_object(std::move(request), std::move(context), std::move(then));
-    const bool small = request.body == nullptr || request.body->size() <= kLargestProof;
-    const Ability ability = request.conditions.if_absent ? Ability::put_if_absent : Ability::put_if_match;
+    const bool small = request.body == nullptr || request.body->size() <= kLargestRepeated;
+    const bool creates = request.conditions.if_absent;
     begin<PutResult>({.what = "PUT " + readable(request.key),
                       .key = request.key,
                       .conditions = request.conditions,
-                      .ability = ability,
-                      .proof = small ? Proof::repeated : Proof::none,
+                      .ability = creates ? Ability::put_if_absent : Ability::put_if_match,
+                      .proof = creates || small ? Proof::repeated : Proof::after_look,
                       .context = std::move(context),
                       .send =
                           [this, request](Preconditions conditions, CallContext by, Completion<PutResult> end) {

@@ -5,13 +5,19 @@
 // just before it; a change between the two is then lost. Which of the two it is shows from proof,
 // learnt once (Dialect):
 //
-// - A PUT of at most kLargestProof bytes that succeeded is sent once more, so that it must be
-//   refused: in one attempt, before the answer is given.
-// - The begin of an upload is sent first under a condition that must fail. Where it is begun all the
-//   same, that is the upload.
-// - So is its end, after a look at the object. Where it is completed all the same, it is what was to
-//   be stored.
+// - A PUT that makes an object, or replaces one by at most kLargestRepeated bytes, is sent once more
+//   when it succeeded, so that it must be refused, before the answer is given. If-None-Match: * is
+//   missing when two repetitions succeed: one does also after others removed the object.
+// - A larger PUT that replaces an object is sent first under a condition that must fail, after a
+//   look at the object. Where it succeeds all the same, it is what was to be stored.
+// - So is the end of an upload.
+// - So is its begin, without a look. Where it is begun all the same, that is the upload.
 // - The store's own word that it lacks a header counts when the same write without it succeeds.
+//
+// Each of these proofs is one attempt (Effort::once); one without a clear answer proves nothing, and
+// the write goes on. As long as an ability is not known and the proof is another write's, the object
+// is looked at before a PUT or the end of an upload, whose conditions are sent all the same. What a
+// lost proof may have done shows in Error::may_have_happened of the write's own refusal.
 //
 // A refused condition is Fault::precondition, ESTALE, also where the key is gone. Copies of
 // directory markers (empty objects under "name/") that the store refuses are written anew.
@@ -26,7 +32,7 @@
 
 namespace pail::cos {
 
-inline constexpr ByteCount kLargestProof = 64_KiB;
+inline constexpr ByteCount kLargestRepeated = 64_KiB;
 
 std::shared_ptr<ObjectStore> adapt(std::shared_ptr<ObjectStore> store, std::shared_ptr<Dialect> dialect);
 

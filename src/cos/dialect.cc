@@ -102,6 +102,11 @@ bool Dialect::take_proof(Ability ability) {
   return true;
 }
 
+void Dialect::give_back_proof(Ability ability) {
+  const MutexLock lock(mutex_);
+  facts_.at(static_cast<std::size_t>(ability)).next_proof.reset();
+}
+
 void Dialect::note(Ability ability, Known known) {
   {
     const MutexLock lock(mutex_);

@@ -44,6 +44,8 @@ class Dialect {
   Known known(Ability ability) const PAIL_EXCLUDES(mutex_);
   // Whether it is for the caller to prove this: it is not known, and nobody was told so for an hour.
   bool take_proof(Ability ability) PAIL_EXCLUDES(mutex_);
+  // Who was told so proved nothing, because there was no occasion: the next caller is told.
+  void give_back_proof(Ability ability) PAIL_EXCLUDES(mutex_);
   // There was proof. What is new is kept, and the log warns of what is missing.
   void proven_there(Ability ability) { note(ability, Known::there); }
   void proven_missing(Ability ability) { note(ability, Known::missing); }

@@ -32,6 +32,7 @@ RetryDecider::RetryDecider(Service& service, const CallContext& context)
     : service_(service),
       budget_(context.budget),
       started_(clock().steady()),
+      effort_(context.effort),
       attempts_(tries_once(service, context) ? 1 : service.options().retries + 1) {
   start_anew();
 }
@@ -110,6 +111,7 @@ void RetryDecider::failed(const Error& failure) {
     if (answered && failure.fault != Fault::not_a_store) service_.health().answered();
     return;
   }
+  if (effort_ == Effort::once) return;
   // What ended early, by a connection that broke or an answer that asks for hours, says little of
   // the store.
   const bool waited = clock().steady() - started_ >= budget_->bound() / 2;

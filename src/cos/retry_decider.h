@@ -56,6 +56,7 @@ class RetryDecider {
   Service& service_;
   const std::shared_ptr<http::Budget> budget_;
   const SteadyTime started_;
+  const Effort effort_;
   const unsigned attempts_;  // at most
   std::optional<http::Backoff> backoff_;
   bool exhausted_ = false;  // the last failure was final for want of time or attempts alone

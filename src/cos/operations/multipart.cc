@@ -131,7 +131,7 @@ void start(Service& service, CompleteUpload operation, CallContext context, Comp
   const auto judge = [&service, own = std::move(own), context, then](Answer answer) {
     // A completed upload is gone: a repeated request is refused although its own first attempt
     // succeeded.
-    if (!in_doubt(answer)) return then(read_completed(std::move(answer)));
+    if (context.effort == Effort::once || !in_doubt(answer)) return then(read_completed(std::move(answer)));
     OwnWrite lost = own;
     lost.failure = *std::move(answer.failure);
     find_own_write(service, std::move(lost), context, then);

@@ -35,7 +35,8 @@ struct CompleteUpload {
   using Value = PutResult;
   Result<Call> call(Service& service) const;
 };
-// Looks at the object when an earlier attempt may have completed the upload.
+// Looks at the object when an attempt without answer may have completed the upload, but for
+// Effort::once: an equal object that was there before would be taken for it.
 void start(Service& service, CompleteUpload operation, CallContext context, Completion<PutResult> then);
 
 struct AbortUpload {

@@ -2,6 +2,7 @@
 #include <future>
 #include <thread>
 
+#include "cos/service.h"
 #include "emulator_fixture.h"
 #include "pailfs/base/stop.h"
 
@@ -70,6 +71,14 @@ TEST_F(Faults, APutThatLostAgainstAnotherWriterIsEstaleAlsoAfterTrouble) {
   EXPECT_EQ(get("a"), "theirs");
 }
 
+TEST_F(Faults, ACallThatIsTriedOnceAndNotAnsweredDoesNotMakeTheStoreDown) {
+  server_->add_fault({.operations = {"HeadObject"}, .kind = FaultKind::stall, .time = FaultTime::before, .times = 1});
+  CallContext context({}, Effort::once);
+  context.budget = std::make_shared<http::Budget>(std::chrono::milliseconds(300));
+  EXPECT_EQ(fault_of(store().head_object("bucket", "a", context)), Fault::lost);
+  EXPECT_FALSE(store().service()->health().down());
+}
+
 class Uploads : public EmulatorTest {
  protected:
   void begin() {
@@ -93,6 +102,17 @@ TEST_F(Uploads, ACompletionWhoseAnswerWasLostIsRecognisedByItsETag) {
   ASSERT_EQ(why(completed), "");
   EXPECT_EQ(completed->etag, store().head_object("bucket", "big")->etag);
   EXPECT_EQ(server_.requests("CompleteMultipartUpload", 2), 2u);
+}
+
+TEST_F(Uploads, ACompletionThatIsTriedOnceAndLostIsNotFoundInAnEqualObject) {
+  begin();
+  ASSERT_EQ(why(store().complete_upload("bucket", "big", id_, parts_, {})), "");
+  begin();
+  server_->add_fault(
+      {.operations = {"CompleteMultipartUpload"}, .kind = FaultKind::reset, .time = FaultTime::before, .times = 1});
+  const auto lost = store().complete_upload("bucket", "big", id_, parts_, {}, {{}, Effort::once});
+  EXPECT_EQ(fault_of(lost), Fault::lost);
+  EXPECT_TRUE(lost.error().may_have_happened);
 }
 
 TEST_F(Uploads, ACompletionThatIsInDoubtAndOverwrittenIsAnError) {

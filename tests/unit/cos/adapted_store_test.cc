@@ -55,6 +55,8 @@ class AdaptedStoreTest : public ::testing::Test {
     change(rules_);
     fake_->set(rules_);
   }
+  // More than is sent twice once it is stored.
+  static std::string large(char content) { return std::string((64_KiB).n + 1, content); }
   unsigned puts() { return fake_->count(Operation::put_object); }
 
   ManualClock clock_;
@@ -128,10 +130,72 @@ TEST_F(AdaptedStoreTest, AStoreThatRefusesLaterWhatItCouldIsBelievedAtOnce) {
   EXPECT_EQ(dialect_->known(Ability::put_if_absent), Known::missing);
 }
 
-TEST_F(AdaptedStoreTest, ALargePutIsNotRepeated) {
-  ASSERT_TRUE(put("a", std::string(kLargestProof.n + 1, 'x'), absent()));
+TEST_F(AdaptedStoreTest, ALargePutOfAVersionProvesBeforeItIsCarriedOut) {
+  fake_->put("a", "base");
+  ASSERT_TRUE(put("a", large('1'), match(etag("a"))));
+  EXPECT_EQ(puts(), 2u);
+  EXPECT_EQ(dialect_->known(Ability::put_if_match), Known::there);
+  ASSERT_TRUE(put("a", large('2'), match(etag("a"))));
+  EXPECT_EQ(puts(), 3u);
+  EXPECT_EQ(fake_->count(Operation::head_object), 1u);
+  EXPECT_EQ(fake_->bytes("a"), large('2'));
+}
+
+TEST_F(AdaptedStoreTest, AStoreThatIgnoresIfMatchIsFoundOutByALargePutWhichIsSentOnce) {
+  rule([](auto& rules) { rules.put_conditions = Support::ignored; });
+  fake_->put("a", "base");
+  ASSERT_TRUE(put("a", large('1'), match(etag("a"))));
   EXPECT_EQ(puts(), 1u);
-  EXPECT_TRUE(dialect_->take_proof(Ability::put_if_absent));
+  EXPECT_EQ(dialect_->known(Ability::put_if_match), Known::missing);
+  EXPECT_EQ(fake_->bytes("a"), large('1'));
+}
+
+TEST_F(AdaptedStoreTest, TheProofOfALargePutNeverReplacesWhatOthersWroteBeforeIt) {
+  rule([](auto& rules) { rules.put_conditions = Support::ignored; });
+  fake_->put("a", "base");
+  const ETag base = etag("a");
+  fake_->put("a", "theirs");
+  EXPECT_EQ(fault_of(put("a", large('1'), match(base))), Fault::precondition);
+  EXPECT_EQ(puts(), 0u);
+}
+
+TEST_F(AdaptedStoreTest, AStoreThatIgnoresIfNoneMatchIsFoundOutByALargePut) {
+  rule([](auto& rules) { rules.put_conditions = Support::ignored; });
+  ASSERT_TRUE(put("a", large('1'), absent()));
+  EXPECT_EQ(dialect_->known(Ability::put_if_absent), Known::missing);
+  EXPECT_EQ(dialect_->known(Ability::put_if_match), Known::unknown);
+}
+
+TEST_F(AdaptedStoreTest, AnObjectThatOthersRemovedDuringAProofDoesNotMakeConditionsMissing) {
+  const Hold second = fake_->hold({.operation = Operation::put_object, .after = 1}, Moment::before);
+  auto writing = put_beside("a", "ours", absent());
+  ASSERT_TRUE(second.await());
+  fake_->remove("a");
+  second.release();
+  EXPECT_TRUE(writing.get());
+  EXPECT_EQ(dialect_->known(Ability::put_if_absent), Known::there);
+  EXPECT_EQ(puts(), 3u);
+}
+
+TEST_F(AdaptedStoreTest, AWriteBesideAnothersProofIsLookedAtFirst) {
+  rule([](auto& rules) { rules.put_conditions = rules.complete_conditions = Support::ignored; });
+  const auto end = uploaded("a", "ours", absent());
+  ASSERT_TRUE(end);
+  for (const Ability ability : {Ability::put_if_absent, Ability::put_if_match, Ability::upload_end})
+    ASSERT_TRUE(dialect_->take_proof(ability));
+  fake_->put("a", "theirs");
+  EXPECT_EQ(fault_of(put("a", "ours", absent())), Fault::precondition);
+  EXPECT_EQ(fault_of(put("a", "ours", match({"\"base\""}))), Fault::precondition);
+  EXPECT_EQ(fault_of(put("a", large('1'), match({"\"base\""}))), Fault::precondition);
+  EXPECT_EQ(fault_of(store_->complete_upload(*end)), Fault::precondition);
+  EXPECT_EQ(fake_->bytes("a"), "theirs");
+}
+
+TEST_F(AdaptedStoreTest, AWriteThatFailedLeavesTheProofToTheNext) {
+  fake_->put("a", "theirs");
+  EXPECT_EQ(fault_of(put("a", "ours", absent())), Fault::precondition);
+  ASSERT_TRUE(put("b", "ours", absent()));
+  EXPECT_EQ(dialect_->known(Ability::put_if_absent), Known::there);
 }
 
 TEST_F(AdaptedStoreTest, WhatOthersWriteDuringAProofStays) {
@@ -299,10 +363,31 @@ TEST_F(AdaptedStoreTest, AProofThatIsRefusedForAnotherReasonDoesNotKeepTheUpload
   EXPECT_EQ(dialect_->known(Ability::upload_end), Known::unknown);
 }
 
-TEST_F(AdaptedStoreTest, AProofAtAnEndWhoseAnswerIsLostIsTheOutcome) {
+TEST_F(AdaptedStoreTest, ARefusedProofCountsWhateverAnEarlierAttemptMayHaveDone) {
+  for (const auto operation : {Operation::create_upload, Operation::complete_upload})
+    fake_->fail({.operation = operation}, {.fault = Fault::precondition, .may_have_happened = true});
+  ASSERT_TRUE(upload("a", "ours", absent()));
+  EXPECT_EQ(dialect_->known(Ability::upload_begin), Known::there);
+  EXPECT_EQ(dialect_->known(Ability::upload_end), Known::there);
+  EXPECT_EQ(fake_->bytes("a"), "ours");
+}
+
+TEST_F(AdaptedStoreTest, AProofThatNeverArrivedKeepsNoUploadFromItsBeginAndEnd) {
+  for (const auto operation : {Operation::create_upload, Operation::complete_upload})
+    fake_->fail({.operation = operation}, {.fault = Fault::lost, .at = Moment::before});
+  ASSERT_TRUE(upload("a", "ours", absent()));
+  EXPECT_EQ(dialect_->known(Ability::upload_begin), Known::unknown);
+  EXPECT_EQ(dialect_->known(Ability::upload_end), Known::unknown);
+  EXPECT_EQ(fake_->open_uploads(), 0u);
+}
+
+TEST_F(AdaptedStoreTest, AnEndAfterAProofThatMayHaveBeenTheEndSaysSo) {
+  rule([](auto& rules) { rules.complete_conditions = Support::ignored; });
   fake_->fail({.operation = Operation::complete_upload}, {.fault = Fault::lost, .at = Moment::after});
-  EXPECT_EQ(fault_of(upload("a", "1", absent())), Fault::lost);
-  EXPECT_EQ(fake_->count(Operation::complete_upload), 1u);
+  const auto ended = upload("a", "ours", absent());
+  EXPECT_EQ(fault_of(ended), Fault::no_upload);
+  EXPECT_TRUE(ended.error().may_have_happened);
+  EXPECT_EQ(fake_->bytes("a"), "ours");
 }
 
 TEST_F(AdaptedStoreTest, TheProofAtAnEndNeverReplacesWhatOthersWroteBeforeIt) {

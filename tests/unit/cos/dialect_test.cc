@@ -61,6 +61,13 @@ TEST_F(DialectTest, OneCallerAnHourIsToProveWhatIsNotKnown) {
   EXPECT_TRUE(dialect.take_proof(Ability::put_if_match));
 }
 
+TEST_F(DialectTest, AProofThatIsGivenBackIsTheNextCallers) {
+  Dialect dialect(kEndpoint, {}, clock_);
+  ASSERT_TRUE(dialect.take_proof(Ability::put_if_match));
+  dialect.give_back_proof(Ability::put_if_match);
+  EXPECT_TRUE(dialect.take_proof(Ability::put_if_match));
+}
+
 TEST_F(DialectTest, TheNextProcessKnowsItForWhatIsLeftOfTheThirtyDays) {
   {
     Dialect dialect(kEndpoint, file_, clock_);
