@@ -47,9 +47,15 @@ std::string id_of(const std::filesystem::path& view_directory, const std::filesy
 struct Task {
   const CommandLine& line;
   MountOptions options;
-  std::vector<std::filesystem::path> roots;  // where directories of views lie
+  std::vector<std::filesystem::path> roots;  // where directories of views lie; at least one
   auth::Environment environment;
 };
+
+// Also what may not be looked at: that is told of, not passed over.
+bool is_there(const std::filesystem::path& root) {
+  std::error_code failed;
+  return std::filesystem::status(root, failed).type() != std::filesystem::file_type::not_found;
+}
 
 Result<Task> make_task(const CommandLine& line, auth::Environment environment) {
   Task task{line, {}, {}, std::move(environment)};
@@ -60,8 +66,27 @@ Result<Task> make_task(const CommandLine& line, auth::Environment environment) {
     if (!root.empty()) task.roots.push_back(root);
   if (!task.roots.empty()) return task;
   PAIL_TRY(const Roots usual, roots_of(task.options));
-  task.roots = {usual.state, usual.cache};
+  // The cache may have been removed, and an older version had nothing else.
+  for (const auto& root : {usual.state, usual.cache})
+    if (is_there(root)) task.roots.push_back(root);
+  if (task.roots.empty()) task.roots.push_back(usual.state);
   return task;
+}
+
+// What is kept is not known before it has been looked for. Errors: naming the directory and what helps.
+Result<Unit> check_roots(const Task& task) {
+  for (const auto& root : task.roots) {
+    std::error_code failed;
+    std::filesystem::directory_iterator(root, failed);
+    if (!failed) continue;
+    const int errnum = failed.value();
+    const std::string_view advice = errnum == EACCES
+                                        ? "run this as root, or as the user who mounted"
+                                        : "name the state directory of the mount with --state-dir DIR, or run this as "
+                                          "root if root mounted";
+    return Error{errnum, fmt::format("{}; {}", errno_error(errnum, root.string()).context, advice)};
+  }
+  return Unit{};
 }
 
 // Of the directories that belong to this user: what others describe is not believed.
@@ -341,6 +366,7 @@ int run_recover(const CommandLine& line, auth::Environment environment) {
   if (!task) return ended(task.error(), kExitUsage);
   const auto action = asked_for(*task);
   if (!action) return ended(action.error(), kExitUsage);
+  if (const auto readable = check_roots(*task); !readable) return ended(readable.error(), kExitSystem);
   const auto done = action->run(*task);
   return done ? 0 : ended(done.error(), kExitSystem);
 }

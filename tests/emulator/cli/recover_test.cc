@@ -1,5 +1,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -8,6 +9,7 @@
 #include "base/encoding.h"
 #include "base/file.h"
 #include "cli/connect.h"
+#include "cli/mount_command.h"
 #include "cli/recover_command.h"
 #include "emulator/emulator.h"
 #include "local/staging/staging.h"
@@ -17,6 +19,7 @@ namespace {
 
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 constexpr local::InodeNumber kNumber = 12;
 
@@ -188,6 +191,32 @@ TEST_F(Recover, DropRemovesTheFileAndItsDescription) {
   EXPECT_FALSE(anything_kept());
   EXPECT_TRUE(std::filesystem::is_empty(directory_ / "cache/view/descriptions"));
   EXPECT_NE(run({"show", id}), 0);
+}
+TEST_F(Recover, WhereItCannotLookItDoesNotSayThatNothingIsKept) {
+  const std::string root = directory_ / "cache";
+  EXPECT_EQ(run({"list"}), kExitSystem);
+  EXPECT_THAT(said_, AllOf(HasSubstr(root), HasSubstr("No such file"), HasSubstr("--state-dir"),
+                           Not(HasSubstr("Nothing"))));
+  ASSERT_TRUE(write_file_atomically(root, "a file"));
+  EXPECT_EQ(run({"list", "--json"}), kExitSystem);
+  EXPECT_THAT(said_, AllOf(HasSubstr(root), HasSubstr("Not a directory")));
+  EXPECT_EQ(run({"show", "12345678"}), kExitSystem);
+  EXPECT_THAT(said_, HasSubstr("Not a directory"));
+}
+TEST_F(Recover, WhoMayNotReadADirectoryIsToldToBecomeRoot) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root";
+  std::filesystem::create_directory(directory_ / "cache");
+  constexpr uid_t kStranger = 12345;
+  ASSERT_EQ(::seteuid(kStranger), 0);
+  const int code = run({"list"});
+  ASSERT_EQ(::seteuid(0), 0);
+  EXPECT_EQ(code, kExitSystem);
+  EXPECT_THAT(said_, AllOf(HasSubstr(directory_ / "cache"), HasSubstr("run this as root")));
+}
+TEST_F(Recover, ADirectoryWithoutViewsKeepsNothing) {
+  std::filesystem::create_directory(directory_ / "cache");
+  EXPECT_EQ(run({"list"}), 0);
+  EXPECT_THAT(said_, AllOf(HasSubstr("Nothing is kept"), HasSubstr(directory_ / "cache")));
 }
 
 }  // namespace
