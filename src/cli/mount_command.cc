@@ -126,12 +126,9 @@ Taker taker_of(const Plan& plan, const std::filesystem::path& record) {
 
 Result<ViewDirectories> take_directories(Plan& plan, const std::filesystem::path& record) {
   PAIL_TRY(const Roots roots, roots_of(plan.task.options));
-  auto taken = take_view_directories(roots, plan.endpoint.url, plan.task.source, taker_of(plan, record));
-  if (!taken)
-    return Error{taken.error().errnum,
-                 fmt::format("local directories (-o state_dir=DIR, -o cache_dir=DIR): {}", taken.error().context)};
-  plan.task.state_directory = taken->state.path;
-  plan.task.cache_directory = taken->cache.path;
+  PAIL_TRY(auto taken, take_view_directories(roots, plan.endpoint.url, plan.task.source, taker_of(plan, record)));
+  plan.task.state_directory = taken.state.path;
+  plan.task.cache_directory = taken.cache.path;
   return taken;
 }
 

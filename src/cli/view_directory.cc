@@ -118,6 +118,24 @@ Result<std::optional<ViewDirectory>> take_free(const std::filesystem::path& firs
   }
 }
 
+Error error_of(std::string_view option, const std::filesystem::path& root, Error why) {
+  why.context = fmt::format("-o {}={}: {}", option, root.string(), why.context);
+  return why;
+}
+
+// As far as it is there.
+std::filesystem::path free_of_links(const std::filesystem::path& path) {
+  std::error_code failed;
+  const auto found = std::filesystem::weakly_canonical(std::filesystem::absolute(path, failed), failed);
+  return failed ? path.lexically_normal() : found;
+}
+
+// Or is the same.
+bool lies_in(const std::filesystem::path& path, const std::filesystem::path& directory) {
+  const auto relative = path.lexically_relative(directory);
+  return !relative.empty() && *relative.begin() != "..";
+}
+
 // The first directory of the view in the cache that nobody holds. While the view has no names a mount of an older
 // version, which kept them there, is waited for as one of this version is.
 Result<ViewDirectory> take_cache(const std::filesystem::path& first, const ViewDirectory& state, const Taker& taker) {
@@ -180,11 +198,11 @@ Result<Roots> roots_of(const MountOptions& options) {
   if (roots.cache.empty()) {
     PAIL_TRY(roots.cache, default_cache_root());
   }
-  if (roots.state.lexically_normal() == roots.cache.lexically_normal())
-    return Error{EINVAL, fmt::format("{}: state_dir= and cache_dir= name the same directory; what must not be lost and "
-                                     "what may be removed lie apart",
-                                     roots.state.string())};
-  return roots;
+  const std::filesystem::path state = free_of_links(roots.state), cache = free_of_links(roots.cache);
+  if (!lies_in(state, cache)) return roots;
+  return Error{EINVAL, fmt::format("state_dir={} lies in cache_dir={}, all of which may be removed; "
+                                   "choose a state_dir outside of it, and move what it holds there",
+                                   state.string(), cache.string())};
 }
 
 Result<ViewDirectory> take_view_directory(const std::filesystem::path& root, std::string_view url, const Source& source,
@@ -202,9 +220,11 @@ Result<ViewDirectory> take_view_directory(const std::filesystem::path& root, std
 
 Result<ViewDirectories> take_view_directories(const Roots& roots, std::string_view url, const Source& source,
                                               const Taker& taker) {
-  PAIL_TRY(auto state, take_view_directory(roots.state, url, source, taker));
-  PAIL_TRY(auto cache, take_cache(roots.cache / view_name(url, source), state, taker));
-  ViewDirectories own{std::move(state), std::move(cache)};
+  auto state = take_view_directory(roots.state, url, source, taker);
+  if (!state) return error_of("state_dir", roots.state, state.error());
+  auto cache = take_cache(roots.cache / view_name(url, source), *state, taker);
+  if (!cache) return error_of("cache_dir", roots.cache, cache.error());
+  ViewDirectories own{*std::move(state), *std::move(cache)};
   PAIL_CHECK(take_over_all(own));
   return own;
 }

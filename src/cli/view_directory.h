@@ -25,7 +25,8 @@ Result<std::filesystem::path> default_cache_root();
 struct Roots {
   std::filesystem::path state, cache;
 };
-// Those of the options, or the usual ones. Errors: ENOENT as above; EINVAL both are the same.
+// Those of the options, or the usual ones. Errors: ENOENT as above; EINVAL that of state is that of the cache, or lies
+// in it.
 Result<Roots> roots_of(const MountOptions& options);
 
 // A directory and the lock that keeps other mounts out of it, for as long as `lock` is open.
@@ -53,7 +54,7 @@ struct ViewDirectories {
 };
 
 // Both of a view. What version 0.1.0 kept in directories of the cache is taken over, with words on stderr.
-// Errors: as above; what keeps an earlier mount's files from being taken over.
+// Errors: as above, naming the option and its directory; what keeps an earlier mount's files from being taken over.
 Result<ViewDirectories> take_view_directories(const Roots& roots, std::string_view url, const Source& source,
                                               const Taker& taker = {});
 

@@ -236,6 +236,15 @@ TEST_F(ViewDirectoriesTest, ThatOfAMountThatRunsIsLeftAlone) {
   const auto own = take_both();
   EXPECT_TRUE(std::filesystem::exists(older.cache.path / "staging/7.whole"));
 }
+TEST_F(ViewDirectoriesTest, AnErrorNamesTheDirectoryAndItsOption) {
+  const auto refusal = [](const Roots& roots) {
+    const auto taken = take_view_directories(roots, "https://s3", {"bucket", ""});
+    return taken ? "" : taken.error().context;
+  };
+  std::ofstream(root_ / "file") << "in the way";
+  EXPECT_THAT(refusal({root_ / "file", root_ / "cache"}), HasSubstr("-o state_dir=" + (root_ / "file").string()));
+  EXPECT_THAT(refusal({root_ / "state", root_ / "file"}), HasSubstr("-o cache_dir=" + (root_ / "file").string()));
+}
 
 TEST(RootsTest, AreThoseOfTheOptions) {
   const auto roots = roots_of({.state_dir = "/a", .cache_dir = "/b"});
@@ -248,6 +257,21 @@ TEST(RootsTest, MayNotBeTheSame) {
   ASSERT_FALSE(roots);
   EXPECT_EQ(roots.error().errnum, EINVAL);
   EXPECT_THAT(roots.error().context, AllOf(HasSubstr("state_dir"), HasSubstr("cache_dir")));
+}
+TEST(RootsTest, WhatMayNotBeLostDoesNotLieInACacheThatMayBeRemoved) {
+  const auto roots = roots_of({.state_dir = "/cache/x/../state", .cache_dir = "/cache/"});
+  ASSERT_FALSE(roots);
+  EXPECT_EQ(roots.error().errnum, EINVAL);
+  EXPECT_THAT(roots.error().context,
+              AllOf(HasSubstr("state_dir=/cache/state"), HasSubstr("cache_dir=/cache"), HasSubstr("removed")));
+  EXPECT_TRUE(roots_of({.state_dir = "/cache-of-state", .cache_dir = "/cache"}));
+  EXPECT_TRUE(roots_of({.state_dir = "/state", .cache_dir = "/state/cache"}));
+}
+TEST_F(ViewDirectoryTest, AStateBelowTheCacheIsSeenThroughLinks) {
+  make("cache", perms::owner_all);
+  std::filesystem::create_directory_symlink(root_ / "cache", root_ / "link");
+  EXPECT_EQ(errnum_of(roots_of({.state_dir = root_ / "link/state", .cache_dir = root_ / "cache"})), EINVAL);
+  EXPECT_EQ(errnum_of(roots_of({.state_dir = root_ / "cache/state", .cache_dir = root_ / "link"})), EINVAL);
 }
 
 TEST(DefaultStateRoot, IsAnotherOneThanThatOfTheCache) {
