@@ -86,14 +86,26 @@ Result<Unit> copy_sparse(int from, int to) {
   return Unit{};
 }
 
-Result<Unit> write_file_atomically(const std::filesystem::path& path, std::string_view content, unsigned mode) {
-  std::filesystem::path temporary = path;
-  temporary += fmt::format(".{}.tmp", ::getpid());
-  PAIL_TRY(UniqueFd fd, open_file(temporary, O_WRONLY | O_CREAT | O_TRUNC, mode));
-  PAIL_CHECK(write_at(fd.get(), {}, std::as_bytes(std::span(content))));
+namespace {
+
+Result<Unit> write_and_rename(const UniqueFd& fd, const std::filesystem::path& temporary,
+                              const std::filesystem::path& path, std::string_view content) {
+  if (const auto written = write_at(fd.get(), {}, std::as_bytes(std::span(content))); !written)
+    return Error{written.error().errnum, fmt::format("{}: {}", temporary.string(), written.error().context)};
   if (::fsync(fd.get()) != 0) return errno_error(errno, temporary.string());
   if (::rename(temporary.c_str(), path.c_str()) != 0) return errno_error(errno, path.string());
   return Unit{};
+}
+
+}  // namespace
+
+Result<Unit> write_file_atomically(const std::filesystem::path& path, std::string_view content, unsigned mode) {
+  std::filesystem::path temporary = path;
+  temporary += fmt::format(".{}.tmp", ::getpid());
+  PAIL_TRY(const UniqueFd fd, open_file(temporary, O_WRONLY | O_CREAT | O_TRUNC, mode));
+  auto written = write_and_rename(fd, temporary, path, content);
+  if (!written) ::unlink(temporary.c_str());
+  return written;
 }
 
 Result<Unit> remove_file(const std::filesystem::path& path) {

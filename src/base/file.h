@@ -34,7 +34,8 @@ Result<Unit> write_at(int fd, ByteOffset at, std::span<const std::byte> data);
 // Copies the content of one file to another, empty one, with its holes. Errors: ENOSPC, EIO.
 Result<Unit> copy_sparse(int from, int to);
 
-// Replaces `path` by a file with this content, synced, through a temporary file beside it.
+// Replaces `path` by a file with this content, synced, through a temporary file beside it, which is not left behind.
+// Errors: naming the file; ENOSPC, EIO, EISDIR.
 Result<Unit> write_file_atomically(const std::filesystem::path& path, std::string_view content, unsigned mode = 0600);
 
 // Removes the file; absent is fine. Errors: as unlink(2).

@@ -13,7 +13,8 @@
 namespace pail::cos {
 namespace {
 
-constexpr std::string_view kHeader = "pailfs-dialect 1";
+constexpr std::string_view kTitle = "pailfs-dialect ";
+constexpr std::int64_t kVersion = 1;
 constexpr ByteCount kLargestFile = 4_KiB;
 
 struct Row {
@@ -73,13 +74,18 @@ std::optional<std::string_view> cut(std::string_view& rest, char mark) {
   return before;
 }
 
+// None: it is no such file, or its first line is cut.
+std::optional<std::int64_t> version_of(std::string_view text) {
+  const auto title = cut(text, '\n');
+  if (!title || !title->starts_with(kTitle)) return std::nullopt;
+  return whole_number(title->substr(kTitle.size()));
+}
+
 }  // namespace
 
 Dialect::Dialect(std::string endpoint, std::filesystem::path file, const Clock& clock)
     : endpoint_(std::move(endpoint)), file_(std::move(file)), clock_(clock) {
-  if (file_.empty()) return;
-  load();
-  writer_.emplace(1);
+  if (!file_.empty() && load()) writer_.emplace(1);
 }
 
 Known Dialect::known_of(const Fact& fact) const {
@@ -124,15 +130,21 @@ void Dialect::note(Ability ability, Known known) {
 
 // ---- the file ----
 
-void Dialect::load() {
+bool Dialect::load() {
   const auto text = read_file(file_, kLargestFile);
-  if (!text && text.error().errnum == ENOENT) return;
+  if (!text && text.error().errnum == ENOENT) return true;
+  if (text && version_of(*text) > kVersion) {
+    spdlog::info("{}: of a newer version; what the store can is learnt anew and not kept", file_.string());
+    return false;
+  }
   const auto facts = text ? facts_of(*text) : std::nullopt;
-  if (!facts)
-    return spdlog::warn("{}; what the store can is learnt anew",
-                        text ? file_.string() + ": damaged" : text.error().context);
+  if (!facts) {
+    spdlog::warn("{}; what the store can is learnt anew", text ? file_.string() + ": damaged" : text.error().context);
+    return true;
+  }
   const MutexLock lock(mutex_);
   facts_ = *facts;
+  return true;
 }
 
 void Dialect::save() {
@@ -141,7 +153,7 @@ void Dialect::save() {
 }
 
 std::string Dialect::text() const {
-  std::string text = fmt::format("{}\nendpoint {}\n", kHeader, endpoint_);
+  std::string text = fmt::format("{}{}\nendpoint {}\n", kTitle, kVersion, endpoint_);
   const MutexLock lock(mutex_);
   for (std::size_t i = 0; i < kAbilities; ++i) {
     const Fact& fact = facts_.at(i);
@@ -153,7 +165,9 @@ std::string Dialect::text() const {
 }
 
 std::optional<Dialect::Facts> Dialect::facts_of(std::string_view text) const {
-  if (cut(text, '\n') != kHeader || cut(text, ' ') != "endpoint") return std::nullopt;
+  if (version_of(text) != kVersion) return std::nullopt;
+  cut(text, '\n');
+  if (cut(text, ' ') != "endpoint") return std::nullopt;
   const auto endpoint = cut(text, '\n');
   Facts facts;
   while (const auto line = cut(text, '\n')) {

@@ -38,7 +38,7 @@ class Dialect {
   static constexpr std::chrono::hours kProofPause{1};
 
   // Reads `file`; empty: nothing is kept. One that cannot be read or is damaged is as none, and the
-  // log says so. `clock` is borrowed.
+  // log says so. One of a newer version stays as it is, and nothing is kept. `clock` is borrowed.
   Dialect(std::string endpoint, std::filesystem::path file, const Clock& clock);
 
   Known known(Ability ability) const PAIL_EXCLUDES(mutex_);
@@ -60,7 +60,8 @@ class Dialect {
 
   void note(Ability ability, Known known) PAIL_EXCLUDES(mutex_);
   Known known_of(const Fact& fact) const;
-  void load() PAIL_EXCLUDES(mutex_);
+  // False: the file is not ours to replace.
+  bool load() PAIL_EXCLUDES(mutex_);
   void save() PAIL_EXCLUDES(mutex_);
   std::string text() const PAIL_EXCLUDES(mutex_);
   // None: damaged. Those of another endpoint are all unknown.
@@ -71,7 +72,7 @@ class Dialect {
   const Clock& clock_;
   mutable Mutex mutex_;
   Facts facts_ PAIL_GUARDED_BY(mutex_);
-  std::optional<runtime::Executor> writer_;  // where there is a file; last, it uses the others
+  std::optional<runtime::Executor> writer_;  // where the file is ours to replace; last, it uses the others
 };
 
 }  // namespace pail::cos

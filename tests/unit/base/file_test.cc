@@ -3,6 +3,9 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+
+#include <csignal>
 
 #include "../temporary_directory.h"
 
@@ -42,6 +45,29 @@ TEST_F(FileLockTest, WhatCannotBeLockedIsNotHeldByAnother) {
   ASSERT_FALSE(attempt);
   EXPECT_EQ(attempt.error().errnum, EBADF);
   EXPECT_NE(attempt.error().context.find(path_.string()), std::string::npos);
+}
+
+TEST(WriteFileAtomically, LeavesNothingWhereTheFileCannotBeReplaced) {
+  const TemporaryDirectory directory;
+  std::filesystem::create_directory(directory.path() / "file");
+  EXPECT_FALSE(write_file_atomically(directory.path() / "file", "content"));
+  std::filesystem::remove(directory.path() / "file");
+  EXPECT_TRUE(std::filesystem::is_empty(directory.path()));
+}
+
+TEST(WriteFileAtomically, LeavesNothingWhereThereIsNoRoomAndNamesTheFile) {
+  const TemporaryDirectory directory;
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  const auto handler = ::signal(SIGXFSZ, SIG_IGN);
+  const rlimit none{0, before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &none), 0);
+  const auto written = write_file_atomically(directory.path() / "file", "content");
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
+  ::signal(SIGXFSZ, handler);
+  ASSERT_FALSE(written);
+  EXPECT_NE(written.error().context.find(directory.path() / "file"), std::string::npos) << written.error().context;
+  EXPECT_TRUE(std::filesystem::is_empty(directory.path()));
 }
 
 }  // namespace

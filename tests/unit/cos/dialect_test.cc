@@ -135,5 +135,17 @@ TEST_F(DialectTest, WhereNothingCanBeReadOrWrittenItIsKnownHere) {
   EXPECT_EQ(dialect.known(Ability::list_v2), Known::missing);
 }
 
+TEST_F(DialectTest, AFileOfANewerVersionStaysAsItIs) {
+  const std::string newer = "pailfs-dialect 2\nendpoint https://store.example\n";
+  write(newer);
+  {
+    Dialect dialect(kEndpoint, file_, clock_);
+    EXPECT_EQ(dialect.known(Ability::list_v2), Known::unknown);
+    dialect.proven_missing(Ability::list_v2);
+    EXPECT_EQ(dialect.known(Ability::list_v2), Known::missing);
+  }
+  EXPECT_EQ(*read_file(file_, 4_KiB), newer);
+}
+
 }  // namespace
 }  // namespace pail::cos
