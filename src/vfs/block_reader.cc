@@ -122,7 +122,7 @@ BlockReader::BlockReader(cos::ObjectStore& store, cache::BlockCache& cache, Memo
 BlockReader::~BlockReader() {
   stop_.request_stop();
   MutexLock lock(mutex_);
-  while (fetches_ > 0) idle_.wait(mutex_);
+  while (under_way_ > 0) idle_.wait(mutex_);
 }
 
 void BlockReader::read(const ObjectContent& content, InodeNumber stream, Extent want, StopToken stop, ReadReply reply) {
@@ -285,7 +285,7 @@ void BlockReader::launch(const ObjectContent& content, std::vector<BufferPtr> mi
     const ByteOffset to = ByteOffset{run.back()->number * kBlockSize.n} + ByteCount{run.back()->length};
     {
       MutexLock lock(mutex_);
-      ++fetches_;
+      ++under_way_;
     }
     store_.get_object_range({{}, content.version.key, {from, to}, cos::ETag{content.version.etag}},
                             std::make_shared<Fetch>(*this, content, std::move(run)), {stop_.token(), lane});
@@ -333,11 +333,15 @@ void BlockReader::fail(const ObjectContent& content, const std::vector<BufferPtr
       }
       buffer->waiters.clear();
     }
+    under_way_ += static_cast<unsigned>(elsewhere.size());
     if (known != contents_.end() && known->second.empty()) contents_.erase(known);
   }
   for (const PendingPtr& pending : refused) pending->reply(why);
   for (const PendingPtr& pending : elsewhere)
-    read(pending->content, pending->stream, pending->want, pending->stop, pending->reply);
+    again_.run(Lane::demand, [this, pending] {
+      read(pending->content, pending->stream, pending->want, pending->stop, pending->reply);
+      ended();
+    });
 }
 
 void BlockReader::interrupt(const PendingPtr& pending) {
@@ -351,7 +355,7 @@ void BlockReader::interrupt(const PendingPtr& pending) {
 
 void BlockReader::ended() {
   MutexLock lock(mutex_);
-  if (--fetches_ == 0) idle_.notify_all();
+  if (--under_way_ == 0) idle_.notify_all();
 }
 
 void BlockReader::forget(InodeNumber stream) {

@@ -20,6 +20,7 @@
 #include "cos/object_store.h"
 #include "pailfs/base/stop.h"
 #include "runtime/counters.h"
+#include "runtime/executor.h"
 #include "runtime/memory_budget.h"
 #include "vfs/read_ahead.h"
 #include "vfs/types.h"
@@ -81,7 +82,8 @@ class BlockReader {
   std::unordered_map<cache::ContentId, Blocks> contents_ PAIL_GUARDED_BY(mutex_);
   std::unordered_map<InodeNumber, ReadAhead> streams_ PAIL_GUARDED_BY(mutex_);
   std::uint64_t clock_ PAIL_GUARDED_BY(mutex_) = 0;
-  unsigned fetches_ PAIL_GUARDED_BY(mutex_) = 0;
+  unsigned under_way_ PAIL_GUARDED_BY(mutex_) = 0;  // fetches, and reads that ask again
+  runtime::Executor again_{1};  // asks again, which may read the disk; last, it uses the others
 };
 
 }  // namespace pail::vfs

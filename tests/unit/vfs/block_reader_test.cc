@@ -3,10 +3,13 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <memory>
 #include <optional>
+#include <thread>
 #include <vector>
 
+#include "base/promise.h"
 #include "fake_store/fake_store.h"
 
 namespace pail::vfs {
@@ -25,7 +28,11 @@ class SlowCache final : public cache::BlockCache {
  public:
   cache::ContentId identify(const ObjectVersion&) override { return cache::ContentId::make(); }
   void copied(const ObjectVersion&, const ObjectVersion&) override {}
-  std::size_t read(const ObjectContent&, ByteOffset, std::span<std::byte>) override { return 0; }
+  std::size_t read(const ObjectContent&, ByteOffset, std::span<std::byte>) override {
+    const MutexLock lock(mutex_);
+    readers_.push_back(std::this_thread::get_id());
+    return 0;
+  }
   bool contains(const ObjectContent&, std::uint64_t) override { return false; }
   void insert(const ObjectContent&, std::uint64_t, std::shared_ptr<const Block> block) override {
     const MutexLock lock(mutex_);
@@ -44,9 +51,15 @@ class SlowCache final : public cache::BlockCache {
     const MutexLock lock(mutex_);
     keeps_ = true;
   }
+  // Who looked for blocks, in this order.
+  std::vector<std::thread::id> readers() {
+    const MutexLock lock(mutex_);
+    return readers_;
+  }
 
  private:
   Mutex mutex_;
+  std::vector<std::thread::id> readers_ PAIL_GUARDED_BY(mutex_);
   std::vector<std::shared_ptr<const Block>> queue_ PAIL_GUARDED_BY(mutex_);
   bool keeps_ PAIL_GUARDED_BY(mutex_) = false;
 };
@@ -156,6 +169,50 @@ TEST_F(BlockReaderTest, AFetchThatFailedGivesItsMemoryBack) {
   store_.fail({.operation = Operation::get_object_range}, {.fault = Fault::trouble});
   EXPECT_FALSE(read(10));
   EXPECT_EQ(in_use(), ByteCount{0});
+}
+
+// A fetch of the content under the name of before, for which others wait under the present one.
+class MovedContentTest : public BlockReaderTest {
+ protected:
+  void SetUp() override {
+    BlockReaderTest::SetUp();
+    store_.put_zeros("g", 64_MiB);
+    moved_.emplace(content_->id, ObjectVersion{"g", store_.info("g")->etag.text, 64_MiB});
+  }
+
+  const fake::Match before_{.operation = Operation::get_object_range, .key = "f"};
+  std::optional<ObjectContent> moved_;
+};
+
+TEST_F(MovedContentTest, NoDiskIsReadOnTheThreadOfTheStoreWhenItIsAskedForAnew) {
+  store_.remove("f");
+  std::thread::id answered;
+  const Hold hold = store_.hold(before_, Moment::before);
+  reader_.read(*content_, kFile, block(9), {},
+               [&](const Result<ReadData>&) { answered = std::this_thread::get_id(); });
+  ASSERT_TRUE(hold.await());
+  const Promise<Result<ReadData>> data;
+  reader_.read(*moved_, kFile, block(9), {}, [data](Result<ReadData> found) { data.set(std::move(found)); });
+  hold.release();
+  EXPECT_TRUE(data.wait());
+  settle();
+  const auto readers = cache_.readers();
+  ASSERT_EQ(readers.size(), 2u) << "the first read, and the one that asks anew";
+  EXPECT_NE(readers.back(), answered);
+}
+
+TEST_F(MovedContentTest, AReaderThatEndsAnswersWhatIsAskedForAnew) {
+  store_.remove("f");
+  std::atomic<unsigned> answers = 0;
+  {
+    BlockReader other(store_, cache_, memory_, counters_);
+    const Hold hold = store_.hold(before_, Moment::before);
+    other.read(*content_, kFile, block(9), {}, [&](const Result<ReadData>&) { ++answers; });
+    ASSERT_TRUE(hold.await());
+    other.read(*moved_, kFile, block(9), {}, [&](const Result<ReadData>&) { ++answers; });
+    hold.release();
+  }
+  EXPECT_EQ(answers, 2u);
 }
 
 }  // namespace
