@@ -41,12 +41,6 @@ local::AttributePatch patch_of(const InodeRecord& before, const InodeRecord& edi
   return patch;
 }
 
-// Whether an object and its copy are the same to whoever reads them. One that was stored in parts has another ETag when
-// it is copied; else another one may be of other bytes, where a store does not know the condition of the copy.
-bool holds_same_bytes(const cos::ETag& original, const cos::ETag& copy) {
-  return copy == original || original.text.find('-') != std::string::npos;
-}
-
 Error stale_if_gone(Error error) {
   if (is_gone(error)) error.errnum = ESTALE;
   return error;
@@ -82,6 +76,7 @@ Files::Files(local::NameStore& names, const Tree& tree, const AttributeView& vie
       aside_(names, tree, view, staging, options),
       reader_(store, blocks, memory, counters),
       upload_notes_(journal),
+      copies_(store, upload_notes_),
       uploader_(names, upload_notes_, store, *options.clock, options.part_size, std::max(1u, options.parallel / 2),
                 counters) {}
 
@@ -437,10 +432,10 @@ Result<Unit> Files::put_attributes(InodeRecord& draft, const std::string& key, c
 }
 
 Result<cos::CopyResult> Files::copy(const ObjectCopy& copy, const StopToken& stop) {
-  PAIL_TRY(auto copied, copy_object(store_, upload_notes_, copy, stop));
-  if (holds_same_bytes(copy.etag, copied.etag))
-    blocks_.copied({copy.from, copy.etag.text, copy.size}, {copy.to, copied.etag.text, copy.size});
-  return copied;
+  PAIL_TRY(auto copied, copies_.make(copy, stop));
+  if (copied.bytes == CopiedBytes::proven_same)
+    blocks_.copied({copy.from, copy.etag.text, copy.size}, {copy.to, copied.object.etag.text, copy.size});
+  return std::move(copied.object);
 }
 
 // ---- beginnings and ends --------------------------------------------------------------------------------------------

@@ -91,8 +91,8 @@ class Files {
   void pass_lock() { reader_.pass_lock(); }
   void forget_reader(InodeNumber number) { reader_.forget(number); }
 
-  // Copies an object within the bucket: the copy has the content of the original, which is not read again for it.
-  // Errors: as copy_object().
+  // Copies an object within the bucket. Where its bytes are proven to be those of the original it has the content of
+  // that, and they are not read again for it. Errors: as ObjectCopies::make().
   Result<cos::CopyResult> copy(const ObjectCopy& copy, const StopToken& stop);
   // Stores a small object under a key that must be free. Errors: EEXIST it is not.
   Result<Uploaded> create_object(const std::string& key, const std::string& body, const cos::ObjectHeaders& headers,
@@ -141,6 +141,7 @@ class Files {
   SetAside aside_;
   BlockReader reader_;
   UploadNotes upload_notes_;
+  ObjectCopies copies_;
   Uploader uploader_;
 };
 

@@ -74,7 +74,8 @@ Result<const Bucket::Object*> Bucket::source(const std::string& what,
   PAIL_CHECK(usable(what, request.key));
   if (!request.source_bucket.empty()) return refusal(what, 404, "NoSuchBucket");
   PAIL_TRY(const Object* object, find(what, request.source_key));
-  if (!request.source_if_match.empty() && request.source_if_match != object->etag)
+  const bool checks = rules.copy_conditions != Support::ignored && !request.source_if_match.empty();
+  if (checks && request.source_if_match != object->etag)
     return refusal(what, 412, "PreconditionFailed");
   return object;
 }

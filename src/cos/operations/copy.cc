@@ -26,14 +26,19 @@ Result<CopyResult> read_copy(Answer answer) {
   return parse_body(std::move(answer), parse_copy);
 }
 
+bool is_of_parts(const ETag& etag) {
+  return etag.text.find('-') != std::string::npos;
+}
+
 // What stands there is what this copy makes.
 bool is_own_copy(const CopyObject& operation, const ObjectInfo& info) {
   const CopyRequest& request = operation.request;
-  // The ETag of a multipart object changes when it is copied onto itself.
   const bool onto_itself =
       source_bucket(request, operation.bucket) == operation.bucket && request.source_key == request.key;
+  // The ETag of a multipart object changes when it is copied onto itself: that of one request is not of parts.
+  const bool etag_changed = onto_itself && is_of_parts(request.source_if_match) && !is_of_parts(info.etag);
   const bool replace = request.directive == MetadataDirective::replace;
-  return (onto_itself || same_version(info.etag, request.source_if_match)) &&
+  return (etag_changed || same_version(info.etag, request.source_if_match)) &&
          (!replace || holds_metadata(info.headers, request.headers));
 }
 

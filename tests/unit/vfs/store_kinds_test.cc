@@ -2,6 +2,9 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 
+#include <functional>
+#include <future>
+
 #include "../temporary_directory.h"
 #include "cos/adapted_store.h"
 #include "fake_store/fake_store.h"
@@ -11,6 +14,9 @@ namespace pail::vfs {
 namespace {
 
 using namespace std::chrono_literals;
+using fake::Hold;
+using fake::Moment;
+using fake::Operation;
 using fake::Support;
 
 class StoreKindsTest : public FileSystemTest {
@@ -78,6 +84,69 @@ TEST_F(StoreKindsTest, ADirectoryIsRenamedWithItsPermissionsWhereTheStoreCopiesN
   start_cold();
   EXPECT_EQ(attributes("e").permissions, 0700u);
   EXPECT_EQ(read("e/a"), "content");
+}
+
+// ---- copies of what was stored in parts, whose ETag changes ---------------------------------------------------------
+
+class CopiedPartsTest : public StoreKindsTest {
+ protected:
+  void SetUp() override {
+    StoreKindsTest::SetUp();
+    ASSERT_EQ(write("f", ours_), 0);
+    ASSERT_TRUE(read("f") == ours_);
+  }
+  // `change` copies the object; others replace it just before.
+  void replace_before_the_copy(const std::function<int()>& change) {
+    const Hold copy = store_->hold({.operation = Operation::copy_object}, Moment::before);
+    auto changing = std::async(std::launch::async, change);
+    ASSERT_TRUE(copy.await());
+    store_->put("f", theirs_);
+    copy.release();
+    ASSERT_EQ(changing.get(), 0);
+  }
+  int change_permissions() {
+    return errnum_of(fs_->setattr(request(), look("f"), {.permissions = 0600}));
+  }
+  void expect_no_fetch(std::string_view path) {
+    const unsigned before = store_->count(Operation::get_object_range);
+    EXPECT_TRUE(read(path) == ours_) << path;
+    EXPECT_EQ(store_->count(Operation::get_object_range), before) << path << " was fetched";
+  }
+
+  const std::string ours_ = ramp(11'000'000), theirs_ = ramp(11'000'000, 7);
+};
+
+TEST_F(CopiedPartsTest, WhatOthersPutInTheWayOfARenameIsReadWhereItsConditionIsIgnored) {
+  store_->set({.copy_conditions = Support::ignored});
+  replace_before_the_copy([&] { return rename("f", "g"); });
+  EXPECT_TRUE(read("g") == theirs_);
+  start();
+  EXPECT_TRUE(read("g") == theirs_) << "the next mount";
+}
+
+TEST_F(CopiedPartsTest, WhatOthersPutInTheWayOfNewPermissionsIsReadWhereTheConditionIsIgnored) {
+  store_->set({.copy_conditions = Support::ignored});
+  replace_before_the_copy([&] { return change_permissions(); });
+  EXPECT_TRUE(read("f") == theirs_);
+  start();
+  EXPECT_TRUE(read("f") == theirs_) << "the next mount";
+}
+
+TEST_F(CopiedPartsTest, AreFetchedAgainWhereTheConditionIsKnownToBeIgnored) {
+  store_->set({.copy_conditions = Support::ignored});
+  ASSERT_EQ(rename("f", "g"), 0);
+  ASSERT_EQ(write("f", ours_), 0);
+  replace_before_the_copy([&] { return rename("f", "h"); });
+  EXPECT_TRUE(read("h") == theirs_);
+}
+
+TEST_F(CopiedPartsTest, AreNotFetchedWhereTheConditionCounts) {
+  ASSERT_EQ(rename("f", "g"), 0);
+  expect_no_fetch("g");
+  ASSERT_EQ(write("f", ours_), 0);
+  ASSERT_EQ(change_permissions(), 0);
+  expect_no_fetch("f");
+  EXPECT_EQ(store_->count(Operation::copy_object), 3u) << "one of them is the proof";
 }
 
 }  // namespace
