@@ -25,7 +25,7 @@
 namespace pail::cache {
 namespace {
 
-constexpr ByteCount kBatch = 8_MiB;        // written between two commits
+constexpr ByteCount kBatch = 8_MiB;  // written between two commits
 constexpr std::size_t kUsesAtOnce = 4096;
 constexpr std::size_t kBlocksAdoptedAtOnce = 4096;
 constexpr std::chrono::seconds kHousekeeping{30};  // how much of the order of use a kill may lose
@@ -42,8 +42,8 @@ std::span<std::byte> scratch_block() {
 
 class DiskBlockCache final : public BlockCache {
  public:
-  DiskBlockCache(std::unique_ptr<Environment> environment, std::unique_ptr<BlockFiles> files,
-                 BlockCacheOptions options, runtime::Counters& counters);
+  DiskBlockCache(std::unique_ptr<Environment> environment, std::unique_ptr<BlockFiles> files, BlockCacheOptions options,
+                 runtime::Counters& counters);
   ~DiskBlockCache() override;
 
   ContentId identify(const ObjectVersion& version) override;

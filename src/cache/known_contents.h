@@ -30,7 +30,7 @@ class KnownContents {
   void push(std::string version, const ContentId& id) PAIL_REQUIRES(mutex_);
 
   Mutex mutex_;
-  Recent recent_ PAIL_GUARDED_BY(mutex_);  // asked for last first
+  Recent recent_ PAIL_GUARDED_BY(mutex_);                                                      // asked for last first
   std::unordered_map<std::string_view, Recent::iterator> by_version_ PAIL_GUARDED_BY(mutex_);  // views of `recent_`
 };
 

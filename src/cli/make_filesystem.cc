@@ -67,8 +67,8 @@ Result<std::unique_ptr<vfs::FileSystem>> make_filesystem(const WorkerTask& task,
                                                          std::shared_ptr<vfs::OpenTable> opens, vfs::Start start) {
   const auth::Sources sources = credential_sources(task.options, std::move(secrets.environment), task.source.bucket);
   const auth::Resolved resolved = newest_credentials(sources, std::move(secrets.resolved));
-  PAIL_TRY(const Connection connection, connect(task.options, sources, resolved, Patience::serving,
-                                              task.state_directory / "dialect"));
+  PAIL_TRY(const Connection connection,
+           connect(task.options, sources, resolved, Patience::serving, task.state_directory / "dialect"));
   const auto store = cos::open_bucket(*connection.store, task.source.bucket);
   const vfs::Options options = view_options(task, connection.endpoint);
   PAIL_TRY(auto files, open_patiently(options, store, std::move(opens), start));

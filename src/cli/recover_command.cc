@@ -79,12 +79,11 @@ Result<Unit> check_roots(const Task& task) {
     std::error_code failed;
     std::filesystem::directory_iterator(root, failed);
     if (!failed) continue;
-    const int errnum = failed.value();
-    const std::string_view advice = errnum == EACCES
-                                        ? "run this as root, or as the user who mounted"
-                                        : "name the state directory of the mount with --state-dir DIR, or run this as "
-                                          "root if root mounted";
-    return Error{errnum, fmt::format("{}; {}", errno_error(errnum, root.string()).context, advice)};
+    const bool refused = failed == std::errc::permission_denied;
+    const std::string_view advice = refused ? "run this as root, or as the user who mounted"
+                                            : "name the state directory of the mount with --state-dir DIR, or run this "
+                                              "as root if root mounted";
+    return Error{failed.value(), fmt::format("{}; {}", errno_error(failed.value(), root.string()).context, advice)};
   }
   return Unit{};
 }

@@ -50,9 +50,12 @@ class ConditionalWrite final : public std::enable_shared_from_this<ConditionalWr
 
   void begin() {
     switch (dialect_.known(job_.ability)) {
-      case Known::missing: return without_conditions();
-      case Known::there: return with_conditions();
-      case Known::unknown: return find_out();
+      case Known::missing:
+        return without_conditions();
+      case Known::there:
+        return with_conditions();
+      case Known::unknown:
+        return find_out();
     }
   }
 
@@ -62,7 +65,8 @@ class ConditionalWrite final : public std::enable_shared_from_this<ConditionalWr
   void find_out() {
     const bool proves = dialect_.take_proof(job_.ability);
     switch (job_.proof) {
-      case Proof::first: return proves ? prove() : with_conditions();
+      case Proof::first:
+        return proves ? prove() : with_conditions();
       case Proof::after_look:
         return look([self = this->shared_from_this(), proves] { proves ? self->prove() : self->with_conditions(); });
       case Proof::repeated:
@@ -120,13 +124,13 @@ class ConditionalWrite final : public std::enable_shared_from_this<ConditionalWr
   // The write has been carried out: what stands there now is it, or what others made of it. Conditions are missing once
   // all of `repetitions` succeeded.
   void repeat(T written, unsigned repetitions) {
-    send_once(must_fail_again(), [self = this->shared_from_this(), written = std::move(written),
-                                  repetitions](Result<T> again) {
-      if (again && repetitions > 1) return self->repeat(*std::move(again), repetitions - 1);
-      if (again) self->dialect_.proven_missing(self->job_.ability);
-      if (condition_failed(again)) self->dialect_.proven_there(self->job_.ability);
-      self->then_(again ? std::move(again) : Result<T>(written));
-    });
+    send_once(must_fail_again(),
+              [self = this->shared_from_this(), written = std::move(written), repetitions](Result<T> again) {
+                if (again && repetitions > 1) return self->repeat(*std::move(again), repetitions - 1);
+                if (again) self->dialect_.proven_missing(self->job_.ability);
+                if (condition_failed(again)) self->dialect_.proven_there(self->job_.ability);
+                self->then_(again ? std::move(again) : Result<T>(written));
+              });
   }
 
   // After any failure but the caller's stop the write itself may fare better.

@@ -32,8 +32,8 @@ constexpr std::array<Row, kAbilities> kRows{{
     {"put-if-absent",
      "If-None-Match on PUT: of two objects made under one name at the same moment one may be lost without a sign",
      true},
-    {"upload-begin",
-     "conditions where a multipart upload begins: that others were faster may show at its end only", false},
+    {"upload-begin", "conditions where a multipart upload begins: that others were faster may show at its end only",
+     false},
     {"upload-end",
      "conditions where a multipart upload ends: a change that others make to an object at that moment may be "
      "overwritten without a sign",

@@ -11,8 +11,8 @@
 namespace pail::vfs {
 
 using cache::Block;
-using cache::kBlockSize;
 using cache::ContentId;
+using cache::kBlockSize;
 using cache::ObjectContent;
 using runtime::MemoryBudget;
 using Lease = MemoryBudget::Lease;

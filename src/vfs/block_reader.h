@@ -83,7 +83,7 @@ class BlockReader {
   std::unordered_map<InodeNumber, ReadAhead> streams_ PAIL_GUARDED_BY(mutex_);
   std::uint64_t clock_ PAIL_GUARDED_BY(mutex_) = 0;
   unsigned under_way_ PAIL_GUARDED_BY(mutex_) = 0;  // fetches, and reads that ask again
-  runtime::Executor again_{1};  // asks again, which may read the disk; last, it uses the others
+  runtime::Executor again_{1};                      // asks again, which may read the disk; last, it uses the others
 };
 
 }  // namespace pail::vfs

@@ -502,10 +502,9 @@ Result<std::unique_ptr<FileSystem>> FileSystem::open(Options options, std::share
   local.counters = std::make_unique<runtime::Counters>();
   local.memory = std::make_unique<runtime::MemoryBudget>(ByteCount{options.memory.n / kBlocksShare}, *local.counters);
   PAIL_TRY(local.blocks,
-           cache::BlockCache::open(
-               options.cache_directory, identity,
-               {.capacity = options.cache_size, .queue = {local.memory->bound().n / kQueueShare}}, *options.clock,
-               *local.counters));
+           cache::BlockCache::open(options.cache_directory, identity,
+                                   {.capacity = options.cache_size, .queue = {local.memory->bound().n / kQueueShare}},
+                                   *options.clock, *local.counters));
   auto filesystem =
       std::make_unique<BucketFileSystem>(std::move(options), std::move(store), std::move(opens), std::move(local));
   PAIL_CHECK(filesystem->begin(start));

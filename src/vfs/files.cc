@@ -537,9 +537,10 @@ void Files::sweep_nameless(InodeNumber number) {
   if (!path)
     return spdlog::error("inode {}: its name is lost, and its bytes cannot be put aside: make room in {}: {}", number,
                          options_.state_directory.string(), path.error().context);
-  spdlog::warn("{}: was being written when the index of names was lost; its bytes are kept in {}, see `pailfs recover "
-               "list`",
-               noted ? quote(noted->target.key) : "a file", path->string());
+  spdlog::warn(
+      "{}: was being written when the index of names was lost; its bytes are kept in {}, see `pailfs recover "
+      "list`",
+      noted ? quote(noted->target.key) : "a file", path->string());
 }
 
 // An entry outlives its inode for as long as the bytes could not be put aside.

@@ -55,7 +55,8 @@ Result<cos::CopyResult> copy_in_parts(cos::ObjectStore& store, UploadNotes& note
   if (copied) return cos::CopyResult{copied->etag, {}};
   const auto aborted = store.abort_upload(copy.to, id);
   if (aborted) notes.ended(id);
-  if (!aborted) spdlog::warn("an unfinished copy stays in the bucket until the next mount: {}", aborted.error().context);
+  if (!aborted)
+    spdlog::warn("an unfinished copy stays in the bucket until the next mount: {}", aborted.error().context);
   return copied.error();
 }
 
@@ -74,7 +75,8 @@ Result<MadeCopy> ObjectCopies::make(const ObjectCopy& copy, const StopToken& sto
   return MadeCopy{std::move(object), same ? CopiedBytes::proven_same : CopiedBytes::unknown};
 }
 
-// Where the condition is ignored, what was sent for the proof is the copy; any failure but the proof is that of the copy.
+// Where the condition is ignored, what was sent for the proof is the copy; any failure but the proof is that of the
+// copy.
 Result<MadeCopy> ObjectCopies::make_by_proof(const ObjectCopy& copy, const StopToken& stop) {
   cos::CopyRequest proof = request_of(copy);
   proof.source_if_match = {std::string(kNobodysETag)};

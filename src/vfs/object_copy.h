@@ -13,8 +13,8 @@ namespace pail::vfs {
 
 struct ObjectCopy {
   std::string from, to;
-  cos::ETag etag;  // the version that is copied
-  ByteCount size;  // of it
+  cos::ETag etag;                               // the version that is copied
+  ByteCount size;                               // of it
   std::optional<cos::ObjectHeaders> headers{};  // of the copy; none: those of the object
 };
 

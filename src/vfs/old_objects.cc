@@ -83,7 +83,8 @@ class Pass {
 
   Result<bool> other_directory_is_there() {
     if (other_ == OtherSide::known) return true;
-    PAIL_TRY(const cos::ListPage page, store_.list_objects({.prefix = other_directory_ + "/", .max_keys = 1}, context_));
+    PAIL_TRY(const cos::ListPage page,
+             store_.list_objects({.prefix = other_directory_ + "/", .max_keys = 1}, context_));
     return !page.objects.empty();
   }
 
@@ -171,7 +172,8 @@ int errnum_of_leftover(const Error& why) {
   return std::ranges::find(kSaysSomethingElse, why.fault) != kSaysSomethingElse.end() ? EIO : why.errnum;
 }
 
-Result<Unit> delete_folder_marker(cos::ObjectStore& store, const std::string& directory, const cos::CallContext& context) {
+Result<Unit> delete_folder_marker(cos::ObjectStore& store, const std::string& directory,
+                                  const cos::CallContext& context) {
   const std::string key = Tree::marker_key(directory + "/", local::DirectoryForm::folder_marker);
   PAIL_TRY(const auto there, listed_object(store, key, context));
   if (!there || there->size.n > 0) return Unit{};  // none, or a file that only has such a name

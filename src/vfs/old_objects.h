@@ -38,7 +38,8 @@ OldObjectsLeft delete_copies(cos::ObjectStore& store, const std::filesystem::pat
 int errnum_of_leftover(const Error& why);
 
 // Deletes the marker "DIR_$folder$" that some tools write beside a directory's own. `directory` is its key without '/'.
-Result<Unit> delete_folder_marker(cos::ObjectStore& store, const std::string& directory, const cos::CallContext& context);
+Result<Unit> delete_folder_marker(cos::ObjectStore& store, const std::string& directory,
+                                  const cos::CallContext& context);
 
 // The object under exactly this key, as a listing shows it.
 Result<std::optional<cos::ListedObject>> listed_object(cos::ObjectStore& store, const std::string& key,

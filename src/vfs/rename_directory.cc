@@ -106,8 +106,8 @@ Result<Names::Deletes> Names::copy_directory(const TreeGate::Closure& closed, co
   end_earlier_jobs(deletes.keys);
   auto copied = [&]() -> Result<Unit> {
     PAIL_TRY(RenameJob job, RenameJob::create(job_path(deletes.job), deletes.keys));
-    PAIL_CHECK(journal_.commit(local::JobBegun{deletes.job, local::JobBegun::Kind::rename_directory,
-                                               {deletes.keys.from, deletes.keys.to}}));
+    PAIL_CHECK(journal_.commit(
+        local::JobBegun{deletes.job, local::JobBegun::Kind::rename_directory, {deletes.keys.from, deletes.keys.to}}));
     PAIL_TRY(const InodeRecord source, names_.inode(renaming.inodes.source.number));
     PAIL_CHECK(copy_markers(source, renaming.inodes.target.has_value(), deletes.keys, job, renaming.request.stop));
     PAIL_CHECK(copy_tree(closed, deletes.keys, job, renaming.request.stop));
@@ -422,9 +422,10 @@ std::vector<std::uint64_t> Names::finish_jobs_but(const std::vector<std::uint64_
       continue;
     }
     if (!deleting)
-      spdlog::warn("the rename of {} to {} was cut short: all is still under the old name, and what lies under the new "
-                   "one are copies; remove them, or move what you want",
-                   quote(keys.from), quote(keys.to));
+      spdlog::warn(
+          "the rename of {} to {} was cut short: all is still under the old name, and what lies under the new "
+          "one are copies; remove them, or move what you want",
+          quote(keys.from), quote(keys.to));
     end_job(job);
   }
   return going_on;

@@ -42,8 +42,7 @@ void StagedNotes::note(InodeNumber number, How gone) {
   const auto noted = entry(number);
   const auto named = as_named(number, noted);
   if (noted == named) return;
-  const auto recorded =
-      named ? journal_.record(*named) : journal_.record(local::StagedFileEnded{number, gone});
+  const auto recorded = named ? journal_.record(*named) : journal_.record(local::StagedFileEnded{number, gone});
   if (!recorded && !journal_.failure())
     spdlog::warn("inode {}: a power cut would take the name of what is being written: {}", number,
                  recorded.error().context);

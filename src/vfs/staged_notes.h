@@ -15,8 +15,8 @@
 
 namespace pail::vfs {
 
-// Thread-safe. Its lock is held while the names are read and a record is appended, so that the last entry is of the last
-// event; a view and the locks of the journal come behind it.
+// Thread-safe. Its lock is held while the names are read and a record is appended, so that the last entry is of the
+// last event; a view and the locks of the journal come behind it.
 class StagedNotes {
  public:
   using How = local::StagedFileEnded::How;

@@ -279,7 +279,8 @@ Result<std::vector<Uploader::Part>> Uploader::send_parts(const UploadJob& job, c
   // Called for a part that was taken, so while this function waits.
   const SendPart send = [&](Part part) { return send_part(job, {upload.upload_id}, std::move(part), stop); };
   const Lane lane = job.lane;
-  for (unsigned i = 0; i < parallel_; ++i) senders_.run(lane, [this, lane, parts, send] { send_next(lane, parts, send); });
+  for (unsigned i = 0; i < parallel_; ++i)
+    senders_.run(lane, [this, lane, parts, send] { send_next(lane, parts, send); });
   return parts->wait(stop);
 }
 

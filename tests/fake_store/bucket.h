@@ -31,7 +31,7 @@ struct Rules {
   Support copy_conditions = Support::yes;
   bool no_key_to_match = false;  // If-Match of a key that is not there: NoSuchKey instead of 412
   bool ends_refused_uploads = false;  // an upload whose end is refused for a condition is gone
-  bool copies_markers = true;  // false: a copy of a key that ends with '/' is refused
+  bool copies_markers = true;         // false: a copy of a key that ends with '/' is refused
   ByteCount max_put = cos::kMaxSinglePut;
   ByteCount max_copy = cos::kMaxSinglePut;
   ByteCount max_part = cos::kMaxPartSize;

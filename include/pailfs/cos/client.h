@@ -72,7 +72,7 @@ struct CallContext {
 
   StopToken stop;
   Effort effort = Effort::probe;
-  Lane lane = Lane::demand;  // of all attempts
+  Lane lane = Lane::demand;              // of all attempts
   std::shared_ptr<http::Budget> budget;  // of a larger operation that the call is part of; null: its own
 };
 

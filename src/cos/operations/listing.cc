@@ -77,8 +77,8 @@ void list_by_v1(Service& service, ListObjects operation, const CallContext& cont
 Result<Continuation> first_or_next(Service& service, const ListRequest& request) {
   if (request.max_keys < 1 || request.max_keys > 1000) return Error{EINVAL, "a page of a listing has 1 to 1000 keys"};
   if (!request.continuation.empty()) return read_continuation(request.continuation);
-  const bool by_v1 = service.options().list_version == ListVersion::v1 ||
-                     service.dialect()->known(Ability::list_v2) == Known::missing;
+  const bool by_v1 =
+      service.options().list_version == ListVersion::v1 || service.dialect()->known(Ability::list_v2) == Known::missing;
   return Continuation{by_v1 ? ListVersion::v1 : ListVersion::v2, ""};
 }
 

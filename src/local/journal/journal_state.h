@@ -53,11 +53,11 @@ class JournalState {
   LiveEntries live() const PAIL_EXCLUDES(mutex_);
   // What live() has of one file. None: it holds nothing that is to be stored.
   std::optional<StagedEntry> file(InodeNumber number) const PAIL_EXCLUDES(mutex_);
-  InodeNumber reserved_below() const PAIL_EXCLUDES(mutex_);        // 0: no number was handed out
+  InodeNumber reserved_below() const PAIL_EXCLUDES(mutex_);      // 0: no number was handed out
   std::uint64_t index_generation() const PAIL_EXCLUDES(mutex_);  // 0: none began
 
-  // `tell` is called, without a lock, by the thread whose record is the first that is not on disk, also when it failed,
-  // and not again before note_synced(). Set before the journal is shared.
+  // `tell` is called, without a lock, by the thread whose record is the first that is not on disk,
+  // also when it failed, and not again before note_synced(). Set before the journal is shared.
   void when_unsynced(std::function<void()> tell) { tell_ = std::move(tell); }
   // A sync() is about to begin.
   void note_synced() { told_ = false; }

@@ -102,9 +102,10 @@ Result<std::unique_ptr<LogDirectory>> open_log_directory(const std::filesystem::
   PAIL_TRY(UniqueFd directory, open_file(path, O_RDONLY | O_DIRECTORY));
   PAIL_TRY(const LockAttempt lock, try_lock_file(directory, path));
   if (lock == LockAttempt::held_by_another)
-    return Error{EBUSY, fmt::format("{}: another process uses this journal; end it, or give this "
-                                    "mount a state directory of its own",
-                                    path.string()),
+    return Error{EBUSY,
+                 fmt::format("{}: another process uses this journal; end it, or give this "
+                             "mount a state directory of its own",
+                             path.string()),
                  Fault::busy};
   return std::unique_ptr<LogDirectory>(
       std::make_unique<DiskLogDirectory>(std::move(directory), path));

@@ -32,7 +32,7 @@ struct IndexGenerationBegun {
 // Where the bytes of a file belong, and what they are based on.
 struct ObjectTarget {
   std::string bucket, key;  // no key: the file was removed, they are for those who have it open
-  std::string base_etag;  // with quotes, of the version that they replace; empty: a new object
+  std::string base_etag;    // with quotes, of the version that they replace; empty: a new object
   bool operator==(const ObjectTarget&) const = default;
 };
 
@@ -93,7 +93,8 @@ struct JobBegun {
 };
 struct JobProgressed {
   JobNumber job = 0;
-  // All keys up to this one are done. Of a rename: the new key, all is copied and the old objects are being deleted.
+  // All keys up to this one are done. Of a rename: the new key, all is copied and the old objects
+  // are being deleted.
   std::string done_to;
   bool operator==(const JobProgressed&) const = default;
 };

@@ -12,21 +12,27 @@ namespace {
 
 void log_finding(const JournalFinding& finding, const std::filesystem::path& directory) {
   if (const auto* torn = std::get_if<JournalTorn>(&finding))
-    spdlog::info("{}: the machine stopped while a record was written; it is cut off at byte {}, as are those behind it",
-                 directory.string(), torn->at.n);
+    spdlog::info(
+        "{}: the machine stopped while a record was written; it is cut off at byte {}, as are "
+        "those behind it",
+        directory.string(), torn->at.n);
   if (const auto* damaged = std::get_if<JournalDamaged>(&finding))
     spdlog::error(
-        "{}: the disk has lost what was written at byte {}, and {} intact records behind it are not trusted: files that "
-        "were being written may be kept without their names, and unfinished uploads may stay in the bucket. Check the "
+        "{}: the disk has lost what was written at byte {}, and {} intact records behind it are "
+        "not trusted: files that "
+        "were being written may be kept without their names, and unfinished uploads may stay in "
+        "the bucket. Check the "
         "disk; the damaged file is kept as {}",
         directory.string(), damaged->at.n, damaged->records_behind, damaged->kept.string());
 }
 
 }  // namespace
 
-JournalUpkeep::JournalUpkeep(JournalState& journal, const Clock& clock, std::chrono::milliseconds pause)
+JournalUpkeep::JournalUpkeep(JournalState& journal, const Clock& clock,
+                             std::chrono::milliseconds pause)
     : journal_(journal), pause_(pause), timer_(clock) {
-  journal_.when_unsynced([this] { timer_.run_after(pause_, timer_.announce(), [this] { run(); }); });
+  journal_.when_unsynced(
+      [this] { timer_.run_after(pause_, timer_.announce(), [this] { run(); }); });
 }
 
 JournalUpkeep::~JournalUpkeep() {
@@ -47,7 +53,8 @@ Result<std::unique_ptr<JournalState>> open_journal(const std::filesystem::path& 
   if (!opened) {
     Error why = opened.error();
     const bool full = why.errnum == ENOSPC;
-    why.context = fmt::format("{}: {}{}", directory.string(), full ? "make room on this disk: " : "", why.context);
+    why.context = fmt::format("{}: {}{}", directory.string(),
+                              full ? "make room on this disk: " : "", why.context);
     return why;
   }
   log_finding(opened->finding, directory);

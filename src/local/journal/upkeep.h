@@ -1,5 +1,6 @@
-// Keeps a journal on the disk and short, beside the work of a mount: what nobody waits for is synced a few seconds after
-// it was recorded, and a log that is mostly history is compacted. A failure goes to the log, once.
+// Keeps a journal on the disk and short, beside the work of a mount: what nobody waits for is
+// synced a few seconds after it was recorded, and a log that is mostly history is compacted. A
+// failure goes to the log, once.
 #pragma once
 
 #include <chrono>
@@ -16,7 +17,8 @@ class JournalUpkeep {
   static constexpr std::chrono::milliseconds kPause{3000};
 
   // `journal` and `clock` outlive it, and nobody records anything yet.
-  JournalUpkeep(JournalState& journal, const Clock& clock, std::chrono::milliseconds pause = kPause);
+  JournalUpkeep(JournalState& journal, const Clock& clock,
+                std::chrono::milliseconds pause = kPause);
   ~JournalUpkeep();
   JournalUpkeep(const JournalUpkeep&) = delete;
   JournalUpkeep& operator=(const JournalUpkeep&) = delete;
@@ -26,7 +28,7 @@ class JournalUpkeep {
 
   JournalState& journal_;
   const std::chrono::milliseconds pause_;
-  bool logged_ = false;  // of the timer's thread
+  bool logged_ = false;   // of the timer's thread
   runtime::Timer timer_;  // its task uses the others
 };
 

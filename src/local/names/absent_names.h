@@ -1,8 +1,8 @@
 // Names that are known to lead nowhere: in memory alone, and not more than a number of either kind, those that our side
 // took away and those that the store does not have.
 //
-// They spare look-ups a question, and keep a page that was asked for before our own removal from bringing the name back.
-// A new process has no such listing, so nothing is lost with them.
+// They spare look-ups a question, and keep a page that was asked for before our own removal from bringing the name
+// back. A new process has no such listing, so nothing is lost with them.
 #pragma once
 
 #include <cstdint>

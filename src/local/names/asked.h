@@ -62,7 +62,7 @@ class AskedListing {
  private:
   friend class NameStore;
   Spot directory_;
-  Asking page_;  // for the page under way
+  Asking page_;                             // for the page under way
   bool had_names_ = false;                  // only then can a name be gone
   std::unordered_set<std::uint64_t> seen_;  // hashes of the names of all pages, when had_names_
 };

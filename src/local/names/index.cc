@@ -26,8 +26,8 @@ constexpr auto kDatabases =
 
 constexpr std::size_t kDoneIntentsKept = 4096;
 constexpr std::size_t kPrunedAtOnce = 256;  // a page or two, instead of one in every transaction
-// After a power cut the limit in an index that is salvaged may be an old one: numbers go on far above what can have been
-// handed out.
+// After a power cut the limit in an index that is salvaged may be an old one: numbers go on far above what can have
+// been handed out.
 constexpr std::uint64_t kLeapAfterMachineStop = std::uint64_t{1} << 32;
 
 // Each index of a directory begins its inode numbers and its sequence at a multiple of this, so that neither of another
@@ -241,8 +241,9 @@ void LmdbWrite::put_moment_anchor(const MomentAnchor& anchor) {
 
 Result<Unit> LmdbWrite::commit() {
   if (numbers_used_up_)
-    return Error{EIO, "no inode numbers are left, and the journal takes no more: the log says why; check the disk of the "
-                      "state directory, and mount again"};
+    return Error{EIO,
+                 "no inode numbers are left, and the journal takes no more: the log says why; check the disk of the "
+                 "state directory, and mount again"};
   auto committed = write_.commit();
   index_.numbers_left_ = index_.reserved_below_ - std::min(index_.reserved_below_, index_.inode_counter_.next);
   if (committed) {

@@ -82,9 +82,10 @@ class WriteTransaction : public ReadTransaction {
 class Index {
  public:
   // Opens or creates the index in `directory` (0700, created where missing), with the root inode in it.
-  // `identity` names the bucket view it is of. `clock` and `journal` outlive it: inode numbers are reserved there before they are
-  // handed out. One that was in use when the machine stopped begins empty, unless the journal knows of none.
-  // Errors: EBUSY another process has it open; EINVAL it is of another bucket view or of a newer format; ENOSPC, EIO.
+  // `identity` names the bucket view it is of. `clock` and `journal` outlive it: inode numbers are reserved there
+  // before they are handed out. One that was in use when the machine stopped begins empty, unless the journal knows of
+  // none. Errors: EBUSY another process has it open; EINVAL it is of another bucket view or of a newer format; ENOSPC,
+  // EIO.
   static Result<std::unique_ptr<Index>> open(const std::filesystem::path& directory, std::string_view identity,
                                              const Clock& clock, JournalState& journal);
   virtual ~Index() = default;

@@ -37,7 +37,7 @@ class Moments {
   MomentAnchor begin_anew(const std::optional<MomentAnchor>& last) const;
 
   const Clock& clock_;
-  MomentAnchor anchor_;                // as it began; but its limit is in:
+  MomentAnchor anchor_;                 // as it began; but its limit is in:
   WallTime limit_{}, limit_to_come_{};  // as committed; with the present commit
   std::atomic<WallTime> last_question_{WallTime{}};
 };

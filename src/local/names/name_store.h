@@ -186,7 +186,7 @@ class NameStore {
   const InodeUses& uses_;
   const std::unique_ptr<Moments> moments_;  // begun before any other thread sees the store
   const std::unique_ptr<AbsentNames> absent_;
-  const std::unique_ptr<RecentChanges> moves_;             // directories
+  const std::unique_ptr<RecentChanges> moves_;     // directories
   const std::unique_ptr<RecentChanges> voided_;    // names of which older answers say nothing
   const std::unique_ptr<RecentChanges> doubtful_;  // directories in which one is doubted
   Mutex changing_;                                 // held by the one event that is being carried out

@@ -195,8 +195,8 @@ TEST_F(Recover, DropRemovesTheFileAndItsDescription) {
 TEST_F(Recover, WhereItCannotLookItDoesNotSayThatNothingIsKept) {
   const std::string root = directory_ / "cache";
   EXPECT_EQ(run({"list"}), kExitSystem);
-  EXPECT_THAT(said_, AllOf(HasSubstr(root), HasSubstr("No such file"), HasSubstr("--state-dir"),
-                           Not(HasSubstr("Nothing"))));
+  EXPECT_THAT(said_,
+              AllOf(HasSubstr(root), HasSubstr("No such file"), HasSubstr("--state-dir"), Not(HasSubstr("Nothing"))));
   ASSERT_TRUE(write_file_atomically(root, "a file"));
   EXPECT_EQ(run({"list", "--json"}), kExitSystem);
   EXPECT_THAT(said_, AllOf(HasSubstr(root), HasSubstr("Not a directory")));

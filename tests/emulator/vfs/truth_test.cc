@@ -301,7 +301,8 @@ TEST_F(TruthTest, AnInodeThatDoesNotHaveTheNameThatLeadsToItIsListedAgain) {
   {
     const auto journal = local::open_journal(options_.state_directory / "journal");
     ASSERT_TRUE(journal) << journal.error().context;
-    auto index = local::Index::open(options_.state_directory / "names", std::string(kBucket) + "/", system_clock(), **journal);
+    auto index =
+        local::Index::open(options_.state_directory / "names", std::string(kBucket) + "/", system_clock(), **journal);
     ASSERT_TRUE(index) << index.error().context;
     auto change = (*index)->write();
     auto renamed = *change->inode(one), moved = *change->inode(a);

@@ -237,7 +237,8 @@ class AdoptFromElsewhereTest : public BlockCacheAdoptTest {
  protected:
   void SetUp() override {
     BlockCacheAdoptTest::SetUp();
-    struct stat here {}, there {};
+    struct stat here {
+    }, there{};
     if (::stat(directory.path().c_str(), &here) != 0 || ::stat("/dev/shm", &there) != 0 || here.st_dev == there.st_dev)
       GTEST_SKIP() << "/dev/shm is no other file system";
   }

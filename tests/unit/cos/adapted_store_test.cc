@@ -42,8 +42,7 @@ class AdaptedStoreTest : public ::testing::Test {
   // An upload of one part, all but its end.
   Result<CompleteUpload> uploaded(const std::string& key, std::string bytes, Preconditions conditions) {
     PAIL_TRY(const UploadId id, store_->create_upload(key, {}, conditions));
-    PAIL_TRY(const CompletedPart part,
-             store_->upload_part({key, id, 1, http::body_from_string(std::move(bytes)), ""}));
+    PAIL_TRY(const CompletedPart part, store_->upload_part({key, id, 1, http::body_from_string(std::move(bytes)), ""}));
     return CompleteUpload{key, id, {part}, conditions};
   }
   Result<PutResult> upload(const std::string& key, std::string bytes, Preconditions conditions) {
@@ -226,8 +225,7 @@ TEST_F(AdaptedStoreTest, WhatOthersRemoveDuringAProofOfIfMatchStaysAway) {
   for (const bool no_key : {false, true}) {
     rule([&](auto& rules) { rules.no_key_to_match = no_key; });
     fake_->put("a", "base");
-    const Hold second =
-        fake_->hold({.operation = Operation::put_object, .after = 1}, Moment::before);
+    const Hold second = fake_->hold({.operation = Operation::put_object, .after = 1}, Moment::before);
     auto writing = put_beside("a", "ours", match(etag("a")));
     ASSERT_TRUE(second.await());
     fake_->remove("a");

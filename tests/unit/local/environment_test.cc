@@ -14,8 +14,8 @@
 #include <string>
 
 #include "../temporary_directory.h"
-#include "data_syncs.h"
 #include "base/file.h"
+#include "data_syncs.h"
 #include "local/environment/map_file.h"
 #include "local/environment/salvage.h"
 #include "local/environment/seal.h"

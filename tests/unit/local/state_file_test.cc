@@ -5,8 +5,8 @@
 #include <unistd.h>
 
 #include "../temporary_directory.h"
-#include "memory_journal.h"
 #include "local/names/index.h"
+#include "memory_journal.h"
 
 namespace pail::local {
 

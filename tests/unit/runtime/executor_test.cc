@@ -17,7 +17,8 @@ class ExecutorTest : public testing::Test {
     executor_.run(Lane::demand, [go = go_] { (void)go.wait(); });
   }
   void run(Lane lane, char note, StopToken stop = {}) {
-    executor_.run(lane, [this, note] { order_ += note; }, std::move(stop));
+    executor_.run(
+        lane, [this, note] { order_ += note; }, std::move(stop));
   }
   std::string order() {
     go_.set(Unit{});

@@ -15,8 +15,12 @@ std::string drained(LaneQueue<char>& queue) {
 
 TEST(LaneQueue, ServesTheMoreUrgentFirstAndEachLaneInOrder) {
   LaneQueue<char> queue;
-  for (const auto& [lane, value] : {std::pair(Lane::background, 'x'), {Lane::ahead, 'm'}, {Lane::demand, 'a'},
-                                    {Lane::background, 'y'}, {Lane::ahead, 'n'}, {Lane::demand, 'b'}})
+  for (const auto& [lane, value] : {std::pair(Lane::background, 'x'),
+                                    {Lane::ahead, 'm'},
+                                    {Lane::demand, 'a'},
+                                    {Lane::background, 'y'},
+                                    {Lane::ahead, 'n'},
+                                    {Lane::demand, 'b'}})
     queue.push(lane, value);
   EXPECT_EQ(drained(queue), "abmnxy");
 }

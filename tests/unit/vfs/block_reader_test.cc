@@ -188,8 +188,7 @@ TEST_F(MovedContentTest, NoDiskIsReadOnTheThreadOfTheStoreWhenItIsAskedForAnew) 
   store_.remove("f");
   std::thread::id answered;
   const Hold hold = store_.hold(before_, Moment::before);
-  reader_.read(*content_, kFile, block(9), {},
-               [&](const Result<ReadData>&) { answered = std::this_thread::get_id(); });
+  reader_.read(*content_, kFile, block(9), {}, [&](const Result<ReadData>&) { answered = std::this_thread::get_id(); });
   ASSERT_TRUE(hold.await());
   const Promise<Result<ReadData>> data;
   reader_.read(*moved_, kFile, block(9), {}, [data](Result<ReadData> found) { data.set(std::move(found)); });
@@ -205,7 +204,8 @@ TEST_F(MovedContentTest, AReaderThatEndsAnswersWhatIsAskedForAnew) {
   store_.remove("f");
   std::atomic<unsigned> answers = 0;
   {
-    BlockReader other(store_, cache_, memory_, counters_);
+    runtime::Counters counters;
+    BlockReader other(store_, cache_, memory_, counters);
     const Hold hold = store_.hold(before_, Moment::before);
     other.read(*content_, kFile, block(9), {}, [&](const Result<ReadData>&) { ++answers; });
     ASSERT_TRUE(hold.await());

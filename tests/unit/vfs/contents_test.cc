@@ -121,7 +121,8 @@ TEST_F(ContentsTest, WhatWasReadIsNotFetchedAfterNamesWereMadeAnew) {
 
 TEST_F(ContentsTest, WhatWasWrittenIsNotFetchedWhereStateAndCacheLieOnDifferentDisks) {
   const std::filesystem::path elsewhere = "/dev/shm";
-  struct stat here {}, there {};
+  struct stat here {
+  }, there{};
   if (::stat(directory_.path().c_str(), &here) != 0 || ::stat(elsewhere.c_str(), &there) != 0 ||
       here.st_dev == there.st_dev)
     GTEST_SKIP() << "/dev/shm is no other file system";

@@ -31,10 +31,10 @@ class CountersTest : public FileSystemTest {
 TEST_F(CountersTest, AreAllToldFromTheStartOn) {
   std::vector<std::string_view> names;
   for (const auto& [name, value] : fs_->counters()) names.push_back(name);
-  EXPECT_THAT(names, testing::ElementsAre("cache_bytes", "cache_damaged_blocks", "cache_evicted_blocks", "cache_hits",
-                                          "cache_inserted_blocks", "cache_misses", "cache_skipped_blocks",
-                                          "fetched_bytes", "memory_bytes", "read_bytes", "uploaded_bytes",
-                                          "written_bytes"));
+  EXPECT_THAT(names,
+              testing::ElementsAre("cache_bytes", "cache_damaged_blocks", "cache_evicted_blocks", "cache_hits",
+                                   "cache_inserted_blocks", "cache_misses", "cache_skipped_blocks", "fetched_bytes",
+                                   "memory_bytes", "read_bytes", "uploaded_bytes", "written_bytes"));
 }
 
 TEST_F(CountersTest, WhatIsReadAndFetchedIsCountedOnce) {

@@ -87,7 +87,8 @@ class PowerCutTest : public FileSystemTest {
   // The process is killed now, or the machine stops: a later start() finds what that leaves. What is under way fails
   // without reaching the store any more; `end_it` waits for that.
   enum class Stops { process, machine };
-  void stop(Stops what, const std::function<void()>& end_it = [] {}) {
+  void stop(
+      Stops what, const std::function<void()>& end_it = [] {}) {
     const fs::path before = options_.state_directory, after = directory_.path() / std::to_string(++stops_);
     fs::copy(before, after, fs::copy_options::recursive);
     if (what == Stops::machine) {
@@ -367,9 +368,7 @@ TEST_F(PowerCutRenameTest, OneThatWasAnsweredIsNotDoneAgain) {
 TEST_F(PowerCutRenameTest, OneThatIsAskedAgainAfterAKillLeavesNoJobOfItsFirstTime) {
   Request asked = request();
   const InodeNumber above = look("above");
-  const auto carry_out = [&] {
-    return errnum_of(fs_->rename(asked, above, "old", above, "new", RenameMode::replace));
-  };
+  const auto carry_out = [&] { return errnum_of(fs_->rename(asked, above, "old", above, "new", RenameMode::replace)); };
   stop_during(Stops::process, {.operation = Operation::copy_object, .key = "above/new/b"}, carry_out);
   resume();
   asked.resent = true;

@@ -104,9 +104,7 @@ class CopiedPartsTest : public StoreKindsTest {
     copy.release();
     ASSERT_EQ(changing.get(), 0);
   }
-  int change_permissions() {
-    return errnum_of(fs_->setattr(request(), look("f"), {.permissions = 0600}));
-  }
+  int change_permissions() { return errnum_of(fs_->setattr(request(), look("f"), {.permissions = 0600})); }
   void expect_no_fetch(std::string_view path) {
     const unsigned before = store_->count(Operation::get_object_range);
     EXPECT_TRUE(read(path) == ours_) << path;

@@ -37,8 +37,8 @@ class TreeGateTest : public testing::Test {
     ASSERT_NE(mkdtemp(pattern.data()), nullptr);
     directory_ = pattern;
     auto opened = local::NameStore::open(
-        directory_ / "index",
-        {.identity = "test", .defaults = {}, .journal = *journal_, .clock = system_clock()}, uses_);
+        directory_ / "index", {.identity = "test", .defaults = {}, .journal = *journal_, .clock = system_clock()},
+        uses_);
     ASSERT_TRUE(opened) << opened.error().context;
     names_ = std::move(*opened);
     const auto add = [&](InodeNumber number, InodeNumber parent) {
