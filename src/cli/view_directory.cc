@@ -225,7 +225,7 @@ Result<ViewDirectories> take_view_directories(const Roots& roots, std::string_vi
   auto cache = take_cache(roots.cache / view_name(url, source), *state, taker);
   if (!cache) return error_of("cache_dir", roots.cache, cache.error());
   ViewDirectories own{*std::move(state), *std::move(cache)};
-  PAIL_CHECK(take_over_all(own));
+  if (const auto taken = take_over_all(own); !taken) return error_of("state_dir", roots.state, taken.error());
   return own;
 }
 
