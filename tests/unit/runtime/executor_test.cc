@@ -26,7 +26,7 @@ class ExecutorTest : public testing::Test {
     return order_;
   }
 
-  const Promise<Unit> go_;
+  Promise<Unit> go_;
   std::string order_;
   Executor executor_{1};
 };

@@ -68,7 +68,7 @@ class BlockReaderTest : public testing::Test {
  protected:
   void SetUp() override {
     store_.put_zeros("f", 64_MiB);
-    content_.emplace(cache::ContentId::make(), ObjectVersion{"f", store_.info("f")->etag.text, 64_MiB});
+    content_ = ObjectContent{cache::ContentId::make(), {"f", store_.info("f")->etag.text, 64_MiB}};
   }
 
   static Extent block(std::uint64_t number) {
@@ -177,7 +177,7 @@ class MovedContentTest : public BlockReaderTest {
   void SetUp() override {
     BlockReaderTest::SetUp();
     store_.put_zeros("g", 64_MiB);
-    moved_.emplace(content_->id, ObjectVersion{"g", store_.info("g")->etag.text, 64_MiB});
+    moved_ = ObjectContent{content_->id, {"g", store_.info("g")->etag.text, 64_MiB}};
   }
 
   const fake::Match before_{.operation = Operation::get_object_range, .key = "f"};
