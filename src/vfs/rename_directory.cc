@@ -423,8 +423,8 @@ std::vector<std::uint64_t> Names::finish_jobs_but(const std::vector<std::uint64_
     }
     if (!deleting)
       spdlog::warn(
-          "the rename of {} to {} was cut short: all is still under the old name, and what lies under the new "
-          "one are copies; remove them, or move what you want",
+          "the rename of {} to {} was cut short while it copied: files may lie under both names; compare them before "
+          "you remove any",
           quote(keys.from), quote(keys.to));
     end_job(job);
   }
