@@ -121,7 +121,7 @@ class BucketFileSystem final : public FileSystem {
   Mutex mutex_;
   // What the kernel knows of a regular file.
   struct InKernel {
-    std::uint64_t shown = 0;              // the epoch whose size it was shown last: by that it reads and appends
+    std::optional<std::uint64_t> shown;   // the epoch whose size it was shown last: by that it reads and appends
     std::optional<std::uint64_t> opened;  // the epoch at the last open: while it stays, the kernel's pages are good
   };
   std::unordered_map<InodeNumber, InKernel> in_kernel_ PAIL_GUARDED_BY(mutex_);
