@@ -8,12 +8,10 @@
 
 #include "cos/errors.h"
 #include "cos/running_transfers.h"
+#include "cos/version_copy.h"
 
 namespace pail::cos {
 namespace {
-
-// Of a content that nobody knows: no object has it.
-constexpr std::string_view kNobodysETag = "\"00000000000000000000000000000000\"";
 
 Error changed_by_others(const std::string& what) {
   return {ESTALE, fmt::format("{}: the object was changed by somebody else", what), Fault::precondition};
@@ -21,7 +19,7 @@ Error changed_by_others(const std::string& what) {
 
 // How it is found out whether conditions on a kind of write count.
 enum class Proof : std::uint8_t {
-  repeated,    // once it succeeded it is sent again under a condition that must fail
+  repeated,    // after a look at the object; once it succeeded it is sent again under a condition that must fail
   first,       // it is sent first under a condition that must fail
   after_look,  // so, but first the object is looked at
 };
@@ -60,18 +58,15 @@ class ConditionalWrite final : public std::enable_shared_from_this<ConditionalWr
   }
 
  private:
-  // Where the proof is somebody else's, a look stands in for conditions that may not count. A begin needs none: its end
-  // is looked at.
+  // A look stands in for conditions that may not count. A begin needs none: its end is looked at.
   void find_out() {
-    const bool proves = dialect_.take_proof(job_.ability);
-    switch (job_.proof) {
-      case Proof::first:
-        return proves ? prove() : with_conditions();
-      case Proof::after_look:
-        return look([self = this->shared_from_this(), proves] { proves ? self->prove() : self->with_conditions(); });
-      case Proof::repeated:
-        return proves ? write_and_repeat() : look([self = this->shared_from_this()] { self->with_conditions(); });
-    }
+    if (job_.proof == Proof::first) return prove_or_write();
+    look([self = this->shared_from_this()] { self->prove_or_write(); });
+  }
+
+  void prove_or_write() {
+    if (!dialect_.take_proof(job_.ability)) return with_conditions();
+    job_.proof == Proof::repeated ? write_and_repeat() : prove();
   }
 
   // Goes on while the object is the one that the write is based on.
@@ -187,7 +182,7 @@ class MarkerCopy final : public std::enable_shared_from_this<MarkerCopy> {
 
  private:
   void copy() {
-    store_.copy_object(request_, context_, [self = shared_from_this()](Result<CopyResult> copied) {
+    copy_version(store_, dialect_, request_, context_, [self = shared_from_this()](Result<CopyResult> copied) {
       if (!copied && copied.error().fault == Fault::refused) return self->look(std::move(copied).error());
       if (copied) self->dialect_.proven_there(Ability::marker_copy);
       self->then_(std::move(copied));
@@ -200,7 +195,8 @@ class MarkerCopy final : public std::enable_shared_from_this<MarkerCopy> {
       if (!info) return self->then_(info.error());
       if (info->size.n == 0) return self->write(*info);
       // With bytes it is no marker.
-      refusal ? self->then_(*refusal) : self->store_.copy_object(self->request_, self->context_, self->then_);
+      refusal ? self->then_(*refusal)
+              : copy_version(self->store_, self->dialect_, self->request_, self->context_, self->then_);
     };
     store_.head_object(request_.source_key, context_, std::move(found));
   }
@@ -284,7 +280,7 @@ class AdaptedStore final : public ObjectStore {
   }
   void copy_object(CopyRequest request, CallContext context, Completion<CopyResult> then) override {
     if (!request.key.ends_with('/') || !request.source_bucket.empty())
-      return store_->copy_object(std::move(request), std::move(context), std::move(then));
+      return copy_version(*store_, *dialect_, std::move(request), std::move(context), while_running(std::move(then)));
     std::make_shared<MarkerCopy>(*store_, *dialect_, std::move(request), std::move(context),
                                  while_running(std::move(then)))
         ->begin();

@@ -40,6 +40,10 @@ constexpr std::array<Row, kAbilities> kRows{{
      true},
     {"list-v2", "version 2 of listings: version 1 is used", false},
     {"marker-copy", "copies of directory markers: they are written anew", false},
+    {"copy-source-match",
+     "x-amz-copy-source-if-match: a change that others make to an object at the moment at which it is renamed or gets "
+     "new attributes goes with it or is lost, and what was stored in parts is fetched again after that",
+     true},
 }};
 
 const Row& row_of(Ability ability) {

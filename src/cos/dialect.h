@@ -19,14 +19,18 @@
 namespace pail::cos {
 
 enum class Ability : std::uint8_t {
-  put_if_match,   // If-Match on a PUT
-  put_if_absent,  // If-None-Match: * on a PUT
-  upload_begin,   // conditions where a multipart upload begins
-  upload_end,     // conditions where it is completed
-  list_v2,        // listings by version 2
-  marker_copy,    // copies of directory markers
+  put_if_match,       // If-Match on a PUT
+  put_if_absent,      // If-None-Match: * on a PUT
+  upload_begin,       // conditions where a multipart upload begins
+  upload_end,         // conditions where it is completed
+  list_v2,            // listings by version 2
+  marker_copy,        // copies of directory markers
+  copy_source_match,  // x-amz-copy-source-if-match
 };
-inline constexpr std::size_t kAbilities = 6;
+inline constexpr std::size_t kAbilities = 7;
+
+// Of a content that nobody knows: no object has it. For conditions that must fail.
+inline constexpr std::string_view kNobodysETag = "\"00000000000000000000000000000000\"";
 
 // What is known of an ability.
 enum class Known : std::uint8_t { unknown, there, missing };

@@ -76,7 +76,6 @@ Files::Files(local::NameStore& names, const Tree& tree, const AttributeView& vie
       aside_(names, tree, view, staging, options),
       reader_(store, blocks, memory, counters),
       upload_notes_(journal),
-      copies_(store, upload_notes_),
       uploader_(names, upload_notes_, store, *options.clock, options.part_size, std::max(1u, options.parallel / 2),
                 counters) {}
 
@@ -432,10 +431,10 @@ Result<Unit> Files::put_attributes(InodeRecord& draft, const std::string& key, c
 }
 
 Result<cos::CopyResult> Files::copy(const ObjectCopy& copy, const StopToken& stop) {
-  PAIL_TRY(auto copied, copies_.make(copy, stop));
-  if (copied.bytes == CopiedBytes::proven_same)
-    blocks_.copied({copy.from, copy.etag.text, copy.size}, {copy.to, copied.object.etag.text, copy.size});
-  return std::move(copied.object);
+  PAIL_TRY(auto copied, copy_object(store_, upload_notes_, copy, stop));
+  if (copied.etag == copy.etag || copied.version == cos::CopiedVersion::asked_for)
+    blocks_.copied({copy.from, copy.etag.text, copy.size}, {copy.to, copied.etag.text, copy.size});
+  return copied;
 }
 
 // ---- beginnings and ends --------------------------------------------------------------------------------------------

@@ -92,7 +92,7 @@ class Files {
   void forget_reader(InodeNumber number) { reader_.forget(number); }
 
   // Copies an object within the bucket. Where its bytes are proven to be those of the original it has the content of
-  // that, and they are not read again for it. Errors: as ObjectCopies::make().
+  // that, and they are not read again for it. Errors: as copy_object().
   Result<cos::CopyResult> copy(const ObjectCopy& copy, const StopToken& stop);
   // Stores a small object under a key that must be free. Errors: EEXIST it is not.
   Result<Uploaded> create_object(const std::string& key, const std::string& body, const cos::ObjectHeaders& headers,
@@ -141,7 +141,6 @@ class Files {
   SetAside aside_;
   BlockReader reader_;
   UploadNotes upload_notes_;
-  ObjectCopies copies_;
   Uploader uploader_;
 };
 

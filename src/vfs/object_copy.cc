@@ -10,8 +10,6 @@ namespace pail::vfs {
 namespace {
 
 constexpr ByteCount kPart{1ull << 30};
-// Of a content that nobody knows: no object has it.
-constexpr std::string_view kNobodysETag = "\"00000000000000000000000000000000\"";
 
 cos::CopyRequest request_of(const ObjectCopy& copy) {
   const auto directive = copy.headers ? cos::MetadataDirective::replace : cos::MetadataDirective::copy;
@@ -62,32 +60,10 @@ Result<cos::CopyResult> copy_in_parts(cos::ObjectStore& store, UploadNotes& note
 
 }  // namespace
 
-Result<MadeCopy> ObjectCopies::make(const ObjectCopy& copy, const StopToken& stop) {
-  if (copy.size > cos::kMaxSinglePut) {
-    PAIL_TRY(auto object, copy_in_parts(store_, notes_, copy, stop));
-    return MadeCopy{std::move(object), CopiedBytes::unknown};
-  }
-  const bool was_in_parts = copy.etag.text.find('-') != std::string::npos;
-  if (was_in_parts && condition_ == Condition::unknown) return make_by_proof(copy, stop);
-  const bool counts = condition_ == Condition::counts;
-  PAIL_TRY(auto object, store_.copy_object(request_of(copy), stop));
-  const bool same = counts || object.etag == copy.etag;
-  return MadeCopy{std::move(object), same ? CopiedBytes::proven_same : CopiedBytes::unknown};
-}
-
-// Where the condition is ignored, what was sent for the proof is the copy; any failure but the proof is that of the
-// copy.
-Result<MadeCopy> ObjectCopies::make_by_proof(const ObjectCopy& copy, const StopToken& stop) {
-  cos::CopyRequest proof = request_of(copy);
-  proof.source_if_match = {std::string(kNobodysETag)};
-  auto made = store_.copy_object(std::move(proof), stop);
-  if (made) {
-    condition_ = Condition::ignored;
-    return MadeCopy{*std::move(made), CopiedBytes::unknown};
-  }
-  if (made.error().fault != Fault::precondition) return made.error();
-  condition_ = Condition::counts;
-  return make(copy, stop);
+Result<cos::CopyResult> copy_object(cos::ObjectStore& store, UploadNotes& notes, const ObjectCopy& copy,
+                                    const StopToken& stop) {
+  if (copy.size > cos::kMaxSinglePut) return copy_in_parts(store, notes, copy, stop);
+  return store.copy_object(request_of(copy), stop);
 }
 
 }  // namespace pail::vfs

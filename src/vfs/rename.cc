@@ -142,8 +142,8 @@ Result<Names::Moved> Names::move_file(const Renaming& renaming, bool local) {
   if (!copied && copied.error().fault == Fault::no_key && renaming.earlier) {
     // Asked again: the copy was made and the old object deleted before the process ended.
     PAIL_TRY(const cos::ObjectInfo info, store_.head_object(to, stop));
-    const bool in_parts = source.etag.find('-') != std::string::npos;  // then the copy has another ETag
-    if (!in_parts && info.etag.text != source.etag) return copied.error();
+    const bool same = info.etag.text == source.etag || cos::ETag{source.etag}.is_of_parts();  // then it has another
+    if (!same) return copied.error();
     return Moved{info.etag, info.last_modified, {}};
   }
   if (!copied) return copied.error();

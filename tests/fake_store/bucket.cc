@@ -198,7 +198,9 @@ Result<cos::CopyResult> Bucket::copy(const cos::CopyRequest& request) {
   PAIL_CHECK(check(what, rules.copy_conditions, request.conditions, request.key));
   Content content = from->content;
   write(request.key, std::move(content), replace ? request.headers : from->headers);
-  return cos::CopyResult{objects_[request.key].etag, second()};
+  const auto copied =
+      request.source_if_match.empty() ? cos::CopiedVersion::unknown : cos::CopiedVersion::asked_for;
+  return cos::CopyResult{objects_[request.key].etag, second(), copied};
 }
 
 Result<Unit> Bucket::remove(const std::string& key) {

@@ -23,6 +23,8 @@ namespace pail::cos {
 struct ETag {
   std::string text;
   bool empty() const { return text.empty(); }
+  // Of an object that was stored in parts: a copy made in one request has another one.
+  bool is_of_parts() const { return text.find('-') != std::string::npos; }
   bool operator==(const ETag&) const = default;
 };
 
@@ -103,9 +105,16 @@ struct CopyRequest {
   Preconditions conditions;  // on the destination, where the store has them
 };
 
+// Of what version of its source a copy is.
+enum class CopiedVersion {
+  unknown,    // no source_if_match, or the copy was found to be made after its answer was lost
+  asked_for,  // that of source_if_match: the store answered so
+};
+
 struct CopyResult {
   ETag etag;
   WallTime last_modified{};
+  CopiedVersion version = CopiedVersion::unknown;
 };
 
 // A refusal in the answer of a multi-object delete.

@@ -26,17 +26,13 @@ Result<CopyResult> read_copy(Answer answer) {
   return parse_body(std::move(answer), parse_copy);
 }
 
-bool is_of_parts(const ETag& etag) {
-  return etag.text.find('-') != std::string::npos;
-}
-
 // What stands there is what this copy makes.
 bool is_own_copy(const CopyObject& operation, const ObjectInfo& info) {
   const CopyRequest& request = operation.request;
   const bool onto_itself =
       source_bucket(request, operation.bucket) == operation.bucket && request.source_key == request.key;
   // The ETag of a multipart object changes when it is copied onto itself: that of one request is not of parts.
-  const bool etag_changed = onto_itself && is_of_parts(request.source_if_match) && !is_of_parts(info.etag);
+  const bool etag_changed = onto_itself && request.source_if_match.is_of_parts() && !info.etag.is_of_parts();
   const bool replace = request.directive == MetadataDirective::replace;
   return (etag_changed || same_version(info.etag, request.source_if_match)) &&
          (!replace || holds_metadata(info.headers, request.headers));
@@ -69,7 +65,11 @@ void start(Service& service, CopyObject operation, CallContext context, Completi
     // copy stands there.
     const bool in_doubt =
         answer.failure && answer.failure->may_have_happened && answer.failure->fault == Fault::precondition;
-    if (!in_doubt) return then(read_copy(std::move(answer)));
+    if (!in_doubt) {
+      auto copied = read_copy(std::move(answer));
+      if (copied && !operation.request.source_if_match.empty()) copied->version = CopiedVersion::asked_for;
+      return then(std::move(copied));
+    }
     start(service, HeadObject{operation.bucket, operation.request.key}, context,
           [operation, then, failure = *answer.failure](Result<ObjectInfo> info) {
             if (!info || !is_own_copy(operation, *info)) return then(failure);

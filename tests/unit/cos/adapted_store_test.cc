@@ -79,7 +79,16 @@ TEST_F(AdaptedStoreTest, ThatConditionsOfAPutCountIsProvenByOneRequestOnce) {
   ASSERT_TRUE(put("a", "3", match(etag("a"))));
   ASSERT_TRUE(put("b", "3", absent()));
   EXPECT_EQ(puts(), 6u);
-  EXPECT_EQ(fake_->count(Operation::head_object), 0u);
+  EXPECT_EQ(fake_->count(Operation::head_object), 2u) << "each of the first ones is looked at before";
+}
+
+TEST_F(AdaptedStoreTest, TheFirstPutToAStoreThatIgnoresConditionsDoesNotReplaceWhatOthersWroteBefore) {
+  rule([](auto& rules) { rules.put_conditions = Support::ignored; });
+  fake_->put("a", "theirs");
+  EXPECT_EQ(fault_of(put("a", "ours", match({"\"base\""}))), Fault::precondition);
+  EXPECT_EQ(fault_of(put("a", "ours", absent())), Fault::precondition);
+  EXPECT_EQ(fake_->bytes("a"), "theirs");
+  EXPECT_EQ(puts(), 0u);
 }
 
 TEST_F(AdaptedStoreTest, AStoreThatIgnoresIfMatchIsFoundOutAndLookedAtBeforeEachPut) {
@@ -436,6 +445,75 @@ TEST_F(AdaptedStoreTest, AStoreThatEndsAnUploadWithARefusalSaysThatThereIsNone) 
   rule([](auto& rules) { rules.ends_refused_uploads = true; });
   EXPECT_EQ(fault_of(upload("a", "1", absent())), Fault::no_upload);
   EXPECT_TRUE(upload("a", "1", absent()));
+}
+
+// ---- copies of a version --------------------------------------------------------------------------------------------
+
+class VersionCopyTest : public AdaptedStoreTest {
+ protected:
+  void SetUp() override {
+    ASSERT_TRUE(upload("parts", "1", absent()));
+    ASSERT_TRUE(etag("parts").is_of_parts());
+    fake_->put("whole", "1");
+  }
+  Result<CopyResult> copy(const std::string& from, Preconditions conditions = {}) {
+    CopyRequest request;
+    request.source_key = from;
+    request.key = "copy";
+    request.source_if_match = etag(from);
+    request.conditions = std::move(conditions);
+    return store_->copy_object(request);
+  }
+  // What is told of the version that was copied; none: it failed.
+  std::optional<CopiedVersion> version(const Result<CopyResult>& copied) {
+    return copied ? std::optional(copied->version) : std::nullopt;
+  }
+  unsigned copies() { return fake_->count(Operation::copy_object); }
+  Known known() { return dialect_->known(Ability::copy_source_match); }
+};
+
+TEST_F(VersionCopyTest, ThatItsConditionCountsIsProvenOnceByACopyThatIsNotMade) {
+  EXPECT_EQ(version(copy("parts")), CopiedVersion::asked_for);
+  EXPECT_EQ(copies(), 2u);
+  EXPECT_EQ(known(), Known::there);
+  EXPECT_EQ(version(copy("parts")), CopiedVersion::asked_for);
+  EXPECT_EQ(version(copy("whole")), CopiedVersion::asked_for);
+  EXPECT_EQ(copies(), 4u);
+}
+
+TEST_F(VersionCopyTest, IsOfAnUnknownVersionWhereItsConditionIsIgnored) {
+  rule([](auto& rules) { rules.copy_conditions = Support::ignored; });
+  EXPECT_EQ(version(copy("parts")), CopiedVersion::unknown);
+  EXPECT_EQ(copies(), 1u) << "what was sent for the proof is the copy";
+  EXPECT_EQ(fake_->bytes("copy"), "1");
+  EXPECT_EQ(known(), Known::missing);
+  EXPECT_EQ(version(copy("parts")), CopiedVersion::unknown);
+  EXPECT_EQ(copies(), 2u);
+}
+
+TEST_F(VersionCopyTest, OfAWholeObjectCostsNoProof) {
+  EXPECT_EQ(version(copy("whole")), CopiedVersion::unknown);
+  EXPECT_EQ(copies(), 1u);
+  EXPECT_EQ(known(), Known::unknown);
+}
+
+TEST_F(VersionCopyTest, ThatFailsForAnotherReasonProvesNothing) {
+  fake_->fail({.operation = Operation::copy_object}, {.fault = Fault::denied});
+  EXPECT_EQ(fault_of(copy("parts")), Fault::denied);
+  EXPECT_EQ(known(), Known::unknown);
+  EXPECT_EQ(fault_of(copy("parts", match({"\"other\""}))), Fault::precondition) << "that of its target";
+  EXPECT_EQ(known(), Known::unknown);
+}
+
+TEST_F(VersionCopyTest, OfWhatOthersReplacedAfterTheProofIsRefused) {
+  const Hold second = fake_->hold({.operation = Operation::copy_object, .after = 1}, Moment::before);
+  auto copying = std::async(std::launch::async, [&] { return copy("parts"); });
+  ASSERT_TRUE(second.await());
+  fake_->put("parts", "2");
+  second.release();
+  EXPECT_EQ(fault_of(copying.get()), Fault::precondition);
+  EXPECT_FALSE(fake_->bytes("copy"));
+  EXPECT_EQ(known(), Known::there);
 }
 
 // ---- directory markers ----------------------------------------------------------------------------------------------
