@@ -5,8 +5,6 @@
 #include <cerrno>
 #include <tuple>
 
-#include "local/journal/log_reader.h"
-
 namespace pail::local {
 namespace {
 
@@ -58,27 +56,14 @@ Error Journal::fail(const Error& why) {
   return *failure_;
 }
 
-Result<Unit> Journal::write(const FrameHead& head, std::string_view payload) {
-  using Refused = LogWriter::Refused;
-  if (next_) {
-    const auto appended = next_->append(head, payload);
-    if (const auto* refused = std::get_if<Refused>(&appended)) return refused->why;
-    if (const auto* broken = std::get_if<LogWriter::Broken>(&appended)) return fail(broken->why);
-  }
-  const auto appended = log_.append(head, payload);
-  if (std::holds_alternative<LogWriter::Written>(appended)) return Unit{};
-  if (const auto* broken = std::get_if<LogWriter::Broken>(&appended)) return fail(broken->why);
-  const Error& why = std::get_if<Refused>(&appended)->why;
-  if (next_) return fail(why);  // the next file has a record that this one lacks
-  return why;
-}
-
 Result<JournalSequence> Journal::append(std::uint8_t type, std::string_view payload) {
   const MutexLock lock(mutex_);
   if (failure_) return *failure_;
   const JournalSequence sequence{last_.n + 1};
-  PAIL_CHECK(write(
-      {.place = {FramePlace::Part::log, sequence.n}, .durable = durable_, .type = type}, payload));
+  const auto appended = log_.append(
+      {.place = {FramePlace::Part::log, sequence.n}, .durable = durable_, .type = type}, payload);
+  if (const auto* refused = std::get_if<LogWriter::Refused>(&appended)) return refused->why;
+  if (const auto* broken = std::get_if<LogWriter::Broken>(&appended)) return fail(broken->why);
   last_ = sequence;
   return sequence;
 }
@@ -120,8 +105,7 @@ Journal::Mark Journal::mark() const {
 
 Result<Unit> Journal::compact(const Mark& since, const std::vector<JournalRecord>& snapshot) {
   PAIL_CHECK(begin_compaction(since));
-  auto done = write_next(since, snapshot);
-  if (done) done = change_files();
+  auto done = replace_log(since, snapshot);
   end_compaction();
   return done;
 }
@@ -136,7 +120,7 @@ Result<Unit> Journal::begin_compaction(const Mark& since) {
   return Unit{};
 }
 
-Result<Unit> Journal::write_next(const Mark& since, const std::vector<JournalRecord>& snapshot) {
+Result<Unit> Journal::replace_log(const Mark& since, const std::vector<JournalRecord>& snapshot) {
   const auto [now, file, header] = [&] {
     const MutexLock lock(mutex_);
     return std::tuple(log_.end(), log_.file(), log_.header());
@@ -146,40 +130,44 @@ Result<Unit> Journal::write_next(const Mark& since, const std::vector<JournalRec
   LogReader behind(file, header, since.at, {since.last.n + 1});
   PAIL_CHECK(copy_frames(behind, now, next));
   PAIL_CHECK(next.file()->sync());  // most of it, before anybody has to wait
+  return change_files(behind, std::move(next));
+}
+
+Result<Unit> Journal::change_files(LogReader& behind, LogWriter next) {
+  PAIL_TRY(const Mark covered, begin_change());
+  PAIL_CHECK(copy_frames(behind, covered.at, next));
+  PAIL_CHECK(next.file()->sync());
+  PAIL_CHECK(take_place(behind, std::move(next)));
+  const auto named = directory_->sync_names();
   const MutexLock lock(mutex_);
-  PAIL_CHECK(copy_frames(behind, log_.end(), next));
-  next_ = std::move(next);
+  if (!named) return fail(named.error());  // which of the two a power loss leaves is not known
+  durable_ = covered.last;
   return Unit{};
 }
 
-Result<Journal::Change> Journal::begin_change() {
+Result<Journal::Mark> Journal::begin_change() {
   const MutexLock lock(mutex_);
   compaction_ = Compaction::changing_files;
   while (flusher_ == Flusher::flushing) flushed_.wait(mutex_);
   if (failure_) return *failure_;
-  return Change{last_, next_->file()};
+  return Mark{last_, log_.end(), log_.header().generation};
 }
 
-Result<Unit> Journal::change_files() {
-  PAIL_TRY(const Change change, begin_change());
-  const auto published = publish_fresh_log(*directory_, *change.file);
+// In one step, so that each record is in the file that a kill leaves. Until it succeeds the old
+// file is the journal.
+Result<Unit> Journal::take_place(LogReader& behind, LogWriter next) {
   const MutexLock lock(mutex_);
-  if (const auto* unchanged = std::get_if<LogUnchanged>(&published)) return unchanged->why;
-  if (const auto* unknown = std::get_if<LogUnknown>(&published)) return fail(unknown->why);
-  log_ = *std::move(next_);
-  next_.reset();
-  durable_ = change.covered;
+  if (failure_) return *failure_;
+  PAIL_CHECK(copy_frames(behind, log_.end(), next));
+  if (const auto renamed = directory_->rename(kFreshLogName, kLogName); !renamed)
+    return fail(renamed.error());
+  log_ = std::move(next);
   return Unit{};
 }
 
 void Journal::end_compaction() {
-  const bool was_left = [&] {
-    const MutexLock lock(mutex_);
-    next_.reset();
-    return !failure_;
-  }();
   // Of a compaction that was given up. After a failure both files may be wanted, to look at.
-  if (was_left) (void)directory_->remove(kFreshLogName);
+  if (!failure()) (void)directory_->remove(kFreshLogName);
   const MutexLock lock(mutex_);
   compaction_ = Compaction::idle;
   flushed_.notify_all();

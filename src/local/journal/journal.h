@@ -20,6 +20,7 @@
 #include "base/mutex.h"
 #include "local/journal/frame.h"
 #include "local/journal/log_directory.h"
+#include "local/journal/log_reader.h"
 #include "local/journal/log_writer.h"
 #include "local/journal/recovery.h"
 #include "pailfs/base/bytes.h"
@@ -73,35 +74,30 @@ class Journal {
  private:
   enum class Flusher { none, flushing };
   // Nobody flushes while files change, or a compaction would wait for ever on a busy journal: the
-  // change brings all that was appended to the disk.
+  // change brings all that was appended to the disk. So what is appended meanwhile is promised to
+  // nobody, and may be missing from the old file when a power loss brings that back.
   enum class Compaction { idle, writing, changing_files };
-  // The file that becomes the journal, and the last record that its sync covers.
-  struct Change {
-    JournalSequence covered;
-    std::shared_ptr<LogFile> file;
-  };
 
   Journal(std::unique_ptr<LogDirectory> directory, RecoveredLog found);
 
-  Result<Unit> write(const FrameHead& head, std::string_view payload) PAIL_REQUIRES(mutex_);
   Result<Unit> flush() PAIL_REQUIRES(mutex_);
   Error fail(const Error& why) PAIL_REQUIRES(mutex_);
 
   Result<Unit> begin_compaction(const Mark& since) PAIL_EXCLUDES(mutex_);
   void end_compaction() PAIL_EXCLUDES(mutex_);
-  Result<Unit> write_next(const Mark& since, const std::vector<JournalRecord>& snapshot)
+  Result<Unit> replace_log(const Mark& since, const std::vector<JournalRecord>& snapshot)
       PAIL_EXCLUDES(mutex_);
-  Result<Change> begin_change() PAIL_EXCLUDES(mutex_);
-  Result<Unit> change_files() PAIL_EXCLUDES(mutex_);
+  // Ends in `changing_files`, with no flush under way; the mark is of all that was appended.
+  Result<Mark> begin_change() PAIL_EXCLUDES(mutex_);
+  // `behind` reads the old file, from where the next one ends.
+  Result<Unit> change_files(LogReader& behind, LogWriter next) PAIL_EXCLUDES(mutex_);
+  Result<Unit> take_place(LogReader& behind, LogWriter next) PAIL_EXCLUDES(mutex_);
 
   const std::unique_ptr<LogDirectory> directory_;
 
   mutable Mutex mutex_;
   CondVar flushed_;  // a flush or a compaction has ended
   LogWriter log_ PAIL_GUARDED_BY(mutex_);
-  // The file that takes the place of log_. It has all that log_ has: appends go to both, since a
-  // kill or a power loss may leave either.
-  std::optional<LogWriter> next_ PAIL_GUARDED_BY(mutex_);
   JournalSequence last_ PAIL_GUARDED_BY(mutex_);     // appended
   JournalSequence durable_ PAIL_GUARDED_BY(mutex_);  // on disk, with all before it
   Flusher flusher_ PAIL_GUARDED_BY(mutex_) = Flusher::none;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <functional>
 #include <limits>
 #include <map>
 #include <memory>
@@ -38,6 +39,7 @@ class FakeLogDisk : public std::enable_shared_from_this<FakeLogDisk> {
   bool names_fail_to_sync = false;
   bool writes_fail = false;  // inside reserved space
   std::chrono::nanoseconds sync_takes{0};
+  std::function<void()> during_sync, during_names_sync;
   Names written, synced;
 
   std::size_t flushes() const {
@@ -148,6 +150,7 @@ class FakeLogFile final : public LogFile {
       size = inode_->written.size();
     }
     if (disk_->sync_takes.count() > 0) sleep_for(disk_->sync_takes);
+    if (disk_->during_sync) disk_->during_sync();
     const MutexLock lock(disk_->mutex_);
     auto& synced = inode_->synced;
     synced.resize(std::max(synced.size(), size));
@@ -195,6 +198,7 @@ class FakeLogDirectory final : public LogDirectory {
   Result<Unit> sync_names() override {
     PAIL_CHECK(disk_->step());
     if (disk_->names_fail_to_sync) return Error{EIO, "the disk could not write"};
+    if (disk_->during_names_sync) disk_->during_names_sync();
     disk_->synced = disk_->written;
     return Unit{};
   }

@@ -266,6 +266,71 @@ TEST_F(JournalTest, ACompactionWithoutSpaceLeavesTheOldFile) {
   EXPECT_TRUE(journal->compact(journal->mark(), records({"both"})));
 }
 
+TEST_F(JournalTest, AFullDiskDuringACompactionRefusesOneRecordAndNothingElse) {
+  reopen();
+  commit("one");
+  disk->space = disk->bytes("log").size();
+  const std::string large(kLargestPayload.n, 'L');
+  while (journal->append(7, large)) continue;
+  int refused = 0;
+  disk->during_sync = [&] { refused += errnum_of(journal->append(7, large)) == ENOSPC ? 1 : 0; };
+  EXPECT_TRUE(journal->compact(journal->mark(), records({"said"})));
+  disk->during_sync = {};
+  EXPECT_GT(refused, 0);
+  EXPECT_FALSE(journal->failure());
+  commit("two");
+  EXPECT_EQ(reopen_after_power_loss(), (Texts{"said", "two"}));
+}
+
+TEST_F(JournalTest, ANextFileWithoutSpaceCostsTheCompactionAndNotTheRecord) {
+  reopen();
+  commit("one");
+  disk->space = disk->bytes("log").size();
+  const std::string large(kLargestPayload.n, 'L');
+  const Texts snapshot(disk->space / (large.size() + 100), large);
+  std::vector<JournalSequence> later;
+  disk->during_sync = [&, syncs = 0]() mutable {
+    if (++syncs == 2) later.push_back(append(large));  // when nearly all is copied
+  };
+  EXPECT_EQ(errnum_of(journal->compact(journal->mark(), records(snapshot))), ENOSPC);
+  disk->during_sync = {};
+  EXPECT_FALSE(journal->failure());
+  EXPECT_FALSE(disk->has("log.new"));
+  ASSERT_FALSE(later.empty());
+  EXPECT_TRUE(journal->sync(later.back()));
+  EXPECT_EQ(reopen_after_power_loss().size(), 1 + later.size());
+}
+
+TEST_F(JournalTest, WhatIsAppendedAtAnyStepOfACompactionIsInTheFileThatAKillOrAPowerLossLeaves) {
+  for (std::uint64_t step = 0; step < 40; ++step)
+    for (const bool power : {false, true}) {
+      disk = std::make_shared<FakeLogDisk>();
+      reopen();
+      commit("a");
+      const Journal::Mark mark = journal->mark();
+      commit("b");
+      Texts appended;
+      disk->during_sync = disk->during_names_sync = [&] {
+        const std::string text = std::to_string(appended.size());
+        if (journal->append(7, text)) appended.push_back(text);
+      };
+      disk->steps_left = step;
+      (void)journal->compact(mark, records({"A"}));
+      disk->during_sync = disk->during_names_sync = {};
+      Texts found = power ? reopen_after_power_loss() : reopen();
+      ASSERT_GE(found.size(), 2u);
+      EXPECT_TRUE(found[0] == "a" || found[0] == "A");
+      EXPECT_EQ(found[1], "b");
+      found.erase(found.begin(), found.begin() + 2);
+      if (power) {
+        ASSERT_LE(found.size(), appended.size() + 1) << "one that was refused may be there";
+        appended.resize(std::min(found.size(), appended.size()));
+        found.resize(appended.size());
+      }
+      EXPECT_EQ(found, appended) << "step " << step << ", power loss " << power;
+    }
+}
+
 TEST_F(JournalTest, ACompactionWhoseNameMayBeLostEndsAllPromises) {
   reopen();
   commit("one");
