@@ -46,13 +46,13 @@ Names::Names(local::NameStore& names, const Tree& tree, OpenTable& opens, Turns&
       directories_(directories),
       files_(files),
       options_(options),
-      journal_(journal),
-      copiers_(options.parallel) {}
-
-Names::~Names() {
-  end_deletes_.request_stop();
-  copiers_.finish();
-}
+      jobs_(options.state_directory, journal),
+      copiers_(options.parallel),
+      old_objects_(names, gate, store, jobs_,
+                   {.name_of = [this](const std::string& key, const StopToken& stop) { return name_of_key(key, stop); },
+                    .has_old_name_again = [this](InodeNumber directory) { files_.note_staged_below(directory); },
+                    .lost_an_entry = [this](InodeNumber directory,
+                                            const StopToken& stop) { keep_directory(directory, stop); }}) {}
 
 // ---- intents --------------------------------------------------------------------------------------------------------
 

@@ -13,8 +13,8 @@
 #include "runtime/executor.h"
 #include "vfs/directories.h"
 #include "vfs/files.h"
-#include "vfs/old_objects.h"
-#include "vfs/rename_job.h"
+#include "vfs/old_object_deletes.h"
+#include "vfs/rename_jobs.h"
 
 namespace pail::vfs {
 
@@ -25,8 +25,6 @@ class Names {
   Names(local::NameStore& names, const Tree& tree, OpenTable& opens, Turns& turns, TreeGate& gate,
         cos::ObjectStore& store, Directories& directories, Files& files, const Options& options,
         local::JournalState& journal);
-  // Old objects that are not deleted by now are left to the next mount.
-  ~Names();
 
   // A new regular file, staged until it is closed; with `accept` the one that is there.
   // Errors: EEXIST.
@@ -56,10 +54,11 @@ class Names {
   // Removes what is left of an inode without a name, unless it is still open.
   void clean_up(InodeNumber number);
 
-  // Goes on with what the process before us began and whose answer nobody waits for any more.
-  void finish_interrupted() PAIL_EXCLUDES(mutex_);
+  // Goes on with what the mount before this one began, beside the work of this one; who wants one of the names waits.
+  // What is not done when this one ends is left to the next.
+  void finish_interrupted();
   // Waits until no old objects are being deleted, or until `stop`.
-  void wait_for_deletes(const StopToken& stop) PAIL_EXCLUDES(mutex_);
+  void wait_for_deletes(const StopToken& stop) { old_objects_.wait_for_all(stop); }
 
  private:
   struct Place {
@@ -104,9 +103,6 @@ class Names {
     std::optional<Error> old_stays;  // the old object could not be deleted
   };
   static local::Rename names_of(const Renaming& renaming);
-  struct Deletes;
-  struct Deleting;  // deletes under way
-  enum class Caller { waits, is_gone };
 
   Result<Renaming> look_up(const Request& request, const Earlier& earlier, Place from, Place to);
   static Result<Unit> check_types(const local::InodeRecord& source, const std::optional<local::InodeRecord>& target,
@@ -118,13 +114,12 @@ class Names {
   Result<Moved> move_file(const Renaming& renaming, bool local);
   Result<Unit> rebind_file(const Renaming& renaming, const Moved& moved);
   Error copy_in_doubt(const Renaming& renaming, const Error& why);
-  static Error old_object_stays(std::string_view from, const Error& why);
 
   Result<Progress> rename_directory(const Renaming& renaming);
   // done: it is free. Errors: ENOTEMPTY, ENAMETOOLONG.
   Result<Progress> check_free(const Renaming& renaming);
   Result<Unit> check_staged_keys(InodeNumber directory, const std::string& from, const std::string& to);
-  Result<Deletes> copy_directory(const TreeGate::Closure& closed, const Renaming& renaming);
+  Result<OldTree> copy_directory(const TreeGate::Closure& closed, const Renaming& renaming);
   Result<Unit> copy_markers(const local::InodeRecord& source, bool replaces, const RenamedKeys& keys, RenameJob& job,
                             const StopToken& stop);
   Result<Unit> make_marker(const local::InodeRecord& source, const RenamedKeys& keys, RenameJob& job,
@@ -133,28 +128,10 @@ class Names {
                          const StopToken& stop);
   std::vector<CopiedObject> copy_page(const cos::ListPage& page, const RenamedKeys& keys, std::optional<Error>& failed,
                                       const StopToken& stop);
-  Result<Unit> rebind_directory(const Renaming& renaming, const Deletes& deletes, bool etags_changed);
+  Result<Unit> rebind_directory(const Renaming& renaming, const OldTree& old_tree, bool etags_changed);
   Result<local::CopiedContents> changed_etags(std::uint64_t job);
-  void take_back_copies(const Renaming& renaming, const Deletes& deletes, const Error& why);
+  void take_back_copies(const Renaming& renaming, const OldTree& old_tree, const Error& why);
   void restore_marker(const local::InodeRecord& directory, const std::string& key, const StopToken& stop);
-  std::shared_ptr<Deleting> begin_deletes(const Request& request, InodeNumber subject, Deletes deletes,
-                                          OtherSide copies, Caller caller, TreeGate::Closure closed)
-      PAIL_EXCLUDES(mutex_);
-  // Errors: EINTR; those of the deletes.
-  Result<Unit> wait_for(Deleting& deleting, const StopToken& stop) PAIL_EXCLUDES(mutex_);
-  bool is_waited_for(const Deleting& deleting) PAIL_EXCLUDES(mutex_);
-  Result<Unit> delete_copied(const Deleting& deleting, InodeNumber subject, const Deletes& deletes, OtherSide copies);
-  Result<Unit> resume_deletes(const Request& request, const local::DeletesLeft& left);
-  std::filesystem::path job_path(std::uint64_t job) const;
-  void end_job(std::uint64_t job);
-  void remove_job_file(std::uint64_t job);
-  void end_earlier_jobs(const RenamedKeys& keys);
-  void remove_job_files_but(const std::vector<std::uint64_t>& left);
-  // Jobs of the journal that the names do not know: they were made anew, or the job was cut short before they changed.
-  // Returns those that go on.
-  std::vector<std::uint64_t> finish_jobs_but(const std::vector<std::uint64_t>& known) PAIL_EXCLUDES(mutex_);
-  void go_on_with_deletes(std::uint64_t job, const RenamedKeys& keys) PAIL_EXCLUDES(mutex_);
-  Result<Unit> delete_left(std::uint64_t job, const RenamedKeys& keys) PAIL_EXCLUDES(mutex_);
   // Errors: Fault::no_key a directory above it is gone.
   Result<TreeGate::Name> name_of_key(const std::string& key, const StopToken& stop);
 
@@ -167,13 +144,10 @@ class Names {
   Directories& directories_;
   Files& files_;
   const Options& options_;
-  local::JournalState& journal_;
   KeptTurns kept_turns_;
-  Mutex mutex_;
-  CondVar deletes_ended_;
-  unsigned deletes_under_way_ PAIL_GUARDED_BY(mutex_) = 0;
-  StopSource end_deletes_;
-  runtime::Executor copiers_;
+  RenameJobs jobs_;
+  runtime::Executor copiers_;  // for the objects of directories; nothing else waits there
+  OldObjectDeletes old_objects_;
 };
 
 }  // namespace pail::vfs

@@ -172,6 +172,15 @@ int errnum_of_leftover(const Error& why) {
   return std::ranges::find(kSaysSomethingElse, why.fault) != kSaysSomethingElse.end() ? EIO : why.errnum;
 }
 
+Error old_objects_stay(std::string_view from, const Error& why) {
+  Error error{errnum_of_leftover(why),
+              fmt::format("{}: renamed, but the old objects could not all be deleted and stay under the old name; "
+                          "remove them when that is possible again: {}",
+                          quote(from), why.context)};
+  spdlog::error("{}", error.context);
+  return error;
+}
+
 Result<Unit> delete_folder_marker(cos::ObjectStore& store, const std::string& directory,
                                   const cos::CallContext& context) {
   const std::string key = Tree::marker_key(directory + "/", local::DirectoryForm::folder_marker);

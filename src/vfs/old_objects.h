@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "cos/object_store.h"
 #include "vfs/rename_job.h"
@@ -36,6 +37,9 @@ OldObjectsLeft delete_copies(cos::ObjectStore& store, const std::filesystem::pat
 // What the kernel may be told of an object that stayed. A fault that speaks of a name, as "no such key" does, would say
 // something of the names that the program gave: that one is EIO.
 int errnum_of_leftover(const Error& why);
+// What a rename answers when old objects stay, the first of them for this reason. The log has it, too. `from`: the old
+// key.
+Error old_objects_stay(std::string_view from, const Error& why);
 
 // Deletes the marker "DIR_$folder$" that some tools write beside a directory's own. `directory` is its key without '/'.
 Result<Unit> delete_folder_marker(cos::ObjectStore& store, const std::string& directory,

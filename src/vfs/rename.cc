@@ -27,7 +27,7 @@ Result<Unit> Names::rename(const Request& request, InodeNumber parent, std::stri
   PAIL_CHECK(key_for(to));
   PAIL_TRY(const Earlier earlier, this->earlier(request));
   if (earlier && std::holds_alternative<local::DeletesLeft>(*earlier))
-    return resume_deletes(request, std::get<local::DeletesLeft>(*earlier));
+    return old_objects_.resume(request, std::get<local::DeletesLeft>(*earlier));
   if (earlier && std::holds_alternative<local::Answered>(*earlier)) {
     keep_directory(parent, request.stop);
     return Unit{};
@@ -153,7 +153,7 @@ Result<Names::Moved> Names::move_file(const Renaming& renaming, bool local) {
     const auto there = store_.head_object(from, stop);
     if (!there && there.error().fault == Fault::no_key) deleted = Unit{};
   }
-  if (!deleted) moved.old_stays = old_object_stays(from, deleted.error());
+  if (!deleted) moved.old_stays = old_objects_stay(from, deleted.error());
   return moved;
 }
 
@@ -166,16 +166,6 @@ Error Names::copy_in_doubt(const Renaming& renaming, const Error& why) {
     ask_anew(renaming.to.key());
   }
   return why;
-}
-
-// What a rename answers whose old objects could not be deleted.
-Error Names::old_object_stays(std::string_view from, const Error& why) {
-  Error error{errnum_of_leftover(why),
-              fmt::format("{}: renamed, but the old objects could not all be deleted and stay under the old name; "
-                          "remove them when that is possible again: {}",
-                          quote(from), why.context)};
-  spdlog::error("{}", error.context);
-  return error;
 }
 
 // ---- the index ------------------------------------------------------------------------------------------------------

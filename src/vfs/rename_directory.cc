@@ -7,7 +7,6 @@
 
 #include "base/log.h"
 #include "base/promise.h"
-#include "local/codec.h"
 #include "pailfs/base/stop.h"
 #include "pailfs/cos/fault.h"
 #include "vfs/names.h"
@@ -17,37 +16,6 @@ namespace pail::vfs {
 
 using local::DirectoryForm;
 using local::InodeRecord;
-
-// What is left to do when the index has the result: the detail of an intent.
-struct Names::Deletes {
-  std::uint64_t job = 0;  // number of the file that says what was copied
-  TreeGate::Name old_name;
-  RenamedKeys keys;
-
-  std::string encode() const {
-    local::RecordWriter fields;
-    fields.number(job);
-    fields.number(old_name.parent);
-    fields.text(old_name.name);
-    fields.text(keys.from);
-    fields.text(keys.to);
-    return fields.take();
-  }
-  static std::optional<Deletes> decode(const std::string& bytes) {
-    local::RecordReader fields(bytes);
-    Deletes deletes;
-    deletes.job = fields.number();
-    deletes.old_name.parent = fields.number();
-    deletes.old_name.name = fields.text();
-    deletes.keys.from = fields.text();
-    deletes.keys.to = fields.text();
-    return fields.complete() ? std::optional(std::move(deletes)) : std::nullopt;
-  }
-};
-
-std::filesystem::path Names::job_path(std::uint64_t job) const {
-  return options_.state_directory / "renames" / std::to_string(job);
-}
 
 Result<Names::Progress> Names::rename_directory(const Renaming& renaming) {
   const auto& [source, target] = renaming.inodes;
@@ -59,11 +27,10 @@ Result<Names::Progress> Names::rename_directory(const Renaming& renaming) {
     if (free != Progress::done) return free;
   }
   PAIL_CHECK(begin(renaming.request, renaming.earlier, source.number));
-  PAIL_TRY(Deletes deletes, copy_directory(closed, renaming));
+  PAIL_TRY(OldTree old_tree, copy_directory(closed, renaming));
   // From here on the new tree is what everybody sees. An interruption ends the wait, and not the deletes.
-  const auto deleting = begin_deletes(renaming.request, source.number, std::move(deletes), OtherSide::known,
-                                      Caller::waits, std::move(closed));
-  PAIL_CHECK(wait_for(*deleting, renaming.request.stop));
+  PAIL_CHECK(old_objects_.carry_out(renaming.request, source.number, std::move(old_tree), OtherSide::known,
+                                    std::move(closed)));
   return Progress::done;
 }
 
@@ -98,26 +65,23 @@ Result<Unit> Names::check_staged_keys(InodeNumber directory, const std::string& 
 }
 
 // When it returns a value, all is copied and the index has the new name.
-Result<Names::Deletes> Names::copy_directory(const TreeGate::Closure& closed, const Renaming& renaming) {
-  Deletes deletes{0, renaming.from.key(), {}};
-  PAIL_TRY(deletes.keys.from, key_for(renaming.from));
-  PAIL_TRY(deletes.keys.to, key_for(renaming.to));
-  PAIL_TRY(deletes.job, names_.next_job());
-  end_earlier_jobs(deletes.keys);
+Result<OldTree> Names::copy_directory(const TreeGate::Closure& closed, const Renaming& renaming) {
+  OldTree old_tree{0, renaming.from.key(), {}};
+  PAIL_TRY(old_tree.keys.from, key_for(renaming.from));
+  PAIL_TRY(old_tree.keys.to, key_for(renaming.to));
+  PAIL_TRY(old_tree.job, names_.next_job());
   auto copied = [&]() -> Result<Unit> {
-    PAIL_TRY(RenameJob job, RenameJob::create(job_path(deletes.job), deletes.keys));
-    PAIL_CHECK(journal_.commit(
-        local::JobBegun{deletes.job, local::JobBegun::Kind::rename_directory, {deletes.keys.from, deletes.keys.to}}));
+    PAIL_TRY(RenameJob job, jobs_.begin(old_tree.job, old_tree.keys));
     PAIL_TRY(const InodeRecord source, names_.inode(renaming.inodes.source.number));
-    PAIL_CHECK(copy_markers(source, renaming.inodes.target.has_value(), deletes.keys, job, renaming.request.stop));
-    PAIL_CHECK(copy_tree(closed, deletes.keys, job, renaming.request.stop));
+    PAIL_CHECK(copy_markers(source, renaming.inodes.target.has_value(), old_tree.keys, job, renaming.request.stop));
+    PAIL_CHECK(copy_tree(closed, old_tree.keys, job, renaming.request.stop));
     PAIL_CHECK(job.sync());  // before anything is deleted
-    return rebind_directory(renaming, deletes, job.etags_changed());
+    return rebind_directory(renaming, old_tree, job.etags_changed());
   }();
-  if (copied) return deletes;
-  take_back_copies(renaming, deletes, copied.error());
-  end_job(deletes.job);
-  remove_job_file(deletes.job);
+  if (copied) return old_tree;
+  take_back_copies(renaming, old_tree, copied.error());
+  jobs_.end(old_tree.job);
+  jobs_.remove_file(old_tree.job);
   return copied.error();
 }
 
@@ -200,14 +164,14 @@ std::vector<CopiedObject> Names::copy_page(const cos::ListPage& page, const Rena
 // ---- the index ------------------------------------------------------------------------------------------------------
 
 // Binds the new name in one step; the request stays open for the deletes.
-Result<Unit> Names::rebind_directory(const Renaming& renaming, const Deletes& deletes, bool etags_changed) {
+Result<Unit> Names::rebind_directory(const Renaming& renaming, const OldTree& old_tree, bool etags_changed) {
   const auto& [source, target] = renaming.inodes;
   local::CopiedContents contents = [] { return Result<std::optional<local::CopiedContent>>(std::nullopt); };
   if (etags_changed) {
-    PAIL_TRY(contents, changed_etags(deletes.job));
+    PAIL_TRY(contents, changed_etags(old_tree.job));
   }
-  PAIL_TRY(const auto taken, names_.directory_renamed(renaming.request.unique, names_of(renaming), deletes.job,
-                                                      deletes.encode(), contents));
+  PAIL_TRY(const auto taken, names_.directory_renamed(renaming.request.unique, names_of(renaming), old_tree.job,
+                                                      old_tree.encode(), contents));
   if (taken == local::Taken::kept) return not_empty(*target);
   files_.note_staged_below(source.number);
   return Unit{};
@@ -215,7 +179,7 @@ Result<Unit> Names::rebind_directory(const Renaming& renaming, const Deletes& de
 
 // Objects that were stored in parts have another ETag when they are copied.
 Result<local::CopiedContents> Names::changed_etags(std::uint64_t job) {
-  PAIL_TRY(RenameJobReader reader, RenameJobReader::open(job_path(job)));
+  PAIL_TRY(RenameJobReader reader, RenameJobReader::open(jobs_.path_of(job)));
   auto cursor = std::make_shared<RenameJobCursor>(std::move(reader));
   return local::CopiedContents([cursor]() -> Result<std::optional<local::CopiedContent>> {
     for (;; cursor->advance()) {
@@ -230,15 +194,15 @@ Result<local::CopiedContents> Names::changed_etags(std::uint64_t job) {
 }
 
 // A rename that fails leaves nothing under the new name, as far as its copies can be told from what others wrote.
-void Names::take_back_copies(const Renaming& renaming, const Deletes& deletes, const Error& why) {
+void Names::take_back_copies(const Renaming& renaming, const OldTree& old_tree, const Error& why) {
   // Without a store there is nothing to be done, and waiting for it twice helps nobody.
   if (why.fault != Fault::lost) {
     const auto target = renaming.inodes.target ? names_.view().inode(renaming.inodes.target->number) : std::nullopt;
     const bool marked = target && target->form == DirectoryForm::slash_marker;
-    const auto left = delete_copies(store_, job_path(deletes.job), marked ? TargetMarker::keep : TargetMarker::remove,
-                                    renaming.request.stop);
+    const auto left = delete_copies(store_, jobs_.path_of(old_tree.job),
+                                    marked ? TargetMarker::keep : TargetMarker::remove, renaming.request.stop);
     if (left.ours) spdlog::warn("a rename that failed leaves copies: {}", left.ours->context);
-    if (marked) restore_marker(*target, deletes.keys.to + "/", renaming.request.stop);
+    if (marked) restore_marker(*target, old_tree.keys.to + "/", renaming.request.stop);
   }
   const auto noted = names_.tree_doubted(renaming.to.key());
   if (!noted) spdlog::warn("{}", noted.error().context);
@@ -252,213 +216,13 @@ void Names::restore_marker(const InodeRecord& directory, const std::string& key,
   files_.ask_anew(directory.number);
 }
 
-// ---- deletes --------------------------------------------------------------------------------------------------------
-
-// Guarded by Names::mutex_, but for the number.
-struct Names::Deleting {
-  const std::uint64_t unique;  // of the request
-  bool waited_for;
-  std::optional<Result<Unit>> outcome;
-};
-
-// Deletes on a thread of its own and opens the gate then. A tree may have more objects than its caller has patience.
-std::shared_ptr<Names::Deleting> Names::begin_deletes(const Request& request, InodeNumber subject, Deletes deletes,
-                                                      OtherSide copies, Caller caller, TreeGate::Closure closed) {
-  {
-    MutexLock lock(mutex_);
-    ++deletes_under_way_;
-  }
-  const std::uint64_t unique = local::NameStore::request_of_deletes(request.unique, deletes.job);
-  auto deleting = std::make_shared<Deleting>(Deleting{unique, caller == Caller::waits, {}});
-  auto held = std::make_shared<TreeGate::Closure>(std::move(closed));
-  copiers_.run(Lane::background, [this, subject, deletes = std::move(deletes), copies, deleting, held] {
-    auto outcome = delete_copied(*deleting, subject, deletes, copies);
-    held->open();
-    if (outcome) keep_directory(deletes.old_name.parent, end_deletes_.token());
-    MutexLock lock(mutex_);
-    deleting->outcome = std::move(outcome);
-    --deletes_under_way_;
-    deletes_ended_.notify_all();
-  });
-  return deleting;
-}
-
-bool Names::is_waited_for(const Deleting& deleting) {
-  MutexLock lock(mutex_);
-  return deleting.waited_for;
-}
-
-Result<Unit> Names::wait_for(Deleting& deleting, const StopToken& stop) {
-  const StopCallback wake(stop, [this] {
-    MutexLock lock(mutex_);
-    deletes_ended_.notify_all();
-  });
-  MutexLock lock(mutex_);
-  while (!deleting.outcome) {
-    if (stop.stop_requested()) {
-      deleting.waited_for = false;
-      return Error{EINTR, "interrupted; the old objects go on being deleted", Fault::stopped};
-    }
-    deletes_ended_.wait(mutex_);
-  }
-  return *deleting.outcome;
-}
-
-void Names::wait_for_deletes(const StopToken& stop) {
-  const StopCallback wake(stop, [this] {
-    MutexLock lock(mutex_);
-    deletes_ended_.notify_all();
-  });
-  MutexLock lock(mutex_);
-  while (deletes_under_way_ > 0 && !stop.stop_requested()) deletes_ended_.wait(mutex_);
-}
-
-// Ends a rename: whatever comes of the deletes, nothing is left that a later process would do, but when this one ends.
-Result<Unit> Names::delete_copied(const Deleting& deleting, InodeNumber subject, const Deletes& deletes,
-                                  OtherSide copies) {
-  const StopToken ending = end_deletes_.token();
-  const Lane lane = is_waited_for(deleting) ? Lane::demand : Lane::background;
-  // From here on a power cut does not end it: the next mount goes on.
-  const auto noted = journal_.commit(local::JobProgressed{deletes.job, deletes.keys.to});
-  const OldObjectsLeft left = noted ? delete_old_objects(store_, job_path(deletes.job), copies, {ending, lane})
-                                    : OldObjectsLeft{.others = true, .ours = noted.error()};
-  if (left.ours && ending.stop_requested())
-    return Error{EINTR, "the next mount deletes what is left of a rename", Fault::stopped};
-  std::optional<Error> error;
-  if (left.ours) error = old_object_stays(deletes.keys.from, *left.ours);
-  using local::OldObjects;
-  const bool told = error && is_waited_for(deleting);
-  const OldObjects state = told ? OldObjects::told_all : left.any() ? OldObjects::some : OldObjects::gone;
-  end_job(deletes.job);  // what the journal has of it is to be gone on with, what the names have is too
-  PAIL_CHECK(names_.deletes_ended(deleting.unique, deletes.old_name, subject, state, error));
-  if (told) files_.note_staged_below(subject);  // it has its old name again
-  remove_job_file(deletes.job);
-  if (error) return *error;
-  return Unit{};
-}
-
-// Asked again, of a process that ended while it deleted.
-Result<Unit> Names::resume_deletes(const Request& request, const local::DeletesLeft& left) {
-  const auto deletes = Deletes::decode(left.job);
-  if (!deletes) return Error{EIO, "renamed, but it is not known which old objects are to be deleted"};
-  PAIL_TRY(auto closed, gate_.close({deletes->old_name}, {}, request.stop));
-  const auto deleting =
-      begin_deletes(request, left.subject, *deletes, OtherSide::to_be_seen, Caller::waits, std::move(closed));
-  return wait_for(*deleting, request.stop);
-}
-
-void Names::end_job(std::uint64_t job) {
-  const auto noted = journal_.record(local::JobEnded{job});
-  if (!noted) spdlog::debug("the next mount looks at a rename that has ended: {}", noted.error().context);
-}
-
-void Names::remove_job_file(std::uint64_t job) {
-  std::error_code failed;
-  std::filesystem::remove(job_path(job), failed);
-  if (failed) spdlog::warn("{}: {}", job_path(job).string(), failed.message());
-}
-
-// Of a process that was killed while it copied what is copied again now.
-void Names::end_earlier_jobs(const RenamedKeys& keys) {
-  const local::LiveEntries live = journal_.live();
-  for (const auto& [job, entry] : live.jobs()) {
-    if (entry.begun.keys != std::vector{keys.from, keys.to}) continue;
-    end_job(job);
-    remove_job_file(job);
-  }
-}
-
 // ---- after the process, or the machine, has stopped -----------------------------------------------------------------
 
-// Of the mount before this one. What it began is finished beside the work of this one; who wants one of the names
-// waits.
 void Names::finish_interrupted() {
   const auto interrupted = names_.mount_begun();
   if (!interrupted) return spdlog::warn("{}", interrupted.error().context);
   if (interrupted->in_doubt) tree_.distrust();  // names may have changed in the bucket, and not here
-  std::vector<std::pair<local::DeletesLeft, Deletes>> left;
-  for (const local::DeletesLeft& each : interrupted->deletes) {
-    if (auto deletes = Deletes::decode(each.job)) {
-      left.emplace_back(each, *std::move(deletes));
-    } else if (const auto ended = names_.found_done(each.request, each.subject); !ended) {
-      spdlog::warn("{}", ended.error().context);
-    }
-  }
-  std::vector<std::uint64_t> jobs;
-  for (const auto& [each, deletes] : left) jobs.push_back(deletes.job);
-  for (const std::uint64_t job : finish_jobs_but(jobs)) jobs.push_back(job);
-  remove_job_files_but(jobs);
-  for (auto& [each, deletes] : left) {
-    Request request;
-    request.unique = each.request;
-    if (auto closed = gate_.close({deletes.old_name}, {}, {}))
-      begin_deletes(request, each.subject, std::move(deletes), OtherSide::to_be_seen, Caller::is_gone,
-                    *std::move(closed));
-  }
-}
-
-void Names::remove_job_files_but(const std::vector<std::uint64_t>& left) {
-  std::error_code failed;
-  for (const auto& file : std::filesystem::directory_iterator(options_.state_directory / "renames", failed)) {
-    const bool needed = std::ranges::any_of(left, [&](std::uint64_t job) { return job_path(job) == file.path(); });
-    if (!needed && !std::filesystem::remove(file.path(), failed))
-      spdlog::warn("{}: {}", file.path().string(), failed.message());
-  }
-}
-
-// One that was copying leaves everything where it is: its list of copies need not be on disk, and what was written to
-// them since is not ours to judge. One that was deleting goes on: all is copied, and its list was synced before.
-std::vector<std::uint64_t> Names::finish_jobs_but(const std::vector<std::uint64_t>& known) {
-  std::vector<std::uint64_t> going_on;
-  const local::LiveEntries live = journal_.live();
-  for (const auto& [job, entry] : live.jobs()) {
-    const bool ours = entry.begun.kind == local::JobBegun::Kind::rename_directory && entry.begun.keys.size() == 2;
-    if (!ours || std::ranges::find(known, job) != known.end()) continue;
-    const RenamedKeys keys{entry.begun.keys.front(), entry.begun.keys.back()};
-    const bool deleting = !entry.done_to.empty();
-    if (deleting && std::filesystem::exists(job_path(job))) {
-      going_on.push_back(job);
-      go_on_with_deletes(job, keys);
-      continue;
-    }
-    if (!deleting)
-      spdlog::warn(
-          "the rename of {} to {} was cut short while it copied: files may lie under both names; compare them before "
-          "you remove any",
-          quote(keys.from), quote(keys.to));
-    end_job(job);
-  }
-  return going_on;
-}
-
-void Names::go_on_with_deletes(std::uint64_t job, const RenamedKeys& keys) {
-  {
-    MutexLock lock(mutex_);
-    ++deletes_under_way_;
-  }
-  copiers_.run(Lane::background, [this, job, keys] {
-    if (const auto begun = delete_left(job, keys); !begun)
-      spdlog::warn("the next mount deletes what is left of the rename of {}: {}", quote(keys.from),
-                   begun.error().context);
-    MutexLock lock(mutex_);
-    --deletes_under_way_;
-    deletes_ended_.notify_all();
-  });
-}
-
-// The names were made anew: where the old objects lie now is looked up, so that nobody writes there meanwhile.
-Result<Unit> Names::delete_left(std::uint64_t job, const RenamedKeys& keys) {
-  const StopToken ending = end_deletes_.token();
-  auto old_name = name_of_key(keys.from, ending);
-  if (!old_name && old_name.error().fault == Fault::no_key) {
-    end_job(job);
-    remove_job_file(job);
-    return Unit{};
-  }
-  if (!old_name) return old_name.error();
-  PAIL_TRY(auto closed, gate_.close({*old_name}, {}, ending));
-  begin_deletes({}, 0, {job, *std::move(old_name), keys}, OtherSide::to_be_seen, Caller::is_gone, std::move(closed));
-  return Unit{};
+  old_objects_.finish_left(interrupted->deletes);
 }
 
 Result<TreeGate::Name> Names::name_of_key(const std::string& key, const StopToken& stop) {

@@ -342,6 +342,35 @@ TEST_F(PowerCutRenameTest, WhatOthersDidMeanwhileStaysWhenItIsFinished) {
   EXPECT_EQ(store_->bytes("above/old/c"), std::nullopt);
 }
 
+// Of earlier mounts, as many as copies are made at a time.
+TEST_F(PowerCutRenameTest, ThoseThatAreLeftTakeNoThreadFromTheOneThatTheyWaitFor) {
+  store_->fail({.operation = Operation::delete_objects, .times = kAlways},
+               {.fault = Fault::stopped, .may_have_happened = false});
+  const Hold deletes = store_->hold({.operation = Operation::delete_objects, .times = kAlways}, Moment::before);
+  std::vector<std::future<int>> left;
+  for (unsigned i = 0; i < options_.parallel; ++i) {
+    const std::string below = "above/" + std::to_string(i) + "/";
+    store_->put(below + "old/f", "x");
+    left.push_back(std::async(std::launch::async, [this, below] { return rename(below + "old", below + "new"); }));
+    ASSERT_TRUE(deletes.await(i + 1));
+  }
+  stop(Stops::machine, [&] {
+    deletes.release();
+    for (auto& each : left) EXPECT_NE(each.get(), 0);
+  });
+  const Hold looked_up = store_->hold({.operation = Operation::list_objects, .key = "above/"}, Moment::before);
+  start();
+  ASSERT_TRUE(looked_up.await());
+  const Hold closed = store_->hold({.operation = Operation::list_objects, .key = "above_$folder$"}, Moment::before);
+  auto renaming = std::async(std::launch::async, [this] { return rename("above", "moved"); });
+  ASSERT_TRUE(closed.await());
+  looked_up.release();
+  closed.release();
+  EXPECT_EQ(renaming.get(), 0);
+  EXPECT_THAT(promised().jobs(), IsEmpty());
+  EXPECT_EQ(store_->bytes("moved/0/new/f"), "x");
+}
+
 TEST_F(PowerCutRenameTest, AStoreThatDoesNotAnswerLeavesItToTheMountAfter) {
   stop_rename_at(Stops::machine, {.operation = Operation::delete_objects});
   store_->fail({.times = kAlways}, {.fault = Fault::lost});

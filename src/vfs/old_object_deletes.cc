@@ -1,0 +1,220 @@
+#include "vfs/old_object_deletes.h"
+
+#include <cerrno>
+#include <utility>
+
+#include "base/log.h"
+#include "local/codec.h"
+#include "pailfs/cos/fault.h"
+
+namespace pail::vfs {
+
+std::string OldTree::encode() const {
+  local::RecordWriter fields;
+  fields.number(job);
+  fields.number(name.parent);
+  fields.text(name.name);
+  fields.text(keys.from);
+  fields.text(keys.to);
+  return fields.take();
+}
+
+std::optional<OldTree> OldTree::decode(const std::string& bytes) {
+  local::RecordReader fields(bytes);
+  OldTree tree;
+  tree.job = fields.number();
+  tree.name.parent = fields.number();
+  tree.name.name = fields.text();
+  tree.keys.from = fields.text();
+  tree.keys.to = fields.text();
+  return fields.complete() ? std::optional(std::move(tree)) : std::nullopt;
+}
+
+// The last two are guarded by mutex_, the others one thread's at a time.
+struct OldObjectDeletes::Deleting {
+  const local::RequestNumber request;  // under which the names have it
+  const InodeNumber subject;
+  const OldTree tree;
+  const OtherSide copies;
+  TreeGate::Closure closed;
+  Caller caller;
+  std::optional<Result<Unit>> outcome = std::nullopt;
+};
+
+OldObjectDeletes::OldObjectDeletes(local::NameStore& names, TreeGate& gate, cos::ObjectStore& store, RenameJobs& jobs,
+                                   Around around)
+    : names_(names), gate_(gate), store_(store), jobs_(jobs), around_(std::move(around)) {}
+
+OldObjectDeletes::~OldObjectDeletes() {
+  stop_.request_stop();
+  waiter_.finish();
+  deleters_.finish();
+}
+
+// ---- of renames that are asked for ----------------------------------------------------------------------------------
+
+Result<Unit> OldObjectDeletes::carry_out(const Request& request, InodeNumber subject, OldTree tree, OtherSide copies,
+                                         TreeGate::Closure closed) {
+  const InodeNumber parent = tree.name.parent;
+  const auto number = local::NameStore::request_of_deletes(request.unique, tree.job);
+  const auto deleting =
+      std::make_shared<Deleting>(Deleting{number, subject, std::move(tree), copies, std::move(closed), Caller::waits});
+  begin(deleting);
+  PAIL_CHECK(wait(*deleting, request.stop));
+  around_.lost_an_entry(parent, request.stop);
+  return Unit{};
+}
+
+Result<Unit> OldObjectDeletes::resume(const Request& request, const local::DeletesLeft& left) {
+  auto tree = OldTree::decode(left.job);
+  if (!tree) return Error{EIO, "renamed, but it is not known which old objects are to be deleted"};
+  PAIL_TRY(auto closed, gate_.close({tree->name}, {}, request.stop));
+  return carry_out(request, left.subject, *std::move(tree), OtherSide::to_be_seen, std::move(closed));
+}
+
+void OldObjectDeletes::begin(const std::shared_ptr<Deleting>& deleting) {
+  one_more();
+  const Lane lane = caller_of(*deleting) == Caller::waits ? Lane::demand : Lane::background;
+  deleters_.run(lane, [this, deleting] { run(*deleting); });
+}
+
+void OldObjectDeletes::run(Deleting& deleting) {
+  auto outcome = delete_copied(deleting);
+  deleting.closed.open();
+  const bool deleted = outcome.has_value();
+  const Caller caller = end(deleting, std::move(outcome));
+  if (deleted && caller == Caller::is_gone)
+    run_beside([this, parent = deleting.tree.name.parent] { around_.lost_an_entry(parent, stop_.token()); });
+  one_less();
+}
+
+OldObjectDeletes::Caller OldObjectDeletes::caller_of(const Deleting& deleting) {
+  MutexLock lock(mutex_);
+  return deleting.caller;
+}
+
+OldObjectDeletes::Caller OldObjectDeletes::end(Deleting& deleting, Result<Unit> outcome) {
+  MutexLock lock(mutex_);
+  deleting.outcome = std::move(outcome);
+  ended_.notify_all();
+  return deleting.caller;
+}
+
+Result<Unit> OldObjectDeletes::wait(Deleting& deleting, const StopToken& stop) {
+  const StopCallback wake(stop, [this] {
+    MutexLock lock(mutex_);
+    ended_.notify_all();
+  });
+  MutexLock lock(mutex_);
+  while (!deleting.outcome) {
+    if (stop.stop_requested()) {
+      deleting.caller = Caller::is_gone;
+      return Error{EINTR, "interrupted; the old objects go on being deleted", Fault::stopped};
+    }
+    ended_.wait(mutex_);
+  }
+  return *deleting.outcome;
+}
+
+// Ends a rename: whatever comes of the deletes, nothing is left that a later process would do, but when this one ends.
+Result<Unit> OldObjectDeletes::delete_copied(const Deleting& deleting) {
+  const OldTree& tree = deleting.tree;
+  const StopToken ending = stop_.token();
+  const Lane lane = caller_of(deleting) == Caller::waits ? Lane::demand : Lane::background;
+  const auto noted = jobs_.deletes_begin(tree.job, tree.keys);
+  const OldObjectsLeft left = noted
+                                  ? delete_old_objects(store_, jobs_.path_of(tree.job), deleting.copies, {ending, lane})
+                                  : OldObjectsLeft{.others = true, .ours = noted.error()};
+  if (left.ours && ending.stop_requested())
+    return Error{EINTR, "the next mount deletes what is left of a rename", Fault::stopped};
+  std::optional<Error> error;
+  if (left.ours) error = old_objects_stay(tree.keys.from, *left.ours);
+  using local::OldObjects;
+  const bool told = error && caller_of(deleting) == Caller::waits;
+  const OldObjects state = told ? OldObjects::told_all : left.any() ? OldObjects::some : OldObjects::gone;
+  jobs_.end(tree.job);  // what the journal has of it is to be gone on with, what the names have is too
+  PAIL_CHECK(names_.deletes_ended(deleting.request, tree.name, deleting.subject, state, error));
+  if (told) around_.has_old_name_again(deleting.subject);
+  jobs_.remove_file(tree.job);
+  if (error) return *error;
+  return Unit{};
+}
+
+// ---- of the mount before this one -----------------------------------------------------------------------------------
+
+void OldObjectDeletes::finish_left(const std::vector<local::DeletesLeft>& known) {
+  std::vector<std::pair<local::DeletesLeft, OldTree>> trees;
+  std::vector<std::uint64_t> jobs;
+  for (const local::DeletesLeft& each : known) {
+    if (auto tree = OldTree::decode(each.job)) {
+      jobs.push_back(tree->job);
+      trees.emplace_back(each, *std::move(tree));
+    } else if (const auto ended = names_.found_done(each.request, each.subject); !ended) {
+      spdlog::warn("{}", ended.error().context);
+    }
+  }
+  const RenameJobs::Left left = jobs_.left_but(jobs);
+  for (auto& [each, tree] : trees) begin_left(each, std::move(tree), OtherSide::to_be_seen);
+  for (const RenameJobs::Job& job : left.copying) tell_of_copies(job);
+  for (const RenameJobs::Job& job : left.deleting) run_beside([this, job] { delete_left(job); });
+}
+
+// Closes the old name at once.
+void OldObjectDeletes::begin_left(const local::DeletesLeft& left, OldTree tree, OtherSide copies) {
+  auto closed = gate_.close({tree.name}, {}, stop_.token());
+  if (!closed) return;
+  const auto number = local::NameStore::request_of_deletes(left.request, tree.job);
+  begin(std::make_shared<Deleting>(
+      Deleting{number, left.subject, std::move(tree), copies, *std::move(closed), Caller::is_gone}));
+}
+
+void OldObjectDeletes::tell_of_copies(const RenameJobs::Job& job) {
+  spdlog::warn(
+      "the rename of {} to {} was cut short while it copied: files may lie under both names; compare them before "
+      "you remove any",
+      quote(job.keys.from), quote(job.keys.to));
+  jobs_.end(job.number);
+}
+
+// The names were made anew: where the old objects lie now is looked up, so that nobody writes there meanwhile.
+void OldObjectDeletes::delete_left(const RenameJobs::Job& job) {
+  auto name = around_.name_of(job.keys.from, stop_.token());
+  if (name) return begin_left({}, {job.number, *std::move(name), job.keys}, OtherSide::to_be_seen);
+  if (name.error().fault != Fault::no_key)
+    return spdlog::warn("the next mount deletes what is left of the rename of {}: {}", quote(job.keys.from),
+                        name.error().context);
+  jobs_.end(job.number);
+  jobs_.remove_file(job.number);
+}
+
+// ---- what is going on -----------------------------------------------------------------------------------------------
+
+void OldObjectDeletes::run_beside(std::function<void()> task) {
+  one_more();
+  waiter_.run(Lane::background, [this, task = std::move(task)] {
+    task();
+    one_less();
+  });
+}
+
+void OldObjectDeletes::one_more() {
+  MutexLock lock(mutex_);
+  ++under_way_;
+}
+
+void OldObjectDeletes::one_less() {
+  MutexLock lock(mutex_);
+  --under_way_;
+  ended_.notify_all();
+}
+
+void OldObjectDeletes::wait_for_all(const StopToken& stop) {
+  const StopCallback wake(stop, [this] {
+    MutexLock lock(mutex_);
+    ended_.notify_all();
+  });
+  MutexLock lock(mutex_);
+  while (under_way_ > 0 && !stop.stop_requested()) ended_.wait(mutex_);
+}
+
+}  // namespace pail::vfs
