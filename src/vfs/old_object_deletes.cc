@@ -69,7 +69,7 @@ Result<Unit> OldObjectDeletes::resume(const Request& request, const local::Delet
   auto tree = OldTree::decode(left.job);
   if (!tree) return Error{EIO, "renamed, but it is not known which old objects are to be deleted"};
   PAIL_TRY(auto closed, gate_.close({tree->name}, {}, request.stop));
-  return carry_out(request, left.subject, *std::move(tree), OtherSide::to_be_seen, std::move(closed));
+  return carry_out(request, left.subject, *std::move(tree), OtherSide::any_object, std::move(closed));
 }
 
 void OldObjectDeletes::begin(const std::shared_ptr<Deleting>& deleting) {
@@ -154,7 +154,7 @@ void OldObjectDeletes::finish_left(const std::vector<local::DeletesLeft>& known)
     }
   }
   const RenameJobs::Left left = jobs_.left_but(jobs);
-  for (auto& [each, tree] : trees) begin_left(each, std::move(tree), OtherSide::to_be_seen);
+  for (auto& [each, tree] : trees) begin_left(each, std::move(tree), OtherSide::any_object);
   for (const RenameJobs::Job& job : left.copying) tell_of_copies(job);
   for (const RenameJobs::Job& job : left.deleting) run_beside([this, job] { delete_left(job); });
 }
@@ -179,7 +179,7 @@ void OldObjectDeletes::tell_of_copies(const RenameJobs::Job& job) {
 // The names were made anew: where the old objects lie now is looked up, so that nobody writes there meanwhile.
 void OldObjectDeletes::delete_left(const RenameJobs::Job& job) {
   auto name = around_.name_of(job.keys.from, stop_.token());
-  if (name) return begin_left({}, {job.number, *std::move(name), job.keys}, OtherSide::to_be_seen);
+  if (name) return begin_left({}, {job.number, *std::move(name), job.keys}, OtherSide::the_copy);
   if (name.error().fault != Fault::no_key)
     return spdlog::warn("the next mount deletes what is left of the rename of {}: {}", quote(job.keys.from),
                         name.error().context);

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <set>
+#include <map>
 
 #include "base/log.h"
 #include "cos/errors.h"
@@ -18,6 +18,8 @@ namespace pail::vfs {
 namespace {
 
 constexpr int kPasses = 3;  // over what is left, when the store refused some
+
+constexpr std::uint64_t kMostTold = 20;  // objects that stay, in the log
 
 enum class What { objects, copies, copies_but_marker };
 
@@ -40,12 +42,20 @@ class Pass {
       // Each page is listed anew: the listing that decides is never older than one delete.
       PAIL_TRY(const cos::ListPage page, store_.list_objects({.prefix = prefix, .start_after = after}, context_));
       PAIL_CHECK(delete_page(page));
-      if (page.continuation.empty() || page.objects.empty()) return std::move(left_);
+      if (page.continuation.empty() || page.objects.empty()) break;
       after = page.objects.back().key;
     }
+    if (only_ones_ > kMostTold) spdlog::warn("{}: {} more stay likewise", quote(prefix), only_ones_ - kMostTold);
+    return std::move(left_);
   }
 
  private:
+  struct Found {
+    std::string key;
+    cos::ETag copy;
+  };
+  using OnOtherSide = std::map<std::string, cos::ETag>;
+
   // Markers beside the directory stand before everything in it.
   Result<Unit> delete_markers() {
     for (;; copied_.advance()) {
@@ -64,19 +74,22 @@ class Pass {
   }
 
   Result<Unit> delete_page(const cos::ListPage& page) {
-    std::vector<std::string> ours, made;
+    std::vector<Found> ours;
+    std::vector<std::string> gone;
     for (const cos::ListedObject& object : page.objects) {
       PAIL_TRY(const CopiedObject* copied, copied_as(object));
       if (copied == nullptr) {
         left_.others = true;
+      } else if (copied->modified == WallTime{}) {
+        gone.push_back(object.key);  // a marker that was made has no other side
       } else {
-        (copied->modified == WallTime{} ? made : ours).push_back(object.key);
+        ours.push_back({object.key, copied->copy});
       }
     }
-    if (other_ == OtherSide::to_be_seen) PAIL_CHECK(leave_the_only_ones(ours));
-    ours.insert(ours.end(), made.begin(), made.end());  // has no other side
-    if (ours.empty()) return Unit{};
-    PAIL_TRY(const auto refusals, store_.delete_objects(ours, context_));
+    if (other_ != OtherSide::known) PAIL_CHECK(leave_the_only_ones(ours));
+    for (Found& each : ours) gone.push_back(std::move(each.key));
+    if (gone.empty()) return Unit{};
+    PAIL_TRY(const auto refusals, store_.delete_objects(gone, context_));
     for (const cos::DeleteRefusal& refusal : refusals) refused(refusal.key, cos::to_error(refusal));
     return Unit{};
   }
@@ -88,22 +101,33 @@ class Pass {
     return !page.objects.empty();
   }
 
-  // Of an object and its copy one stays. `keys` and the listing of the other side are in the same order.
-  Result<Unit> leave_the_only_ones(std::vector<std::string>& keys) {
-    if (keys.empty()) return Unit{};
-    const auto other_of = [&](const std::string& key) { return other_directory_ + key.substr(directory_.size()); };
-    const std::string last = other_of(keys.back());
-    std::set<std::string> others;
+  std::string other_of(const std::string& key) const { return other_directory_ + key.substr(directory_.size()); }
+
+  // Of an object and its copy one stays. `found` and the listing of the other side are in the same order.
+  Result<Unit> leave_the_only_ones(std::vector<Found>& found) {
+    if (found.empty()) return Unit{};
+    const std::string last = other_of(found.back().key);
+    OnOtherSide others;
     while (seen_ < last) {
       PAIL_TRY(const cos::ListPage page,
                store_.list_objects({.prefix = other_directory_ + "/", .start_after = seen_}, context_));
-      for (const cos::ListedObject& object : page.objects) others.insert(object.key);
+      for (const cos::ListedObject& object : page.objects) others.insert_or_assign(object.key, object.etag);
       seen_ = page.continuation.empty() || page.objects.empty() ? last : page.objects.back().key;
     }
     seen_ = last;
-    const auto left = std::erase_if(keys, [&](const std::string& key) { return !others.contains(other_of(key)); });
-    left_.others = left_.others || left > 0;
+    std::erase_if(found, [&](const Found& each) { return is_the_only_one(each, others); });
     return Unit{};
+  }
+
+  bool is_the_only_one(const Found& found, const OnOtherSide& others) {
+    const std::string key = other_of(found.key);
+    const auto other = others.find(key);
+    if (other != others.end() && (other_ == OtherSide::any_object || other->second == found.copy)) return false;
+    left_.others = true;
+    if (++only_ones_ <= kMostTold)
+      spdlog::warn("{}: stays, as {} {}", quote(found.key),
+                   other == others.end() ? "nothing is left at" : "it has no copy any more at", quote(key));
+    return true;
   }
 
   // Listing and job are in the order of their keys: both are gone through once.
@@ -133,7 +157,8 @@ class Pass {
   const What what_;
   const OtherSide other_;
   const std::string directory_, other_directory_;
-  std::string seen_;  // of the other side, up to here
+  std::string seen_;             // of the other side, up to here
+  std::uint64_t only_ones_ = 0;  // stay, as the other side has nothing that would replace them
   RenameJobCursor copied_;
   const cos::CallContext& context_;
   OldObjectsLeft left_;
@@ -160,7 +185,7 @@ OldObjectsLeft delete_copies(cos::ObjectStore& store, const std::filesystem::pat
   auto reader = RenameJobReader::open(job);
   if (!reader) return {.others = true, .ours = reader.error()};
   const What what = marker == TargetMarker::keep ? What::copies_but_marker : What::copies;
-  auto outcome = Pass(store, std::move(*reader), what, OtherSide::to_be_seen, context).run();
+  auto outcome = Pass(store, std::move(*reader), what, OtherSide::any_object, context).run();
   if (!outcome) return {.others = true, .ours = outcome.error()};
   return std::move(*outcome);
 }

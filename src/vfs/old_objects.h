@@ -21,9 +21,14 @@ struct OldObjectsLeft {
 // Deletes what `job` says was copied, where a listing of now shows the same ETag and time as when it was copied. Stores
 // have no delete under a condition that could be relied on: what others write between that listing and the delete of
 // the same page is lost. What is refused is tried again, a bounded number of times.
-// Of copies that were made by an earlier process others may have removed some since: then the old object is all there
-// is, and it stays. `known`: the copies were made just now.
-enum class OtherSide { known, to_be_seen };
+// Of an object and its copy one stays, also where others removed or replaced some copies since an earlier process made
+// them; the log names what stays for that. What must be under the new name, for the old object to go:
+//   known       nothing, as the copies were made just now
+//   any_object  any object. The names know of the rename, so what is there is the file that they show: the copy, or
+//               what a program wrote over it since, and then the old object would come back from the dead
+//   the_copy    one with the ETag of the copy. The names were lost, so another one may be of somebody who never saw our
+//               bytes, and the old object is all there is of them
+enum class OtherSide { known, any_object, the_copy };
 OldObjectsLeft delete_old_objects(cos::ObjectStore& store, const std::filesystem::path& job, OtherSide copies,
                                   const cos::CallContext& context);
 

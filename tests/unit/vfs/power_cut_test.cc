@@ -1,11 +1,14 @@
 // The machine stops: of the journal what was synced is left, of the index nothing, and of staging files what is there.
 #include <fcntl.h>
 #include <gmock/gmock.h>
+#include <spdlog/sinks/ostream_sink.h>
+#include <spdlog/spdlog.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <fstream>
 #include <future>
+#include <sstream>
 
 #include "../temporary_directory.h"
 #include "base/file.h"
@@ -47,6 +50,23 @@ using testing::UnorderedElementsAre;
 struct Handle {
   InodeNumber number = 0;
   std::uint64_t handle = 0;
+};
+
+// What the log says while this lives.
+class LogLines {
+ public:
+  LogLines() {
+    spdlog::set_default_logger(
+        std::make_shared<spdlog::logger>("test", std::make_shared<spdlog::sinks::ostream_sink_mt>(lines_)));
+  }
+  ~LogLines() { spdlog::set_default_logger(before_); }
+  LogLines(const LogLines&) = delete;
+  LogLines& operator=(const LogLines&) = delete;
+  std::string text() const { return lines_.str(); }  // when nobody writes there any more
+
+ private:
+  const std::shared_ptr<spdlog::logger> before_ = spdlog::default_logger();
+  std::ostringstream lines_;
 };
 
 class PowerCutTest : public FileSystemTest {
@@ -340,6 +360,30 @@ TEST_F(PowerCutRenameTest, WhatOthersDidMeanwhileStaysWhenItIsFinished) {
   EXPECT_EQ(store_->bytes("above/old/a"), "theirs");
   EXPECT_EQ(store_->bytes("above/old/b"), "b");
   EXPECT_EQ(store_->bytes("above/old/c"), std::nullopt);
+}
+
+TEST_F(PowerCutRenameTest, WhereTheNamesAreLostAnOldObjectOutlivesACopyThatOthersReplaced) {
+  stop_rename_at(Stops::machine, {.operation = Operation::delete_objects});
+  store_->put("above/new/b", "theirs");
+  store_->remove("above/new/c");
+  const LogLines log;
+  start();
+  EXPECT_THAT(promised().jobs(), IsEmpty());
+  EXPECT_EQ(store_->bytes("above/old/a"), std::nullopt);
+  EXPECT_EQ(store_->bytes("above/old/b"), "b");
+  EXPECT_EQ(store_->bytes("above/new/b"), "theirs");
+  EXPECT_EQ(store_->bytes("above/old/c"), "c");
+  EXPECT_THAT(log.text(), HasSubstr("\"above/old/b\": stays, as it has no copy any more at \"above/new/b\""));
+  EXPECT_THAT(log.text(), HasSubstr("\"above/old/c\": stays, as nothing is left at \"above/new/c\""));
+}
+
+TEST_F(PowerCutRenameTest, WhereTheNamesKnowOfItAFileThatWasRewrittenSinceTakesItsOldObjectAlong) {
+  stop_rename_at(Stops::process, {.operation = Operation::delete_objects});
+  store_->put("above/new/b", "newer");
+  store_->remove("above/new/c");
+  start();
+  EXPECT_THAT(promised().jobs(), IsEmpty());
+  EXPECT_THAT(store_->keys(), UnorderedElementsAre("above/new/a", "above/new/b", "above/old/c"));
 }
 
 // Of earlier mounts, as many as copies are made at a time.
