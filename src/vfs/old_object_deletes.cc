@@ -9,6 +9,15 @@
 
 namespace pail::vfs {
 
+namespace {
+
+Result<bool> lies_below(cos::ObjectStore& store, const std::string& directory, const cos::CallContext& context) {
+  PAIL_TRY(const cos::ListPage page, store.list_objects({.prefix = directory + "/", .max_keys = 1}, context));
+  return !page.objects.empty();
+}
+
+}  // namespace
+
 std::string OldTree::encode() const {
   local::RecordWriter fields;
   fields.number(job);
@@ -155,7 +164,7 @@ void OldObjectDeletes::finish_left(const std::vector<local::DeletesLeft>& known)
   }
   const RenameJobs::Left left = jobs_.left_but(jobs);
   for (auto& [each, tree] : trees) begin_left(each, std::move(tree), OtherSide::any_object);
-  for (const RenameJobs::Job& job : left.copying) tell_of_copies(job);
+  for (const RenameJobs::Job& job : left.copying) run_beside([this, job] { look_at_copies(job); });
   for (const RenameJobs::Job& job : left.deleting) run_beside([this, job] { delete_left(job); });
 }
 
@@ -168,11 +177,19 @@ void OldObjectDeletes::begin_left(const local::DeletesLeft& left, OldTree tree, 
       Deleting{number, left.subject, std::move(tree), copies, *std::move(closed), Caller::is_gone}));
 }
 
-void OldObjectDeletes::tell_of_copies(const RenameJobs::Job& job) {
-  spdlog::warn(
-      "the rename of {} to {} was cut short while it copied: files may lie under both names; compare them before "
-      "you remove any",
-      quote(job.keys.from), quote(job.keys.to));
+// Nobody knows which copies were made, so nothing is deleted. What users are to compare is looked for.
+void OldObjectDeletes::look_at_copies(const RenameJobs::Job& job) {
+  const cos::CallContext context(stop_.token(), Lane::background);
+  const auto copies = lies_below(store_, job.keys.to, context);
+  const auto objects = copies && *copies ? lies_below(store_, job.keys.from, context) : copies;
+  if (!objects)
+    return spdlog::info("the next mount looks for copies that the rename of {} to {} left: {}", quote(job.keys.from),
+                        quote(job.keys.to), objects.error().context);
+  if (*objects)
+    spdlog::warn(
+        "the rename of {} to {} was cut short while it copied: files lie under both names; compare them before you "
+        "remove any",
+        quote(job.keys.from), quote(job.keys.to));
   jobs_.end(job.number);
 }
 

@@ -61,7 +61,9 @@ class OldObjectDeletes {
   // was copied.
   Result<Unit> resume(const Request& request, const local::DeletesLeft& left) PAIL_EXCLUDES(mutex_);
   // Goes on with what the mount before this one left, as the names know it and as the journal does, without waiting for
-  // it. The names that the names know of are closed when it returns.
+  // it. The old names that the names know of are closed when it returns. Of what was cut short while it copied nothing
+  // is deleted: the log says where files lie under both names. What the store does not answer is left to the next
+  // mount.
   void finish_left(const std::vector<local::DeletesLeft>& known) PAIL_EXCLUDES(mutex_);
 
   // Waits until nothing of that is going on, or until `stop`.
@@ -82,7 +84,7 @@ class OldObjectDeletes {
   void one_more() PAIL_EXCLUDES(mutex_);
   void one_less() PAIL_EXCLUDES(mutex_);
   void begin_left(const local::DeletesLeft& left, OldTree tree, OtherSide copies) PAIL_EXCLUDES(mutex_);
-  void tell_of_copies(const RenameJobs::Job& job);
+  void look_at_copies(const RenameJobs::Job& job);
   void delete_left(const RenameJobs::Job& job) PAIL_EXCLUDES(mutex_);
 
   local::NameStore& names_;

@@ -44,6 +44,7 @@ using fake::Operation;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 using testing::SizeIs;
 using testing::UnorderedElementsAre;
 
@@ -333,10 +334,41 @@ class PowerCutRenameTest : public PowerCutTest {
 
 TEST_F(PowerCutRenameTest, WhileItCopiesLeavesTheWholeOldTree) {
   stop_rename_at(Stops::machine, {.operation = Operation::copy_object, .key = "above/new/b"});
+  const LogLines log;
   start();
   EXPECT_THAT(promised().jobs(), IsEmpty());
   EXPECT_TRUE(no_job_file_is_left());
   for (const char* name : {"a", "b", "c"}) EXPECT_EQ(store_->bytes(std::string("above/old/") + name), name);
+  EXPECT_THAT(log.text(), HasSubstr("files lie under both names"));
+}
+
+TEST_F(PowerCutRenameTest, BeforeItsFirstCopyIsNoWorthAWarning) {
+  stop_rename_at(Stops::machine, {.operation = Operation::copy_object, .times = kAlways});
+  const LogLines log;
+  start();
+  EXPECT_THAT(promised().jobs(), IsEmpty());
+  EXPECT_THAT(log.text(), Not(HasSubstr("both names")));
+}
+
+TEST_F(PowerCutRenameTest, WhatCannotBeSeenOfItsCopiesIsLeftToTheMountAfter) {
+  stop_rename_at(Stops::machine, {.operation = Operation::copy_object, .key = "above/new/b"});
+  store_->fail({.times = kAlways}, {.fault = Fault::lost});
+  start();
+  EXPECT_THAT(promised().jobs(), SizeIs(1));
+  store_->behave();
+  const LogLines log;
+  start();
+  EXPECT_THAT(promised().jobs(), IsEmpty());
+  EXPECT_THAT(log.text(), HasSubstr("files lie under both names"));
+}
+
+TEST_F(PowerCutRenameTest, AMountDoesNotWaitToSeeItsCopies) {
+  stop_rename_at(Stops::machine, {.operation = Operation::copy_object, .key = "above/new/b"});
+  const Hold looking = store_->hold({.operation = Operation::list_objects, .key = "above/new/"}, Moment::before);
+  start();
+  EXPECT_TRUE(looking.await());
+  looking.release();
+  EXPECT_THAT(promised().jobs(), IsEmpty());
 }
 
 TEST_F(PowerCutRenameTest, WhileItDeletesIsFinishedByTheNextMount) {
