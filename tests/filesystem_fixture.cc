@@ -1,8 +1,7 @@
 #include "filesystem_fixture.h"
 
-#include <fcntl.h>
-
-#include <future>
+#include "base/file.h"
+#include "local/staging/kept.h"
 
 namespace pail::vfs {
 
@@ -99,35 +98,16 @@ std::string FileSystemTest::read(std::string_view path) {
   return content;
 }
 
-std::pair<InodeNumber, std::uint64_t> FileSystemTest::create(std::string_view path) {
-  const auto [parent, name] = parent_of(path);
-  const auto made = fs_->create(request(), parent, name, 0644, O_CREAT | O_TRUNC | O_WRONLY);
-  EXPECT_TRUE(made) << path << ": " << made.error().context;
-  if (!made) return {0, 0};
-  opens_->add(made->first.attributes.number);
-  return {made->first.attributes.number, made->second.handle};
-}
-
 int FileSystemTest::write(std::string_view path, std::string_view content) {
-  const auto [number, handle] = create(path);
-  if (number == 0) return EIO;
+  const Handle file = create(path);
+  if (file.number == 0) return EIO;
   for (std::size_t at = 0; at < content.size(); at += 1 << 20) {
-    const auto written =
-        fs_->write(request(), number, handle, {at}, std::as_bytes(std::span(content.substr(at, 1 << 20))));
+    const auto written = fs_->write(request(), file.number, file.handle, {at}, bytes(content.substr(at, 1 << 20)));
     EXPECT_TRUE(written) << written.error().context;
   }
-  const auto flushed = fs_->flush(request(), number, handle);
-  opens_->remove(number);
-  fs_->release(request(), number, handle);
-  return errnum_of(flushed);
-}
-
-std::pair<InodeNumber, std::uint64_t> FileSystemTest::open(std::string_view path, int flags) {
-  const InodeNumber number = look(path);
-  const auto opened = fs_->open_file(request(), number, flags);
-  EXPECT_TRUE(opened) << opened.error().context;
-  opens_->add(number);
-  return {number, opened ? opened->handle : 0};
+  const int flushed = flush(file);
+  close(file);
+  return flushed;
 }
 
 std::vector<std::string> FileSystemTest::names(std::string_view path) {
@@ -142,6 +122,15 @@ std::vector<std::string> FileSystemTest::names(std::string_view path) {
     offset = entries->back().next_offset;
   }
   return names;
+}
+
+std::optional<std::uint64_t> FileSystemTest::listed_size(std::string_view name) {
+  const auto entries = fs_->read_directory(request(), kRootInode, 0, 100, WithAttributes::yes);
+  EXPECT_TRUE(entries) << entries.error().context;
+  if (!entries) return std::nullopt;
+  for (const auto& entry : *entries)
+    if (entry.name == name && entry.entry) return entry.entry->attributes.size.n;
+  return std::nullopt;
 }
 
 int FileSystemTest::rename(std::string_view from, std::string_view to, RenameMode mode) {
@@ -164,6 +153,63 @@ int FileSystemTest::mkdir(std::string_view path) {
 int FileSystemTest::rmdir(std::string_view path) {
   const auto [parent, name] = parent_of(path);
   return errnum_of(fs_->rmdir(request(), parent, name));
+}
+
+Handle FileSystemTest::create(std::string_view path) {
+  const auto [parent, name] = parent_of(path);
+  const auto made = fs_->create(request(), parent, name, 0644, O_CREAT | O_TRUNC | O_WRONLY);
+  EXPECT_TRUE(made) << path << ": " << made.error().context;
+  if (!made) return {};
+  opens_->add(made->first.attributes.number);
+  return {made->first.attributes.number, made->second.handle};
+}
+
+Handle FileSystemTest::make(std::string_view path, std::string_view text) {
+  const Handle file = create(path);
+  EXPECT_EQ(write_to(file, text), 0) << path;
+  return file;
+}
+
+Handle FileSystemTest::open(std::string_view path, int flags) {
+  const InodeNumber number = look(path);
+  const auto opened = fs_->open_file(request(), number, flags);
+  EXPECT_TRUE(opened) << path << ": " << opened.error().context;
+  if (!opened) return {};
+  opens_->add(number);
+  return {number, opened->handle};
+}
+
+int FileSystemTest::write_to(Handle file, std::string_view text, std::uint64_t at) {
+  return errnum_of(fs_->write(request(), file.number, file.handle, {at}, bytes(text)));
+}
+
+int FileSystemTest::fsync(Handle file) {
+  return errnum_of(fs_->fsync(request(), file.number, file.handle));
+}
+
+int FileSystemTest::flush(Handle file, const StopToken& stop) {
+  Request asked = request();
+  asked.stop = stop;
+  return errnum_of(fs_->flush(asked, file.number, file.handle));
+}
+
+std::future<int> FileSystemTest::flush_beside(Handle file, const StopToken& stop) {
+  return std::async(std::launch::async, [this, file, stop] { return flush(file, stop); });
+}
+
+void FileSystemTest::close(Handle file) {
+  opens_->remove(file.number);
+  fs_->release(request(), file.number, file.handle);
+}
+
+std::vector<std::string> FileSystemTest::kept() {
+  std::vector<std::string> contents;
+  for (const auto& file : local::kept_files(options_.state_directory)) {
+    const auto content = read_file(file.path, 64_MiB);
+    EXPECT_TRUE(content) << content.error().context;
+    if (content) contents.push_back(*content);
+  }
+  return contents;
 }
 
 }  // namespace pail::vfs

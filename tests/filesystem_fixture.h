@@ -1,11 +1,14 @@
 // A file system driven without a mount, as a front end does it; which bucket it shows is the test's.
 #pragma once
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 
 #include <atomic>
 #include <filesystem>
+#include <future>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -13,6 +16,7 @@
 #include <vector>
 
 #include "cos/object_store.h"
+#include "pailfs/base/stop.h"
 #include "vfs/filesystem.h"
 
 namespace pail::vfs {
@@ -25,6 +29,12 @@ std::string ramp(std::size_t size, unsigned seed = 0);
 inline std::span<const std::byte> bytes(std::string_view text) {
   return std::as_bytes(std::span(text));
 }
+
+// An open file. Number 0: it could not be opened, and the test has failed.
+struct Handle {
+  InodeNumber number = 0;
+  std::uint64_t handle = 0;
+};
 
 class FileSystemTest : public testing::Test {
  protected:
@@ -45,13 +55,26 @@ class FileSystemTest : public testing::Test {
   std::string read_open(InodeNumber number, std::uint64_t handle, std::size_t size, int* errnum = nullptr);
   // Creates or replaces a file as open(O_CREAT|O_TRUNC), write, close do; returns the errno of close.
   int write(std::string_view path, std::string_view content);
-  std::pair<InodeNumber, std::uint64_t> create(std::string_view path);
-  std::pair<InodeNumber, std::uint64_t> open(std::string_view path, int flags);
   std::vector<std::string> names(std::string_view path);
+  // The size that a listing of the root with attributes shows; none where it shows none.
+  std::optional<std::uint64_t> listed_size(std::string_view name);
   int rename(std::string_view from, std::string_view to, RenameMode mode = RenameMode::replace);
   int unlink(std::string_view path);
   int mkdir(std::string_view path);
   int rmdir(std::string_view path);
+
+  // Files that stay open; numbers are errnos.
+  Handle create(std::string_view path);  // as open(O_CREAT|O_TRUNC|O_WRONLY)
+  Handle make(std::string_view path, std::string_view text);
+  Handle open(std::string_view path, int flags = O_RDWR);
+  int write_to(Handle file, std::string_view text, std::uint64_t at = 0);
+  int fsync(Handle file);
+  int flush(Handle file, const StopToken& stop = {});
+  std::future<int> flush_beside(Handle file, const StopToken& stop = {});  // in a thread of its own
+  void close(Handle file);  // what follows the flush of the last descriptor
+
+  // The bytes that were set aside for people to find, by the names of their files.
+  std::vector<std::string> kept();
 
   Request request();
   std::pair<InodeNumber, std::string> parent_of(std::string_view path);

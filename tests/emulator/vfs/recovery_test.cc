@@ -10,15 +10,9 @@ namespace {
 
 using testing::ElementsAre;
 using testing::IsEmpty;
+using testing::SizeIs;
 
-class RecoveryTest : public VfsTest {
- protected:
-  std::size_t kept() {
-    std::error_code none;
-    const std::filesystem::directory_iterator folder(options_.cache_directory / "kept", none), end;
-    return none ? 0 : static_cast<std::size_t>(std::distance(folder, end));
-  }
-};
+class RecoveryTest : public VfsTest {};
 
 TEST_F(RecoveryTest, OurOwnPutOnAStoreWithoutConditionsIsNoConflict) {
   server_->add_fault({.operations = {"PutObject"},
@@ -45,7 +39,7 @@ TEST_F(RecoveryTest, APatchOfAReplacedObjectIsKept) {
   ASSERT_TRUE(fs_->write(request(), number, handle, {1'000'000}, bytes("ours")));
   put("big", ramp(3'000'000, 9));
   EXPECT_EQ(errnum_of(fs_->flush(request(), number, handle)), ESTALE);
-  EXPECT_EQ(kept(), 1u);
+  EXPECT_THAT(kept(), SizeIs(1));
   opens_->remove(number);
   fs_->release(request(), number, handle);
   EXPECT_TRUE(read("big") == ramp(3'000'000, 9));  // the other writer's version is readable
@@ -58,7 +52,7 @@ TEST_F(RecoveryTest, APatchOfARemovedObjectIsKept) {
   ASSERT_TRUE(fs_->write(request(), number, handle, {1'000'000}, bytes("ours")));
   ASSERT_TRUE(store_->delete_object(kBucket, "big"));
   EXPECT_NE(errnum_of(fs_->flush(request(), number, handle)), 0);
-  EXPECT_EQ(kept(), 1u);
+  EXPECT_THAT(kept(), SizeIs(1));
 }
 
 TEST_F(RecoveryTest, AKeptFileIsDescribed) {
@@ -112,7 +106,7 @@ TEST_F(RecoveryTest, StagedBytesOutliveALostIndex) {
   fs_.reset();
   std::filesystem::remove_all(options_.state_directory / "names");
   start();
-  EXPECT_EQ(kept(), 1u);
+  EXPECT_THAT(kept(), SizeIs(1));
 }
 
 TEST_F(RecoveryTest, ChmodOfAFolderMarkerDirectoryThenRmdirRemovesIt) {

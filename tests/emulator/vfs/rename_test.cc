@@ -44,7 +44,6 @@ class RenameTest : public VfsTest {
     ASSERT_GE(requests(operation), count) << operation;
   }
 
-  std::size_t kept() { return entries("kept"); }
   std::size_t entries(const char* folder) {
     std::error_code none;
     const std::filesystem::directory_iterator first(options_.cache_directory / folder, none), end;
@@ -153,7 +152,7 @@ class RenameOntoAWrittenFileTest : public RenameTest {
       return errnum_of(fs_->rename(asked, kRootInode, "source", kRootInode, "target", RenameMode::replace));
     });
     std::this_thread::sleep_for(200ms);  // it has looked both up, and waits
-    EXPECT_TRUE(fs_->write(request(), target_.first, target_.second, {0}, bytes("OURS and more")));
+    EXPECT_TRUE(fs_->write(request(), target_.number, target_.handle, {0}, bytes("OURS and more")));
     server_->clear_faults();
     if (refused_) refuse(refused_);
     EXPECT_EQ(storing_.get(), 0);
@@ -162,7 +161,7 @@ class RenameOntoAWrittenFileTest : public RenameTest {
     return outcome;
   }
 
-  std::pair<InodeNumber, std::uint64_t> target_;
+  Handle target_;
   std::future<int> storing_;
   const char* refused_ = nullptr;
 };
@@ -170,15 +169,15 @@ class RenameOntoAWrittenFileTest : public RenameTest {
 TEST_F(RenameOntoAWrittenFileTest, WhatWasWrittenIsStoredWhenItFails) {
   refused_ = "CopyObject";
   EXPECT_EQ(rename_while_it_is_written(), EACCES);
-  EXPECT_TRUE(fs_->flush(request(), target_.first, target_.second));
+  EXPECT_TRUE(fs_->flush(request(), target_.number, target_.handle));
   EXPECT_EQ(object("target"), "OURS and more");
-  EXPECT_EQ(kept(), 0u);
+  EXPECT_THAT(kept(), IsEmpty());
 }
 
 TEST_F(RenameOntoAWrittenFileTest, WhatWasWrittenStaysReadableWhenItSucceeds) {
   EXPECT_EQ(rename_while_it_is_written(), 0);
   int errnum = 0;
-  EXPECT_EQ(read_open(target_.first, target_.second, 13, &errnum), "OURS and more");
+  EXPECT_EQ(read_open(target_.number, target_.handle, 13, &errnum), "OURS and more");
   EXPECT_EQ(errnum, 0);
   EXPECT_EQ(object("target"), "new");
 }
@@ -202,7 +201,7 @@ TEST_F(RenameTest, AFileThatIsStoredWhileItIsReplacedStaysReadable) {
   std::filesystem::remove_all(options_.cache_directory / "blocks");  // what the cache has is chance
   resume();
   int errnum = 0;
-  EXPECT_EQ(read_open(reader.first, reader.second, 7, &errnum), "content");
+  EXPECT_EQ(read_open(reader.number, reader.handle, 7, &errnum), "content");
   EXPECT_EQ(errnum, 0);
 }
 
@@ -214,7 +213,7 @@ TEST_F(RenameTest, AFileThatIsRenamedTwiceDuringAReadStaysReadable) {
   hold("GetObject", "g");
   int errnum = 0;
   auto reading =
-      std::async(std::launch::async, [&] { return read_open(file.first, file.second, content.size(), &errnum); });
+      std::async(std::launch::async, [&] { return read_open(file.number, file.handle, content.size(), &errnum); });
   await_requests("GetObject", 1);
   EXPECT_EQ(rename("f", "g"), 0);
   server_->clear_faults();
@@ -242,7 +241,7 @@ TEST_F(RenameTest, AfterACopyThatWasMadeAlthoughItFailedTheNewNameIsAskedAnew) {
   EXPECT_EQ(rename("old", "replaced"), EACCES);
   EXPECT_EQ(read("new"), "content");
   EXPECT_EQ(write("replaced", "mine"), 0);
-  EXPECT_EQ(kept(), 0u);
+  EXPECT_THAT(kept(), IsEmpty());
 }
 
 TEST_F(RenameTest, ADirectoryStaysWhenTheLastOfItIsRenamedOutOfIt) {
@@ -297,7 +296,7 @@ TEST_F(RenameTest, AFailedRenameOverAnOpenFileLeavesNoCopyOfItToBeStored) {
   opens_->remove(number);
   fs_->release(request(), number, handle);
   start();
-  EXPECT_EQ(kept(), 0u);
+  EXPECT_THAT(kept(), IsEmpty());
   EXPECT_EQ(object("old"), "somebody's newer bytes");
 }
 
@@ -451,7 +450,7 @@ TEST_F(RenameTest, AnUploadInPartsWhoseAnswerWasLostFollowsTheRenameOfItsDirecto
   EXPECT_EQ(rename("d", "e"), 0);
   EXPECT_EQ(errnum_of(fs_->flush(request(), number, handle)), 0);
   EXPECT_TRUE(object("e/large") == content);
-  EXPECT_EQ(kept(), 0u);
+  EXPECT_THAT(kept(), IsEmpty());
 }
 
 TEST_F(RenameTest, UnfetchedBytesOfAFileThatIsBeingChangedAreReadWhileItsDirectoryIsRenamed) {
@@ -781,11 +780,11 @@ class CutFileRenameTest : public RenameTest, public testing::WithParamInterface<
   int ask() { return errnum_of(fs_->rename(asked_, kRootInode, "src", kRootInode, "dst", RenameMode::replace)); }
   void expect_done() {
     EXPECT_EQ(ask(), 0);
-    EXPECT_EQ(look("dst"), file_.first);
+    EXPECT_EQ(look("dst"), file_.number);
     EXPECT_EQ(look("src"), 0u);
-    EXPECT_EQ(read_open(file_.first, file_.second, 7), "content");
+    EXPECT_EQ(read_open(file_.number, file_.handle, 7), "content");
   }
-  std::pair<InodeNumber, std::uint64_t> file_;
+  Handle file_;
   Request asked_;
 };
 
@@ -798,7 +797,7 @@ TEST_P(CutFileRenameTest, IsFinishedWhenItIsAskedAgain) {
 
 TEST_P(CutFileRenameTest, IsFinishedAlsoAfterALookUp) {
   look("src");
-  EXPECT_TRUE(fs_->getattr(request(), file_.first));
+  EXPECT_TRUE(fs_->getattr(request(), file_.number));
   names("");
   expect_done();
 }
@@ -812,7 +811,7 @@ TEST_P(CutFileRenameTest, IsSeenByTheNextMount) {
 
 TEST_P(CutFileRenameTest, IsWaitedForByReaders) {
   int errnum = 0;
-  auto reading = std::async(std::launch::async, [&] { return read_open(file_.first, file_.second, 7, &errnum); });
+  auto reading = std::async(std::launch::async, [&] { return read_open(file_.number, file_.handle, 7, &errnum); });
   const auto before = requests("GetObject");
   for (int i = 0; i < 1000 && requests("GetObject") == before; ++i) std::this_thread::sleep_for(1ms);
   EXPECT_EQ(ask(), 0);
@@ -823,7 +822,7 @@ TEST_P(CutFileRenameTest, IsWaitedForByReaders) {
 TEST_P(CutFileRenameTest, HoldsItsFileNoLongerThanTheKernelNeedsToAskAgain) {
   int errnum = 0;
   std::filesystem::remove_all(options_.cache_directory / "blocks");
-  EXPECT_EQ(read_open(file_.first, file_.second, 7, &errnum), "");
+  EXPECT_EQ(read_open(file_.number, file_.handle, 7, &errnum), "");
   EXPECT_EQ(errnum, ESTALE);
   EXPECT_EQ(look("src"), 0u);
 }

@@ -15,11 +15,6 @@ using testing::UnorderedElementsAre;
 
 class SemanticsTest : public VfsTest {
  protected:
-  void close(InodeNumber number, std::uint64_t handle) {
-    opens_->remove(number);
-    fs_->release(request(), number, handle);
-  }
-
   void refuse(const char* operation, int status, const char* code) {
     server_->add_fault(
         {.operations = {operation}, .kind = emulator::FaultKind::status, .status = status, .code = code});
@@ -27,17 +22,6 @@ class SemanticsTest : public VfsTest {
 
   int set_xattr(std::string_view path, std::string_view name, std::string_view value, XattrMode mode = XattrMode::any) {
     return errnum_of(fs_->setxattr(request(), look(path), name, bytes(value), mode));
-  }
-
-  std::vector<std::string> kept() {
-    std::vector<std::string> contents;
-    const auto folder = options_.cache_directory / "kept";
-    if (!std::filesystem::exists(folder)) return contents;
-    for (const auto& entry : std::filesystem::directory_iterator(folder)) {
-      std::ifstream file(entry.path(), std::ios::binary);
-      contents.emplace_back(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
-    }
-    return contents;
   }
 };
 
@@ -60,7 +44,7 @@ TEST_F(SemanticsTest, ClosingAFileThatWasOnlyReadAsksForNothing) {
   server_->reset_counters();
   const auto [number, handle] = open("file", O_RDWR);
   ASSERT_TRUE(fs_->flush(request(), number, handle));
-  close(number, handle);
+  close({number, handle});
   EXPECT_EQ(requests("PutObject"), 0u);
 }
 
@@ -200,7 +184,7 @@ TEST_F(SemanticsTest, RenameOverAnOpenFileLeavesItReadable) {
   EXPECT_EQ(rename("new", "old"), 0);
   EXPECT_EQ(read("old"), "new content");
   EXPECT_EQ(read_open(number, handle, 11), "old content");
-  close(number, handle);
+  close({number, handle});
 }
 
 TEST_F(SemanticsTest, RenameOfADirectoryCopiesAllBeforeItDeletes) {
@@ -384,7 +368,7 @@ TEST_F(SemanticsTest, AnArchivedObjectIsEremoteioToRead) {
   int errnum = 0;
   read_open(number, handle, 7, &errnum);
   EXPECT_EQ(errnum, EREMOTEIO);
-  close(number, handle);
+  close({number, handle});
 }
 
 TEST_F(SemanticsTest, ADamagedCacheBlockIsFetchedAgain) {

@@ -26,47 +26,9 @@ using testing::UnorderedElementsAre;
 
 class TruthTest : public VfsTest {
  protected:
-  struct Handle {
-    InodeNumber number = 0;
-    std::uint64_t handle = 0;
-  };
-
-  Handle open(std::string_view path, int flags = O_RDWR) {
-    const auto [number, handle] = VfsTest::open(path, flags);
-    return {number, handle};
-  }
-  int write_to(Handle file, std::string_view text, std::uint64_t at = 0) {
-    return errnum_of(fs_->write(request(), file.number, file.handle, {at}, bytes(text)));
-  }
-  int fsync(Handle file) { return errnum_of(fs_->fsync(request(), file.number, file.handle)); }
-  int flush(Handle file) { return errnum_of(fs_->flush(request(), file.number, file.handle)); }
-  void close(Handle file) {
-    opens_->remove(file.number);
-    fs_->release(request(), file.number, file.handle);
-  }
   void remove_object(const std::string& key) { ASSERT_TRUE(store_->delete_object(kBucket, key)); }
   void stall(const std::string& operation, std::chrono::milliseconds time) {
     server_->add_fault({.operations = {operation}, .kind = FaultKind::stall, .stall_time = time});
-  }
-  // The size that a listing with attributes shows; none where it shows none.
-  std::optional<std::uint64_t> listed_size(std::string_view name) {
-    const auto entries = fs_->read_directory(request(), kRootInode, 0, 100, WithAttributes::yes);
-    EXPECT_TRUE(entries) << entries.error().context;
-    if (!entries) return std::nullopt;
-    for (const auto& entry : *entries)
-      if (entry.name == name && entry.entry) return entry.entry->attributes.size.n;
-    return std::nullopt;
-  }
-  std::vector<std::string> kept() {
-    std::vector<std::string> contents;
-    std::error_code none;
-    for (const auto& entry : std::filesystem::directory_iterator(options_.cache_directory / "kept", none))
-      if (entry.path().extension() != ".json") contents.push_back(*read_text(entry.path()));
-    return contents;
-  }
-  static std::optional<std::string> read_text(const std::filesystem::path& path) {
-    std::ifstream in(path, std::ios::binary);
-    return std::string(std::istreambuf_iterator<char>(in), {});
   }
   // As chmod on another mount does: a copy of the object onto itself.
   void change_permissions_elsewhere(const std::string& key, const std::string& mode) {
@@ -108,10 +70,9 @@ TEST_F(TruthTest, AListingAfterAFailedUploadShowsTheSizeThatWasWritten) {
 }
 
 TEST_F(TruthTest, TheSizeOfAFileThatIsAppendedToAndStoredNeverShrinks) {
-  const auto [number, handle] = create("log");
-  const Handle file{number, handle};
+  const Handle file = create("log");
   std::atomic<bool> done{false};
-  auto ask = [&, number = number](bool listing) {
+  auto ask = [&](bool listing) {
     std::uint64_t last = 0, shrunk = 0;
     while (!done) {
       const Request asked;
@@ -119,7 +80,7 @@ TEST_F(TruthTest, TheSizeOfAFileThatIsAppendedToAndStoredNeverShrinks) {
       if (listing) {
         const auto entries = fs_->read_directory(asked, kRootInode, 2, 10, WithAttributes::yes);
         if (entries && !entries->empty() && entries->front().entry) size = entries->front().entry->attributes.size.n;
-      } else if (const auto entry = fs_->getattr(asked, number)) {
+      } else if (const auto entry = fs_->getattr(asked, file.number)) {
         size = entry->attributes.size.n;
       }
       shrunk += size < last;
@@ -428,8 +389,7 @@ TEST_F(TruthTest, AWriteThatWaitsForTheEndOfAHalfMadeUploadCanBeInterrupted) {
   options_.part_size = 5_MiB;
   start();
   const std::string content = ramp(6'000'000);
-  const auto [number, handle] = create("large");
-  const Handle file{number, handle};
+  const Handle file = create("large");
   for (std::size_t at = 0; at < content.size(); at += 1'000'000)
     ASSERT_EQ(write_to(file, content.substr(at, 1'000'000), at), 0);
   server_->add_fault({.operations = {"UploadPart"}, .status = 403, .code = "AccessDenied"});

@@ -15,11 +15,6 @@ using emulator::FaultTime;
 
 class UploaderTest : public VfsTest {
  protected:
-  struct Handle {
-    InodeNumber number = 0;
-    std::uint64_t handle = 0;
-  };
-
   void SetUp() override {
     options_.part_size = 5_MiB;
     options_.parallel = 2;  // one part at a time
@@ -28,20 +23,9 @@ class UploaderTest : public VfsTest {
 
   // An open file of zeros.
   Handle zeros(std::string_view path, ByteCount size) {
-    const auto [number, handle] = create(path);
-    const auto written = fs_->write(request(), number, handle, {size.n - 1}, std::as_bytes(std::span("", 1)));
-    EXPECT_TRUE(written) << written.error().context;
-    return {number, handle};
-  }
-  std::future<int> flush_beside(Handle file, const StopToken& stop = {}) {
-    Request asked = request();
-    asked.stop = stop;
-    return std::async(std::launch::async,
-                      [this, asked, file] { return errnum_of(fs_->flush(asked, file.number, file.handle)); });
-  }
-  void close(Handle file) {
-    opens_->remove(file.number);
-    fs_->release(request(), file.number, file.handle);
+    const Handle file = create(path);
+    EXPECT_EQ(write_to(file, std::string_view("", 1), size.n - 1), 0);
+    return file;
   }
   void await_open_uploads(std::size_t wanted) {
     for (int tries = 0; tries < 1000 && open_uploads() != wanted; ++tries) std::this_thread::sleep_for(10ms);

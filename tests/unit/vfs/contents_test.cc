@@ -6,9 +6,7 @@
 
 #include <future>
 
-#include "../temporary_directory.h"
-#include "fake_store/fake_store.h"
-#include "filesystem_fixture.h"
+#include "fake_store_fixture.h"
 
 namespace pail::vfs {
 namespace {
@@ -19,18 +17,12 @@ using fake::kAlways;
 using fake::Moment;
 using fake::Operation;
 
-class ContentsTest : public FileSystemTest {
+class ContentsTest : public FakeStoreTest {
  protected:
-  void SetUp() override {
-    use_directory(directory_.path());
+  ContentsTest() {
     options_.state_directory = directory_.path() / "state";
-    options_.metadata_ttl = 0s;
     options_.part_size = 5_MiB;
-    options_.parallel = 4;
-    start();
   }
-  void TearDown() override { fs_.reset(); }
-  std::shared_ptr<cos::ObjectStore> object_store() const override { return store_; }
 
   unsigned fetches() const { return store_->count(Operation::get_object_range); }
   // Reads the file twice: now, and when nothing is in memory any more.
@@ -44,8 +36,6 @@ class ContentsTest : public FileSystemTest {
   }
   bool in_parts(const std::string& key) const { return store_->info(key)->etag.text.find('-') != std::string::npos; }
 
-  const TemporaryDirectory directory_;
-  const std::shared_ptr<fake::FakeStore> store_ = std::make_shared<fake::FakeStore>();
   const std::string small_ = ramp(10'000), large_ = ramp(11'000'000);
 };
 

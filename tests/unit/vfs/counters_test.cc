@@ -1,31 +1,19 @@
 // What a mount says of itself.
 #include <gmock/gmock.h>
 
-#include "../temporary_directory.h"
-#include "fake_store/fake_store.h"
-#include "filesystem_fixture.h"
+#include "fake_store_fixture.h"
 
 namespace pail::vfs {
 namespace {
 
-class CountersTest : public FileSystemTest {
+class CountersTest : public FakeStoreTest {
  protected:
-  void SetUp() override {
-    use_directory(directory_.path());
-    start();
-  }
-  void TearDown() override { fs_.reset(); }
-  std::shared_ptr<cos::ObjectStore> object_store() const override { return store_; }
-
   std::uint64_t count(std::string_view name) {
     for (const auto& [known, value] : fs_->counters())
       if (known == name) return value;
     ADD_FAILURE() << "nothing is counted as " << name;
     return 0;
   }
-
-  const TemporaryDirectory directory_;
-  const std::shared_ptr<fake::FakeStore> store_ = std::make_shared<fake::FakeStore>();
 };
 
 TEST_F(CountersTest, AreAllToldFromTheStartOn) {

@@ -3,12 +3,9 @@
 #include <gmock/gmock.h>
 
 #include <atomic>
-#include <fstream>
 #include <future>
 
-#include "../temporary_directory.h"
-#include "fake_store/fake_store.h"
-#include "filesystem_fixture.h"
+#include "fake_store_fixture.h"
 
 namespace pail::vfs {
 namespace {
@@ -22,63 +19,7 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::UnorderedElementsAre;
 
-struct Handle {
-  InodeNumber number = 0;
-  std::uint64_t handle = 0;
-};
-
-class OrdersTest : public FileSystemTest {
- protected:
-  void SetUp() override {
-    use_directory(directory_.path());
-    options_.metadata_ttl = 0s;
-    options_.parallel = 4;  // threads are most of what a start costs
-    start();
-  }
-  void TearDown() override { fs_.reset(); }
-  std::shared_ptr<cos::ObjectStore> object_store() const override { return store_; }
-
-  Handle open(std::string_view path, int flags = O_RDWR) {
-    const auto [number, handle] = FileSystemTest::open(path, flags);
-    return {number, handle};
-  }
-  Handle make(std::string_view path, std::string_view text) {
-    const auto [number, handle] = create(path);
-    EXPECT_EQ(write_to({number, handle}, text), 0);
-    return {number, handle};
-  }
-  int write_to(Handle file, std::string_view text, std::uint64_t at = 0) {
-    return errnum_of(fs_->write(request(), file.number, file.handle, {at}, bytes(text)));
-  }
-  int flush(Handle file, const StopToken& stop = {}) {
-    Request asked = request();
-    asked.stop = stop;
-    return errnum_of(fs_->flush(asked, file.number, file.handle));
-  }
-  std::future<int> flush_beside(Handle file, const StopToken& stop = {}) {
-    return std::async(std::launch::async, [this, file, stop] { return flush(file, stop); });
-  }
-  std::optional<std::uint64_t> listed_size(std::string_view name) {
-    const auto entries = fs_->read_directory(request(), kRootInode, 0, 100, WithAttributes::yes);
-    EXPECT_TRUE(entries) << entries.error().context;
-    if (!entries) return std::nullopt;
-    for (const auto& entry : *entries)
-      if (entry.name == name && entry.entry) return entry.entry->attributes.size.n;
-    return std::nullopt;
-  }
-  std::vector<std::string> kept() {
-    std::vector<std::string> contents;
-    for (const auto& entry : std::filesystem::directory_iterator(options_.cache_directory / "kept")) {
-      if (!entry.is_regular_file() || entry.path().extension() == ".json") continue;
-      std::ifstream in(entry.path(), std::ios::binary);
-      contents.emplace_back(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>());
-    }
-    return contents;
-  }
-
-  const TemporaryDirectory directory_;
-  const std::shared_ptr<fake::FakeStore> store_ = std::make_shared<fake::FakeStore>();
-};
+class OrdersTest : public FakeStoreTest {};
 
 TEST_F(OrdersTest, AListingDuringACloseShowsTheSizeThatWasWritten) {
   const Handle file = make("report", "five!");

@@ -5,10 +5,8 @@
 #include <functional>
 #include <future>
 
-#include "../temporary_directory.h"
 #include "cos/adapted_store.h"
-#include "fake_store/fake_store.h"
-#include "filesystem_fixture.h"
+#include "fake_store_fixture.h"
 
 namespace pail::vfs {
 namespace {
@@ -19,20 +17,11 @@ using fake::Moment;
 using fake::Operation;
 using fake::Support;
 
-class StoreKindsTest : public FileSystemTest {
+class StoreKindsTest : public FakeStoreTest {
  protected:
-  void SetUp() override {
-    use_directory(directory_.path());
-    options_.metadata_ttl = 0s;
-    options_.parallel = 4;
-    options_.part_size = 5_MiB;
-    start();
-  }
-  void TearDown() override { fs_.reset(); }
+  StoreKindsTest() { options_.part_size = 5_MiB; }
   std::shared_ptr<cos::ObjectStore> object_store() const override { return adapted_; }
 
-  const TemporaryDirectory directory_;
-  const std::shared_ptr<fake::FakeStore> store_ = std::make_shared<fake::FakeStore>();
   const std::shared_ptr<cos::ObjectStore> adapted_ =
       cos::adapt(store_, std::make_shared<cos::Dialect>("https://store.example", "", system_clock()));
 };
