@@ -57,9 +57,16 @@ BucketFileSystem::BucketFileSystem(Options options, std::shared_ptr<cos::ObjectS
       helpers_(std::max(4u, options_.parallel)),
       readers_(std::max(4u, options_.parallel)),
       view_(*local_.names, *local_.staging),
+      staged_notes_(*local_.journal, *local_.names, tree_, options_.bucket),
+      aside_(*local_.names, tree_, view_, *local_.staging, options_),
+      upload_notes_(*local_.journal),
+      uploader_(*local_.names, upload_notes_, *store_, *options_.clock, options_.part_size,
+                std::max(1u, options_.parallel / 2), *local_.counters),
+      content_(*local_.names, *local_.staging, staged_notes_, aside_, uploader_),
+      leftovers_(*local_.names, *local_.staging, staged_notes_, aside_, content_, options_.state_directory),
       directories_(*local_.names, tree_, view_, *store_, helpers_),
-      files_(*local_.names, tree_, view_, *opens_, turns_, gate_, *store_, directories_, *local_.staging,
-             *local_.blocks, *local_.memory, *local_.counters, options_, readers_, *local_.journal),
+      files_(*local_.names, tree_, view_, *opens_, turns_, gate_, *store_, directories_, content_, uploader_,
+             upload_notes_, *local_.blocks, *local_.memory, *local_.counters, options_, readers_),
       names_(*local_.names, tree_, *opens_, turns_, gate_, *store_, directories_, files_, options_, *local_.journal),
       read_(local_.counters->counter("read_bytes")),
       written_(local_.counters->counter("written_bytes")),
@@ -74,9 +81,9 @@ BucketFileSystem::~BucketFileSystem() {
 }
 
 Result<Unit> BucketFileSystem::begin(Start start) {
-  files_.sweep();
+  leftovers_.sweep();
   if (start == Start::resume) {
-    PAIL_CHECK(files_.bring_notes_in_line());
+    PAIL_CHECK(leftovers_.bring_notes_in_line());
     names_.keep_turns();
     constexpr std::chrono::seconds kAskedAgain(10);  // the kernel does that at once
     timer_.run_after(kAskedAgain, timer_.announce(), [this] { names_.drop_turns(); });
@@ -88,13 +95,13 @@ Result<Unit> BucketFileSystem::begin(Start start) {
     return Unit{};
   }
   if (!options_.read_only) names_.finish_interrupted();
-  PAIL_CHECK(files_.set_aside_leftovers());
+  PAIL_CHECK(leftovers_.set_aside_unstored());
   for (const InodeNumber number : local_.names->view().orphans()) {
-    files_.discard(number);
+    content_.discard(number);
     PAIL_CHECK(local_.names->let_go(number));
   }
-  if (!options_.read_only) files_.abort_left_uploads();
-  return files_.bring_notes_in_line();
+  if (!options_.read_only) uploader_.abort_left();
+  return leftovers_.bring_notes_in_line();
 }
 
 Result<Unit> BucketFileSystem::check_writable() const {
@@ -449,12 +456,12 @@ Result<Unit> BucketFileSystem::sync_all(const Sync& how) {
   auto left = pending_files();
   std::vector<InodeNumber> files;
   for (const auto& [number, file] : left) files.push_back(number);
-  std::uint64_t counted = files_.bytes_uploaded();  // up to here the bytes are those of files that ended
+  std::uint64_t counted = uploader_.bytes_uploaded();  // up to here the bytes are those of files that ended
   const auto tell = [&] {
     if (!how.pending) return;
     Pending pending{left.size(), {}};
     for (const auto& [number, file] : left) pending.bytes.n += file.size.n;
-    const std::uint64_t sent = files_.bytes_uploaded() - std::min(counted, files_.bytes_uploaded());
+    const std::uint64_t sent = uploader_.bytes_uploaded() - std::min(counted, uploader_.bytes_uploaded());
     pending.bytes.n -= std::min(pending.bytes.n, sent);
     how.pending(pending);
   };

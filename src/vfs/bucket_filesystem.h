@@ -24,7 +24,13 @@
 #include "vfs/files.h"
 #include "vfs/filesystem.h"
 #include "vfs/inode_uses.h"
+#include "vfs/leftovers.h"
 #include "vfs/names.h"
+#include "vfs/set_aside.h"
+#include "vfs/staged_content.h"
+#include "vfs/staged_notes.h"
+#include "vfs/upload_notes.h"
+#include "vfs/uploader.h"
 
 namespace pail::vfs {
 
@@ -113,6 +119,12 @@ class BucketFileSystem final : public FileSystem {
   StopSource background_stop_;
   runtime::Executor background_{2};  // stores what nobody waits for
   const AttributeView view_;
+  StagedNotes staged_notes_;
+  SetAside aside_;
+  UploadNotes upload_notes_;
+  Uploader uploader_;
+  StagedContent content_;
+  Leftovers leftovers_;
   Directories directories_;
   Files files_;
   Names names_;

@@ -1,13 +1,9 @@
 #include "vfs/files.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
 
 #include <algorithm>
-#include <set>
 
-#include "base/file.h"
 #include "base/log.h"
 #include "pailfs/base/stop.h"
 #include "vfs/object_copy.h"
@@ -57,9 +53,9 @@ Result<Unit> check_epoch(const InodeRecord& record, Files::Epoch epoch) {
 }  // namespace
 
 Files::Files(local::NameStore& names, const Tree& tree, const AttributeView& view, OpenTable& opens, Turns& turns,
-             TreeGate& gate, cos::ObjectStore& store, Directories& directories, local::StagingArea& staging,
-             cache::BlockCache& blocks, runtime::MemoryBudget& memory, runtime::Counters& counters,
-             const Options& options, runtime::Executor& readers, local::JournalState& journal)
+             TreeGate& gate, cos::ObjectStore& store, Directories& directories, StagedContent& content,
+             Uploader& uploader, UploadNotes& upload_notes, cache::BlockCache& blocks, runtime::MemoryBudget& memory,
+             runtime::Counters& counters, const Options& options, runtime::Executor& readers)
     : names_(names),
       tree_(tree),
       view_(view),
@@ -68,16 +64,13 @@ Files::Files(local::NameStore& names, const Tree& tree, const AttributeView& vie
       gate_(gate),
       store_(store),
       directories_(directories),
-      staging_(staging),
+      content_(content),
+      uploader_(uploader),
+      upload_notes_(upload_notes),
       blocks_(blocks),
       options_(options),
       readers_(readers),
-      notes_(journal, names, tree, options.bucket),
-      aside_(names, tree, view, staging, options),
-      reader_(store, blocks, memory, counters),
-      upload_notes_(journal),
-      uploader_(names, upload_notes_, store, *options.clock, options.part_size, std::max(1u, options.parallel / 2),
-                counters) {}
+      reader_(store, blocks, memory, counters) {}
 
 // ---- reading --------------------------------------------------------------------------------------------------------
 
@@ -86,7 +79,7 @@ void Files::read(InodeNumber number, std::uint64_t epoch, Extent want, const Sto
   if (!record) return reply(record.error());
   if (const auto current = check_epoch(*record, epoch); !current) return reply(current.error());
   if (record->content == Content::remote) return read_remote(std::move(*record), want, stop, std::move(reply));
-  const auto file = staged(number);
+  const auto file = content_.file(number);
   if (!file) {
     // Its upload may have ended just now.
     auto again = names_.inode(number);
@@ -179,35 +172,28 @@ void Files::read_remote(InodeRecord record, Extent want, const StopToken& stop, 
 
 // ---- writing --------------------------------------------------------------------------------------------------------
 
-Result<Files::Staged> Files::staged(InodeNumber number) {
-  PAIL_TRY(Staged file, staging_.open(number));
-  // Its upload has ended, or it lost against another writer and was set aside.
-  if (!file) return Error{ESTALE, "what was written to the file is not here any more"};
-  return file;
-}
-
 // Makes the inode one of a staged file that keeps at most the first `most` bytes of its object. The disk space of all
 // it keeps is reserved, since all of it goes up again. In its turn.
 Result<Files::Staged> Files::begin_staging(InodeNumber number, Epoch epoch, ByteCount most) {
-  PAIL_CHECK(notes_.check_usable());
+  PAIL_CHECK(content_.check_usable());
   for (;;) {
     PAIL_TRY(const InodeRecord base, names_.inode(number));
     if (const auto current = check_epoch(base, epoch); !current) {
-      discard(number);  // of a round before
+      content_.discard(number);  // of a round before
       return current.error();
     }
     const ByteCount kept = std::min(base.size, most);
-    PAIL_TRY(Staged file, staging_.create(number, kept));
+    PAIL_TRY(Staged file, content_.create(number, kept));
     const auto reserved = kept.n > 0 ? file->reserve({{}, {kept.n}}) : Result<Unit>(Unit{});
     if (!reserved) {
-      discard(number);
+      content_.discard(number);
       return reserved.error();
     }
     // Size and version come from one reading: others may have replaced the object since.
     const auto taken = names_.staged(number, local::content_of(base));
     if (taken && *taken == local::Taken::taken) return file;
     if (taken) continue;
-    discard(number);
+    content_.discard(number);
     return taken.error();
   }
 }
@@ -224,10 +210,10 @@ Result<Files::Staged> Files::writable(const Turns::Turn& turn, Epoch epoch, Byte
     uploading = record.content == Content::staged && view.upload(number).has_value();
   }
   if (uploading) PAIL_CHECK(uploader_.abandon(number, stop));  // it was begun with the times of before
-  if (record.content == Content::staged) return staged(number);
+  if (record.content == Content::staged) return content_.file(number);
   if (record.knowledge != Knowledge::exact) PAIL_CHECK(directories_.current(number, stop, &turn));
   PAIL_TRY(Staged file, begin_staging(number, epoch, most));
-  notes_.note(number);
+  content_.note(number);
   return file;
 }
 
@@ -286,7 +272,7 @@ Result<bool> Files::is_unwritten(InodeNumber number, Epoch epoch) {
   PAIL_TRY(const InodeRecord record, names_.inode(number));
   PAIL_CHECK(check_epoch(record, epoch));
   if (record.content != Content::staged) return false;
-  const auto file = staged(number);
+  const auto file = content_.file(number);
   return file && (*file)->size().n == 0;
 }
 
@@ -301,7 +287,7 @@ Result<Unit> Files::store_in_turn(InodeNumber number, Epoch epoch, Lane lane, co
     if (record.content == Content::remote || record.binding == local::Binding::removed) return Unit{};
     PAIL_TRY(key, tree_.key_of(view, number));
   }
-  PAIL_TRY(const Staged file, staged(number));
+  PAIL_TRY(const Staged file, content_.file(number));
   const auto whole = hydrate(record, *file, stop);
   if (!whole && is_gone(whole.error())) return keep_conflict(record, whole.error());
   if (!whole) return whole.error();
@@ -317,7 +303,7 @@ Result<Unit> Files::store_in_turn(InodeNumber number, Epoch epoch, Lane lane, co
   const auto outcome = uploader_.upload(job, stop);
   if (!outcome && is_gone(outcome.error())) return keep_conflict(record, outcome.error());
   if (!outcome) {
-    if (outcome.error().fault != Fault::stopped) staging_.note_failure(number, outcome.error().context);
+    if (outcome.error().fault != Fault::stopped) content_.note_failure(number, outcome.error().context);
     return outcome.error();
   }
   return uploaded(current, key, *outcome, *file);
@@ -330,12 +316,11 @@ Result<Unit> Files::uploaded(const InodeRecord& sent, const std::string& key, co
                                          .modified = sent.modified,
                                          .changed = sent.changed,
                                          .written = outcome.window}));
-  notes_.note(sent.number, StagedNotes::How::stored);
+  content_.note_stored(sent.number);
   // From here on the bucket has it; the local copy serves as cache where there is room.
   const cache::ObjectVersion version{key, outcome.etag.text, sent.size};
   if (sent.size.n > 0) blocks_.adopt({blocks_.identify(version), version}, file.path(), outcome.checksums);
-  const auto removed = staging_.remove(sent.number);
-  if (!removed) spdlog::warn("{}", removed.error().context);
+  content_.remove_file(sent.number);
   return Unit{};
 }
 
@@ -343,30 +328,16 @@ Result<Unit> Files::uploaded(const InodeRecord& sent, const std::string& key, co
 Result<Unit> Files::keep_conflict(const InodeRecord& record, Error why) {
   const auto reason = why.fault == Fault::no_key ? local::KeptReason::removed : local::KeptReason::conflict;
   why.errnum = ESTALE;
-  PAIL_TRY(const auto path, aside_.put(record, reason, why.context));
+  PAIL_TRY(const auto path, content_.keep(record, reason, why.context));
   spdlog::error("{}: {} by another writer since it was read here; what was written here is kept in {}",
                 quote(record.name), reason == local::KeptReason::removed ? "removed" : "changed", path.string());
-  leave_base(record.number);
   return why;
-}
-
-// Of content that will not be stored any more.
-void Files::abandon_upload(InodeNumber number) {
-  if (const auto done = uploader_.abandon(number, {}); !done) spdlog::warn("{}", done.error().context);
-}
-
-// The staged bytes of an inode are elsewhere now. What its name leads to is the bucket's business again, and handles
-// that were opened on the lost content are stale for ever.
-void Files::leave_base(InodeNumber number) {
-  abandon_upload(number);
-  if (const auto noted = names_.content_lost(number); !noted) spdlog::warn("{}", noted.error().context);
-  notes_.note(number);
 }
 
 // ---- attributes -----------------------------------------------------------------------------------------------------
 
 Result<Unit> Files::set_staged_time(InodeNumber number, WallTime modified) {
-  PAIL_TRY(const Staged file, staged(number));
+  PAIL_TRY(const Staged file, content_.file(number));
   return file->set_modified(modified);
 }
 
@@ -398,7 +369,7 @@ Result<Unit> Files::store_attributes(InodeNumber number, const Edit& edit, const
     object = local::AttributeObject{draft.form, draft.etag, draft.stored, draft.written};
   }
   PAIL_TRY(const auto taken, names_.attributes_changed(decided_on, patch_of(before, draft), object));
-  if (taken == local::Taken::taken && draft.content == Content::staged) notes_.note(number);
+  if (taken == local::Taken::taken && draft.content == Content::staged) content_.note(number);
   if (taken == local::Taken::taken) return Unit{};
   ask_anew(number);
   return Error{ESTALE, fmt::format("{}: was changed by others meanwhile", quote(draft.name)), Fault::precondition};
@@ -440,8 +411,8 @@ Result<cos::CopyResult> Files::copy(const ObjectCopy& copy, const StopToken& sto
 // ---- beginnings and ends --------------------------------------------------------------------------------------------
 
 Result<Unit> Files::stage_empty(InodeNumber number) {
-  PAIL_CHECK(notes_.check_usable());
-  PAIL_TRY(const Staged file, staging_.create(number, {}));
+  PAIL_CHECK(content_.check_usable());
+  PAIL_TRY(const Staged file, content_.create(number, {}));
   return Unit{};
 }
 
@@ -470,87 +441,7 @@ bool Files::is_staged(InodeNumber number) {
 
 void Files::release_preserved(InodeNumber number) {
   if (const auto noted = names_.unstaged(number); !noted) return spdlog::warn("{}", noted.error().context);
-  discard(number);
-}
-
-void Files::discard(InodeNumber number) {
-  abandon_upload(number);
-  const auto removed = staging_.remove(number);
-  if (!removed) spdlog::warn("{}", removed.error().context);
-  notes_.note(number);
-}
-
-Result<Unit> Files::set_aside_leftovers() {
-  for (const InodeNumber number : names_.view().staged()) {
-    auto record = names_.view().inode(number);
-    if (!record) continue;
-    const auto file = staging_.open(number);
-    const bool there = !file || *file;  // one that is damaged, too
-    if (there && record->binding != local::Binding::removed) {
-      const auto path = aside_.put(*record, local::KeptReason::never_closed);
-      if (!path)
-        return Error{
-            path.error().errnum,
-            fmt::format("{}: an earlier mount could not store it, and its bytes cannot be put aside; make room "
-                        "in {}: {}",
-                        quote(record->name), options_.state_directory.string(), path.error().context)};
-      spdlog::warn(
-          "{}: an earlier mount ended before it was stored; its bytes are kept in {}, see `pailfs recover list`",
-          quote(record->name), path->string());
-    }
-    leave_base(number);
-  }
-  return Unit{};
-}
-
-void Files::sweep() {
-  // The process before this one was killed between setting bytes aside and saying so.
-  for (const InodeNumber number : names_.view().staged())
-    if (const auto file = staging_.open(number); file && !*file) leave_base(number);
-  const auto staged_numbers = names_.view().staged();
-  const std::set<InodeNumber> in_use(staged_numbers.begin(), staged_numbers.end());
-  for (const InodeNumber number : staging_.all()) {
-    if (in_use.contains(number)) continue;
-    if (names_.view().inode(number))
-      discard(number);
-    else
-      sweep_nameless(number);
-  }
-  for (const InodeNumber number : names_.view().uploads())
-    if (!in_use.contains(number)) abandon_upload(number);
-}
-
-// A staging file whose inode is not known: its names were lost with the index.
-void Files::sweep_nameless(InodeNumber number) {
-  const auto file = staged(number);
-  const auto noted = notes_.entry(number);
-  const bool was_removed = noted && noted->target.key.empty();
-  const bool empty = file && (*file)->size().n == 0;
-  if (was_removed || empty) {
-    if (!was_removed && noted)
-      spdlog::warn("{}: was being written when the index of names was lost; nothing of it reached the disk",
-                   quote(noted->target.key));
-    return discard(number);
-  }
-  const auto path = aside_.put_nameless(number, noted);
-  if (!path)
-    return spdlog::error("inode {}: its name is lost, and its bytes cannot be put aside: make room in {}: {}", number,
-                         options_.state_directory.string(), path.error().context);
-  spdlog::warn(
-      "{}: was being written when the index of names was lost; its bytes are kept in {}, see `pailfs recover "
-      "list`",
-      noted ? quote(noted->target.key) : "a file", path->string());
-}
-
-// An entry outlives its inode for as long as the bytes could not be put aside.
-Result<Unit> Files::bring_notes_in_line() {
-  for (const InodeNumber number : names_.view().staged()) notes_.note(number);
-  for (const InodeNumber number : notes_.noted()) {
-    const auto file = staging_.open(number);
-    const bool to_be_kept = (!file || *file) && !names_.view().inode(number);
-    if (!to_be_kept) notes_.note(number);
-  }
-  return notes_.complete();
+  content_.discard(number);
 }
 
 }  // namespace pail::vfs

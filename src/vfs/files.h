@@ -11,17 +11,16 @@
 
 #include "base/mutex.h"
 #include "cos/object_store.h"
-#include "local/staging/staging.h"
 #include "pailfs/base/stop.h"
 #include "runtime/executor.h"
 #include "vfs/block_reader.h"
 #include "vfs/directories.h"
 #include "vfs/object_copy.h"
-#include "vfs/set_aside.h"
-#include "vfs/staged_notes.h"
+#include "vfs/staged_content.h"
 #include "vfs/tree.h"
 #include "vfs/tree_gate.h"
 #include "vfs/turns.h"
+#include "vfs/upload_notes.h"
 #include "vfs/uploader.h"
 
 namespace pail::vfs {
@@ -29,9 +28,9 @@ namespace pail::vfs {
 class Files {
  public:
   Files(local::NameStore& names, const Tree& tree, const AttributeView& view, OpenTable& opens, Turns& turns,
-        TreeGate& gate, cos::ObjectStore& store, Directories& directories, local::StagingArea& staging,
-        cache::BlockCache& blocks, runtime::MemoryBudget& memory, runtime::Counters& counters, const Options& options,
-        runtime::Executor& readers, local::JournalState& journal);
+        TreeGate& gate, cos::ObjectStore& store, Directories& directories, StagedContent& content, Uploader& uploader,
+        UploadNotes& upload_notes, cache::BlockCache& blocks, runtime::MemoryBudget& memory,
+        runtime::Counters& counters, const Options& options, runtime::Executor& readers);
 
   // ---- of an open file; `epoch` is that of the handle, none where there is no handle ----
   using Epoch = std::optional<std::uint64_t>;
@@ -76,18 +75,10 @@ class Files {
   // A new, empty, staged file that replaces nothing.
   Result<Unit> stage_empty(InodeNumber number);
   // The names of a staged inode, or of what lies below a directory, have changed.
-  void note_staged(InodeNumber number) { notes_.note(number); }
-  void note_staged_below(InodeNumber directory) { notes_.note_below(directory); }
+  void note_staged(InodeNumber number) { content_.note(number); }
+  void note_staged_below(InodeNumber directory) { content_.note_below(directory); }
   // The inode is gone: its local data, too.
-  void discard(InodeNumber number);
-  // Puts what an earlier mount left unfinished out of the way, for people to find.
-  // Errors: what has no room beside must not stay either, since it would be uploaded.
-  Result<Unit> set_aside_leftovers();
-  // Removes staging files whose content has reached the bucket, and sets those aside whose names are lost.
-  void sweep();
-  void abort_left_uploads() { uploader_.abort_left(); }
-  // What names and journal say of staged files is the same from here on. Errors: EIO, ENOSPC of the journal.
-  Result<Unit> bring_notes_in_line();
+  void discard(InodeNumber number) { content_.discard(number); }
   void pass_lock() { reader_.pass_lock(); }
   void forget_reader(InodeNumber number) { reader_.forget(number); }
 
@@ -100,13 +91,10 @@ class Files {
     return uploader_.create(key, body, headers, stop);
   }
 
-  std::uint64_t bytes_uploaded() const { return uploader_.bytes_uploaded(); }
-
  private:
   void release_preserved(InodeNumber number);
-  using Staged = std::shared_ptr<local::StagedFile>;
+  using Staged = StagedContent::File;
 
-  Result<Staged> staged(InodeNumber number);  // Errors: ESTALE there is none
   Result<Staged> begin_staging(InodeNumber number, Epoch epoch, ByteCount most);
   Result<Staged> writable(const Turns::Turn& turn, Epoch epoch, ByteCount most, const StopToken& stop);
   Result<Unit> hydrate(const local::InodeRecord& record, local::StagedFile& file, const StopToken& stop);
@@ -119,10 +107,7 @@ class Files {
   void read_remote(local::InodeRecord record, Extent want, const StopToken& stop, ReadReply reply);
   Result<Unit> uploaded(const local::InodeRecord& sent, const std::string& key, const Uploaded& outcome,
                         const local::StagedFile& file);
-  void sweep_nameless(InodeNumber number);
   Result<Unit> keep_conflict(const local::InodeRecord& record, Error why);
-  void abandon_upload(InodeNumber number);
-  void leave_base(InodeNumber number);
   Result<Unit> put_attributes(local::InodeRecord& draft, const std::string& key, const StopToken& stop);
 
   local::NameStore& names_;
@@ -133,15 +118,13 @@ class Files {
   TreeGate& gate_;
   cos::ObjectStore& store_;
   Directories& directories_;
-  local::StagingArea& staging_;
+  StagedContent& content_;
+  Uploader& uploader_;
+  UploadNotes& upload_notes_;
   cache::BlockCache& blocks_;
   const Options& options_;
   runtime::Executor& readers_;  // wait for the store in the place of a reader
-  StagedNotes notes_;
-  SetAside aside_;
   BlockReader reader_;
-  UploadNotes upload_notes_;
-  Uploader uploader_;
 };
 
 }  // namespace pail::vfs
