@@ -9,6 +9,7 @@
 #include "pailfs/base/stop.h"
 #include "vfs/object_metadata.h"
 #include "vfs/store_all.h"
+#include "vfs/xattrs.h"
 
 namespace pail::vfs {
 
@@ -36,11 +37,6 @@ std::uint64_t epoch_of(std::uint64_t handle) {
 }
 bool writes(std::uint64_t handle) {
   return (handle & 1) != 0;
-}
-
-Result<Unit> check_xattr_name(std::string_view name) {
-  if (name.starts_with("user.") || name.starts_with("trusted.")) return Unit{};
-  return Error{EOPNOTSUPP, fmt::format("{}: only user.* and trusted.* attributes are kept", quote(name))};
 }
 
 }  // namespace
@@ -371,50 +367,26 @@ Result<Unit> BucketFileSystem::setxattr(const Request& request, InodeNumber numb
                                         std::span<const std::byte> value, XattrMode mode) {
   PAIL_CHECK(check_writable());
   PAIL_CHECK(check_xattr_name(name));
-  const std::string text(reinterpret_cast<const char*>(value.data()), value.size());
-  PAIL_CHECK(change_attributes(request, number, [&](InodeRecord& record) -> Result<Unit> {
-    PAIL_TRY(Xattrs xattrs, xattrs_of(record));
-    const auto known = xattrs.find(name);
-    const bool repeated = request.resent && known != xattrs.end() && known->second == text;
-    if (mode == XattrMode::create && known != xattrs.end() && !repeated)
-      return Error{EEXIST, fmt::format("{}: the attribute exists", quote(name))};
-    if (mode == XattrMode::replace && known == xattrs.end())
-      return Error{ENODATA, fmt::format("{}: no such attribute", quote(name))};
-    xattrs[std::string(name)] = text;
-    set_xattrs(record, xattrs);
-    return Unit{};
-  }));
+  PAIL_CHECK(change_attributes(request, number,
+                               [&](InodeRecord& record) { return set_xattr(record, name, value, mode, request); }));
   return Unit{};
 }
 
 Result<std::string> BucketFileSystem::getxattr(const Request& request, InodeNumber number, std::string_view name) {
-  if (!check_xattr_name(name)) return Error{ENODATA, fmt::format("{}: no such attribute", quote(name))};
-  PAIL_TRY(auto found, directories_.current(number, request.stop));
-  PAIL_TRY(Xattrs xattrs, xattrs_of(found.record));
-  const auto value = xattrs.find(name);
-  if (value == xattrs.end()) return Error{ENODATA, fmt::format("{}: no such attribute", quote(name))};
-  return std::move(value->second);
+  if (!check_xattr_name(name)) return no_such_attribute(name);
+  PAIL_TRY(const auto found, directories_.current(number, request.stop));
+  return xattr(found.record, name);
 }
 
 Result<std::vector<std::string>> BucketFileSystem::listxattr(const Request& request, InodeNumber number) {
-  PAIL_TRY(auto found, directories_.current(number, request.stop));
-  PAIL_TRY(const Xattrs xattrs, xattrs_of(found.record));
-  std::vector<std::string> names;
-  for (const auto& [name, value] : xattrs) names.push_back(name);
-  return names;
+  PAIL_TRY(const auto found, directories_.current(number, request.stop));
+  return xattr_names(found.record);
 }
 
 Result<Unit> BucketFileSystem::removexattr(const Request& request, InodeNumber number, std::string_view name) {
   PAIL_CHECK(check_writable());
-  PAIL_CHECK(change_attributes(request, number, [&](InodeRecord& record) -> Result<Unit> {
-    PAIL_TRY(Xattrs xattrs, xattrs_of(record));
-    const auto known = xattrs.find(name);
-    if (known == xattrs.end() && !request.resent)
-      return Error{ENODATA, fmt::format("{}: no such attribute", quote(name))};
-    if (known != xattrs.end()) xattrs.erase(known);
-    set_xattrs(record, xattrs);
-    return Unit{};
-  }));
+  PAIL_CHECK(
+      change_attributes(request, number, [&](InodeRecord& record) { return remove_xattr(record, name, request); }));
   return Unit{};
 }
 
