@@ -130,11 +130,9 @@ Result<Unit> KeyFile::check_private(GroupAccess group) const {
 
 Result<KeyFile> read_key_file(const std::filesystem::path& path) {
   const std::string name = quote(path.string());
-  // O_NONBLOCK: a FIFO in the file's place must not stop us.
-  PAIL_TRY(const UniqueFd fd, open_file(path, O_RDONLY | O_NONBLOCK));
+  PAIL_TRY(const UniqueFd fd, open_file(path, O_RDONLY));
   struct stat status {};
   if (fstat(fd.get(), &status) != 0) return errno_error(errno, name);
-  if (!S_ISREG(status.st_mode)) return Error{EINVAL, fmt::format("{}: not a regular file", name)};
   if (static_cast<std::uint64_t>(status.st_size) > kLargestKeyFile.n)
     return Error{EFBIG, fmt::format("{}: too large for a file of keys", name)};
   std::string text(static_cast<std::size_t>(status.st_size), '\0');

@@ -17,9 +17,22 @@ Error errno_error(int errnum, std::string_view what) {
   return Error{errnum, fmt::format("{}: {}", what, std::strerror(errnum))};
 }
 
+namespace {
+
+Error not_regular(const std::filesystem::path& path) {
+  return {EINVAL, fmt::format("{}: not a regular file", path.string())};
+}
+
+}  // namespace
+
 Result<UniqueFd> open_file(const std::filesystem::path& path, int flags, unsigned mode) {
-  UniqueFd fd(::open(path.c_str(), flags | O_CLOEXEC, mode));
-  if (!fd.valid()) return errno_error(errno, path.string());
+  UniqueFd fd(::open(path.c_str(), flags | O_CLOEXEC | O_NONBLOCK, mode));
+  constexpr int kNoReader = ENXIO;  // of a FIFO; sockets answer the same
+  if (!fd.valid()) return errno == kNoReader ? not_regular(path) : errno_error(errno, path.string());
+  if ((flags & O_DIRECTORY) != 0) return fd;
+  struct stat status {};
+  if (::fstat(fd.get(), &status) != 0) return errno_error(errno, path.string());
+  if (!S_ISREG(status.st_mode)) return not_regular(path);
   return fd;
 }
 
@@ -136,7 +149,7 @@ Result<Unit> make_private_directory(const std::filesystem::path& path) {
 Result<Unit> check_private_file(const std::filesystem::path& path) {
   struct stat st {};
   if (::stat(path.c_str(), &st) != 0) return errno_error(errno, path.string());
-  if (!S_ISREG(st.st_mode)) return Error{EINVAL, fmt::format("{}: not a regular file", path.string())};
+  if (!S_ISREG(st.st_mode)) return not_regular(path);
   if ((st.st_mode & 077) != 0)
     return Error{EACCES, fmt::format("{}: other users may read this file of secrets; run chmod 600 {}", path.string(),
                                      path.string())};

@@ -15,7 +15,7 @@ namespace pail {
 // An Error from errno: "what: strerror".
 Error errno_error(int errnum, std::string_view what);
 
-// open(2) with O_CLOEXEC.
+// A regular file, with O_DIRECTORY a directory; never waits. Errors: as open(2); EINVAL something else is there.
 Result<UniqueFd> open_file(const std::filesystem::path& path, int flags, unsigned mode = 0600);
 
 // Locks the open file alone, without waiting (flock): until its last descriptor is closed, also by a kill.
@@ -23,7 +23,7 @@ Result<UniqueFd> open_file(const std::filesystem::path& path, int flags, unsigne
 enum class LockAttempt { taken, held_by_another };
 Result<LockAttempt> try_lock_file(const UniqueFd& file, const std::filesystem::path& path);
 
-// Whole file as a string. Errors: as open(2); EFBIG larger than `limit`.
+// Whole file as a string. Errors: as open_file(); EFBIG larger than `limit`.
 Result<std::string> read_file(const std::filesystem::path& path, ByteCount limit);
 
 // Reads until `out` is full or the file ends; returns the bytes read.

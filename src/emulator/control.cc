@@ -182,8 +182,9 @@ Response control(State& state, const Request& request, const std::string& body) 
 
 Result<Unit> AccessBook::open_log(const std::filesystem::path& path) {
   if (path.empty()) return Unit{};
-  PAIL_TRY(log_, open_file(path, O_WRONLY | O_CREAT | O_APPEND));
-  return Unit{};
+  // May be a terminal or a pipe.
+  log_ = UniqueFd(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+  return log_.valid() ? Result<Unit>(Unit{}) : errno_error(errno, path.string());
 }
 
 void AccessBook::write(const AccessRecord& record, WallTime now) {

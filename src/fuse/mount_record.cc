@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -57,10 +56,7 @@ void record_ended(int record, int code) {
 }
 
 Result<MountRecord> MountRecord::open(const std::filesystem::path& path) {
-  PAIL_TRY(UniqueFd file, open_file(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK));
-  struct stat status {};
-  if (fstat(file.get(), &status) != 0) return errno_error(errno, path.string());
-  if (!S_ISREG(status.st_mode)) return Error{EINVAL, path.string() + ": not a regular file"};
+  PAIL_TRY(UniqueFd file, open_file(path, O_RDONLY | O_NOFOLLOW));
   return MountRecord(std::move(file));
 }
 

@@ -1,7 +1,7 @@
 #include "pailfs/http/client.h"
 #include "pailfs/base/stop.h"
 
-#include <unistd.h>
+#include <fcntl.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -79,8 +79,9 @@ Result<Unit> check_options(const ClientOptions& options) {
   if (options.receive_buffer < kSmallestReceiveBuffer || options.receive_buffer > kLargestReceiveBuffer)
     return Error{EINVAL, fmt::format("receive buffer of {} bytes: must be {} to {}", options.receive_buffer.n,
                                      kSmallestReceiveBuffer.n, kLargestReceiveBuffer.n)};
-  if (!options.ca_bundle.empty() && access(options.ca_bundle.c_str(), R_OK) != 0)
-    return errno_error(errno, fmt::format("CA bundle {}", quote(options.ca_bundle)));
+  if (options.ca_bundle.empty()) return Unit{};
+  if (const auto bundle = open_file(options.ca_bundle, O_RDONLY); !bundle)
+    return Error{bundle.error().errnum, fmt::format("CA bundle {}", bundle.error().context)};
   return Unit{};
 }
 

@@ -200,6 +200,17 @@ def a_disk_without_room_for_writing_is_told_of(place):
         run("umount", "-l", disk)
 
 
+def a_fifo_in_the_place_of_what_the_store_can_is_not_waited_for(place):
+    with unmounted_after(place) as directory:
+        run(*mount_command(place))
+        run(place.binary, "umount", directory)
+        [view] = (place.folder / "state").iterdir()
+        (view / "dialect").unlink(missing_ok=True)
+        os.mkfifo(view / "dialect")
+        subprocess.run(mount_command(place), check=True, timeout=60)
+        assert os.path.ismount(directory)
+
+
 class OwnMount:
     """A mount by a user without rights, in a mount namespace of its own with a /dev/fuse that users may open."""
     NAMESPACE = ("mount -t tmpfs none {0} && mknod -m 666 {0}/fuse c {1} {2} && mount --bind {0}/fuse /dev/fuse && "
@@ -295,5 +306,6 @@ if __name__ == "__main__":
                   a_warning_into_a_closed_pipe_does_not_keep_from_mounting,
                   an_error_into_a_full_file_is_an_exit_status, an_iam_endpoint_that_does_not_answer_is_named,
                   warnings_before_the_mount_go_to_stderr, a_disk_without_room_for_writing_is_told_of,
+                  a_fifo_in_the_place_of_what_the_store_can_is_not_waited_for,
                   a_users_own_mount_is_theirs_to_write,
                   a_users_own_mount_shows_its_root_as_the_options_say])

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include <csignal>
 
@@ -45,6 +46,28 @@ TEST_F(FileLockTest, WhatCannotBeLockedIsNotHeldByAnother) {
   ASSERT_FALSE(attempt);
   EXPECT_EQ(attempt.error().errnum, EBADF);
   EXPECT_NE(attempt.error().context.find(path_.string()), std::string::npos);
+}
+
+TEST(OpenFile, AFifoIsRefusedAtOnceInsteadOfWaitingForItsOtherEnd) {
+  const TemporaryDirectory directory;
+  const auto path = directory.path() / "fifo";
+  ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
+  for (const int flags : {O_RDONLY, O_WRONLY, O_RDWR, O_WRONLY | O_CREAT | O_TRUNC}) {
+    const auto opened = open_file(path, flags);
+    ASSERT_FALSE(opened) << flags;
+    EXPECT_EQ(opened.error().errnum, EINVAL);
+    EXPECT_EQ(opened.error().context, path.string() + ": not a regular file");
+  }
+  EXPECT_EQ(errnum_of(read_file(path, 1_KiB)), EINVAL);
+}
+
+TEST(OpenFile, ADirectoryIsNoFileAndAFileIsNoDirectory) {
+  const TemporaryDirectory directory;
+  EXPECT_EQ(errnum_of(open_file(directory.path(), O_RDONLY)), EINVAL);
+  ASSERT_TRUE(write_file_atomically(directory.path() / "file", "content"));
+  EXPECT_TRUE(open_file(directory.path() / "file", O_RDONLY));
+  EXPECT_EQ(errnum_of(open_file(directory.path() / "file", O_RDONLY | O_DIRECTORY)), ENOTDIR);
+  EXPECT_TRUE(open_file(directory.path(), O_RDONLY | O_DIRECTORY));
 }
 
 TEST(WriteFileAtomically, LeavesNothingWhereTheFileCannotBeReplaced) {
