@@ -1,10 +1,12 @@
 #include "cos/dialect.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <span>
 #include <utility>
 
 #include "base/file.h"
@@ -85,6 +87,16 @@ std::optional<std::int64_t> version_of(std::string_view text) {
   return whole_number(title->substr(kTitle.size()));
 }
 
+// One byte more than a file of this version can have shows that it is larger.
+Result<std::string> read_beginning(const std::filesystem::path& file) {
+  PAIL_TRY(const UniqueFd fd, open_file(file, O_RDONLY));
+  std::string text(kLargestFile.n + 1, '\0');
+  const auto size = read_at(fd.get(), {}, std::as_writable_bytes(std::span(text)));
+  if (!size) return Error{size.error().errnum, fmt::format("{}: {}", file.string(), size.error().context)};
+  text.resize(*size);
+  return text;
+}
+
 }  // namespace
 
 Dialect::Dialect(std::string endpoint, std::filesystem::path file, const Clock& clock)
@@ -135,13 +147,13 @@ void Dialect::note(Ability ability, Known known) {
 // ---- the file ----
 
 bool Dialect::load() {
-  const auto text = read_file(file_, kLargestFile);
+  const auto text = read_beginning(file_);
   if (!text && text.error().errnum == ENOENT) return true;
   if (text && version_of(*text) > kVersion) {
     spdlog::info("{}: of a newer version; what the store can is learnt anew and not kept", file_.string());
     return false;
   }
-  const auto facts = text ? facts_of(*text) : std::nullopt;
+  const auto facts = text && text->size() <= kLargestFile.n ? facts_of(*text) : std::nullopt;
   if (!facts) {
     spdlog::warn("{}; what the store can is learnt anew", text ? file_.string() + ": damaged" : text.error().context);
     return true;

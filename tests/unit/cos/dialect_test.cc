@@ -1,6 +1,7 @@
 #include "cos/dialect.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include "../../manual_clock.h"
 #include "../temporary_directory.h"
@@ -133,6 +134,20 @@ TEST_F(DialectTest, WhereNothingCanBeReadOrWrittenItIsKnownHere) {
   Dialect dialect(kEndpoint, directory_.path(), clock_);
   dialect.proven_missing(Ability::list_v2);
   EXPECT_EQ(dialect.known(Ability::list_v2), Known::missing);
+}
+
+TEST_F(DialectTest, AFifoInItsPlaceIsNotWaitedFor) {
+  ASSERT_EQ(::mkfifo(file_.c_str(), 0600), 0);
+  EXPECT_EQ(kept(Ability::list_v2), Known::unknown);
+  { Dialect(kEndpoint, file_, clock_).proven_missing(Ability::list_v2); }
+  EXPECT_EQ(kept(Ability::list_v2), Known::missing);
+}
+
+TEST_F(DialectTest, AFileOfANewerVersionStaysHoweverLargeItIs) {
+  const std::string newer = "pailfs-dialect 2\n" + std::string(100'000, 'x');
+  write(newer);
+  { Dialect(kEndpoint, file_, clock_).proven_missing(Ability::list_v2); }
+  EXPECT_EQ(*read_file(file_, 1_MiB), newer);
 }
 
 TEST_F(DialectTest, AFileOfANewerVersionStaysAsItIs) {
