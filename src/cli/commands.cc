@@ -102,7 +102,7 @@ constexpr auto kCommands = std::to_array<CommandRow>({
      Command::doctor},
     {"recover", "Find files that could not be stored, and store them after all.",
      "What was written and could not be brought into the bucket, because another writer was first or the mount ended "
-     "before, is kept in the cache directory. An object is never replaced without --overwrite. Mounts may be running.",
+     "before, is kept in the state directory. An object is never replaced without --overwrite. Mounts may be running.",
      kRecover, Command::recover},
     {"generate", "Print what is made from the tables of options.", "", kGenerate, Command::generate, true},
 });

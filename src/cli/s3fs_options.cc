@@ -9,7 +9,7 @@ namespace {
 constexpr std::string_view kCacheDir = "cache_dir=DIR; its size is cache_size=SIZE";
 constexpr std::string_view kCertificate = "ca_bundle=FILE, as server and name are always checked";
 constexpr std::string_view kDirectories = "not needed: directories of all conventions are shown";
-constexpr std::string_view kDiskFree = "not needed: 256 MiB of the cache's disk stay free";
+constexpr std::string_view kDiskFree = "not needed: 256 MiB of the disk of state_dir stay free";
 constexpr std::string_view kKeys = "no such source: keys come from credentials=FILE, passwd_file=FILE or profile=NAME";
 constexpr std::string_view kMetadataTtl = "metadata_ttl=SECONDS";
 constexpr std::string_view kMissing = "not supported";

@@ -111,8 +111,11 @@ Sections of keys.
 .B ~/.passwd\-s3fs, /etc/passwd\-s3fs
 Keys as s3fs keeps them.
 .TP
+.B /var/lib/pailfs, ~/.local/state/pailfs
+Names, files that are being written, and those that could not be stored.
+.TP
 .B /var/cache/pailfs, ~/.cache/pailfs
-Cached blocks, and files that are being written.
+Cached blocks.
 .SH ENVIRONMENT
 .B IBM_API_KEY_ID, IBM_SERVICE_INSTANCE_ID, IBM_AUTH_ENDPOINT, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY,
 .B AWS_SESSION_TOKEN, AWS_PROFILE, COS_CREDENTIALS_FILE
@@ -164,7 +167,7 @@ _pailfs_mount_options() {
     last="${last##*,}"
   fi
   case $last in
-    credentials=*|passwd_file=*|ca_bundle=*|cache_dir=*)
+    credentials=*|passwd_file=*|ca_bundle=*|state_dir=*|cache_dir=*)
       COMPREPLY=($(compgen -f -P "$done${last%%=*}=" -- "${last#*=}")) ;;
     *)
       COMPREPLY=($(compgen -P "$done" -W "$_pailfs_options" -- "$last")) ;;

@@ -65,7 +65,7 @@ bool stored(const std::filesystem::path& place, const fuse::RecordedEnd& end) {
     say("{}: unmounted, but {} file{} not in the bucket; the next mount of it keeps them for `pailfs recover list`",
         place.string(), end.stays.size(), end.stays.size() == 1 ? " is" : "s are");
   } else if (!end.code) {
-    say("{}: its processes were killed; what was not stored stays in the cache directory, where the "
+    say("{}: its processes were killed; what was not stored stays in the state directory, where the "
         "next mount finds it",
         place.string());
   } else if (*end.code != 0) {

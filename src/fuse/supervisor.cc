@@ -216,7 +216,7 @@ void Supervisor::handle_signal(int signal) {
     return;
   }
   wish_ = Wish::stop_now;
-  spdlog::warn("stopping at once; what is not uploaded stays in the cache directory");
+  spdlog::warn("stopping at once; what is not uploaded stays in the state directory");
   kill(worker_, SIGKILL);
 }
 
@@ -313,7 +313,7 @@ std::optional<int> Supervisor::after_death(int status) {
 std::optional<int> Supervisor::after_connection(int status) {
   if (WIFEXITED(status)) return WEXITSTATUS(status);
   if (deaths_in_a_row_ <= kDeathsBeforeService && (*shared_)->stage == Stage::serving) return std::nullopt;
-  spdlog::error("the worker died after the unmount; what is not uploaded stays in the cache directory");
+  spdlog::error("the worker died after the unmount; what is not uploaded stays in the state directory");
   return EXIT_FAILURE;
 }
 
@@ -324,7 +324,7 @@ std::optional<int> Supervisor::before_service(int status) {
   }
   if (late_)
     return fail(Error{ETIMEDOUT, fmt::format("the worker did not come up within {} s; something that it needs at its "
-                                             "start does not answer, such as the disk of the cache directory",
+                                             "start does not answer, such as the disk of state_dir= or of cache_dir=",
                                              std::chrono::ceil<std::chrono::seconds>(settings_.start_within).count())});
   if (deaths_in_a_row_ >= kDeathsBeforeService)
     return fail(Error{EIO, fmt::format("the worker {} before it could serve", describe(status))});

@@ -26,7 +26,7 @@ class ObjectStore;
 
 namespace pail::vfs {
 
-// Free space of the cache's disk that is left to its other users: a write that needs some of it is ENOSPC.
+// Free space of the state directory's disk that is left to its other users: a write that needs some of it is ENOSPC.
 inline constexpr ByteCount kFreeFloor{256ull << 20};
 
 struct Options {
@@ -56,7 +56,7 @@ enum class Start { fresh, resume };
 
 class FileSystem {
  public:
-  // `store` and `opens` are shared with the caller. Errors: EBUSY (Fault::busy) the cache directory is in use; what the
+  // `store` and `opens` are shared with the caller. Errors: EBUSY (Fault::busy) a local directory is in use; what the
   // store says.
   static Result<std::unique_ptr<FileSystem>> open(Options options, std::shared_ptr<cos::ObjectStore> store,
                                                   std::shared_ptr<OpenTable> opens, Start start);

@@ -1,7 +1,7 @@
 // What the rename of a directory has copied, on disk: the old objects it may delete, and no others.
 //
 // A tree may have more objects than memory, and the deletes may be finished by a process that knows nothing else of
-// the rename. docs/format.md describes the file, renames/NUMBER in the cache directory.
+// the rename. docs/format.md describes the file, renames/NUMBER in the state directory.
 #pragma once
 
 #include <filesystem>

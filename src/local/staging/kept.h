@@ -66,7 +66,7 @@ struct KeptSummary {
   std::size_t files = 0;
   ByteCount bytes;
 };
-// Of a cache directory and its siblings, NAME-2, NAME-3 ..., which hold the same bucket view.
+// Of a state directory and its siblings, NAME-2, NAME-3 ..., which hold the same bucket view.
 KeptSummary kept_summary(const std::filesystem::path& view_directory);
 
 }  // namespace pail::local

@@ -81,8 +81,9 @@ Result<Unit> FreeSpace::admit(ByteCount size) {
   const std::uint64_t free = static_cast<std::uint64_t>(now.f_bavail) * now.f_frsize;
   if (free < min_free_.n || free - min_free_.n < size.n) {
     credit_.store(0, std::memory_order_relaxed);
-    return Error{
-        ENOSPC, fmt::format("staging: {} bytes are free on the disk of the cache, {} must stay so", free, min_free_.n)};
+    return Error{ENOSPC, fmt::format("{} bytes are free on the disk of the state directory, {} must stay so; make room "
+                                     "there, or take another disk with state_dir=DIR",
+                                     free, min_free_.n)};
   }
   // Several writers may each think they have half of what is left: the floor is a margin, not a promise to the byte.
   const std::uint64_t left = (free - min_free_.n - size.n) / 2;

@@ -11,6 +11,7 @@
 namespace pail::cli {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 TEST(OptionPage, IsWhatTheTableOfOptionsSays) {
@@ -43,6 +44,11 @@ TEST(MountingPage, HoldsTheTableOfOptionsOfS3fs) {
 }
 TEST(GeneratedTexts, KeepLongNamesAndTheirHelpApart) {
   EXPECT_THAT(program_help(), HasSubstr("congestion_threshold=COUNT\n                          FUSE: set by pailfs."));
+}
+TEST(GeneratedTexts, SayOfWhatWaitsToBeStoredThatItLiesInTheStateDirectory) {
+  EXPECT_THAT(manual_page(), AllOf(HasSubstr("is kept in the state directory"), HasSubstr("/var/lib/pailfs")));
+  EXPECT_THAT(*generated_text("s3fs"), HasSubstr("256 MiB of the disk of state_dir stay free"));
+  EXPECT_THAT(bash_completion(), HasSubstr("|state_dir=*|"));
 }
 TEST(GeneratedTexts, NameEveryUnitOfTime) {
   EXPECT_THAT(options_markdown(), HasSubstr("`d`"));
