@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cctype>
@@ -10,6 +11,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/owner.h"
 
 namespace pail::auth {
 namespace {
@@ -119,18 +121,27 @@ std::string lower(std::string_view text) {
   return result;
 }
 
+// Whose it is, where that is what is wrong.
+Error not_opened(const std::filesystem::path& path, const Error& why) {
+  struct stat status {};
+  if (why.errnum != EACCES || ::stat(path.c_str(), &status) != 0 || status.st_uid == ::geteuid()) return why;
+  return {why.errnum, fmt::format("{}; {}", why.context, advice_on_file(quote(path.string()), status.st_uid, 0600))};
+}
+
 }  // namespace
 
 Result<Unit> KeyFile::check_private(GroupAccess group) const {
   const unsigned allowed = group == GroupAccess::may_read ? 0640 : 0600;
   if ((mode & 0077 & ~allowed) == 0) return Unit{};
-  return Error{EACCES, fmt::format("{}: other users may use this file of keys (mode {:04o}); run chmod {:o} {}",
-                                   quote(path.string()), mode, allowed, quote(path.string()))};
+  return Error{EACCES, fmt::format("{}: other users may use this file of keys (mode {:04o}); {}", quote(path.string()),
+                                   mode, advice_on_file(quote(path.string()), owner, allowed))};
 }
 
 Result<KeyFile> read_key_file(const std::filesystem::path& path) {
   const std::string name = quote(path.string());
-  PAIL_TRY(const UniqueFd fd, open_file(path, O_RDONLY));
+  const auto opened = open_file(path, O_RDONLY);
+  if (!opened) return not_opened(path, opened.error());
+  const UniqueFd& fd = *opened;
   struct stat status {};
   if (fstat(fd.get(), &status) != 0) return errno_error(errno, name);
   if (static_cast<std::uint64_t>(status.st_size) > kLargestKeyFile.n)
@@ -138,7 +149,7 @@ Result<KeyFile> read_key_file(const std::filesystem::path& path) {
   std::string text(static_cast<std::size_t>(status.st_size), '\0');
   PAIL_TRY(const std::size_t size, read_at(fd.get(), {}, std::as_writable_bytes(std::span(text))));
   text.resize(size);
-  return KeyFile{path, Secret(std::move(text)), static_cast<unsigned>(status.st_mode & 07777)};
+  return KeyFile{path, Secret(std::move(text)), static_cast<unsigned>(status.st_mode & 07777), status.st_uid};
 }
 
 Result<std::optional<Credentials>> parse_passwd(std::string_view text, std::string_view bucket, PasswdFormat format) {

@@ -1,6 +1,8 @@
 // Files that hold keys: who may read them, and the formats of s3fs and of the AWS tools.
 #pragma once
 
+#include <sys/types.h>
+
 #include <filesystem>
 #include <map>
 #include <optional>
@@ -19,12 +21,14 @@ struct KeyFile {
   std::filesystem::path path;
   Secret text;
   unsigned mode = 0;
+  uid_t owner = 0;
 
-  // Errors: EACCES others may use the file; the message names the chmod that helps.
+  // Errors: EACCES others may use the file; the message names what helps.
   Result<Unit> check_private(GroupAccess group) const;
 };
 
-// Errors: ENOENT, EACCES as open(2); EINVAL no regular file; EFBIG more than 256 KiB. The message names the path.
+// Errors: ENOENT as open(2); EACCES, naming the owner who may; EINVAL no regular file; EFBIG more than 256 KiB. The
+// message names the path.
 Result<KeyFile> read_key_file(const std::filesystem::path& path);
 
 // Finds the keys for `bucket` in an s3fs password file: its own line bucket:ACCESS:SECRET, else ACCESS:SECRET,

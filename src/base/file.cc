@@ -11,6 +11,8 @@
 #include <cstring>
 #include <vector>
 
+#include "base/owner.h"
+
 namespace pail {
 
 Error errno_error(int errnum, std::string_view what) {
@@ -140,10 +142,7 @@ Result<Unit> make_private_directory(const std::filesystem::path& path) {
   struct stat st {};
   if (::stat(path.c_str(), &st) != 0) return errno_error(errno, path.string());
   if (!S_ISDIR(st.st_mode)) return errno_error(ENOTDIR, path.string());
-  if (st.st_uid != ::geteuid() || (st.st_mode & 022) != 0)
-    return Error{EACCES, fmt::format("{}: must belong to you and be writable by nobody else (chmod 700 {})",
-                                     path.string(), path.string())};
-  return Unit{};
+  return check_own_directory(path, st);
 }
 
 Result<Unit> check_private_file(const std::filesystem::path& path) {
@@ -151,8 +150,8 @@ Result<Unit> check_private_file(const std::filesystem::path& path) {
   if (::stat(path.c_str(), &st) != 0) return errno_error(errno, path.string());
   if (!S_ISREG(st.st_mode)) return not_regular(path);
   if ((st.st_mode & 077) != 0)
-    return Error{EACCES, fmt::format("{}: other users may read this file of secrets; run chmod 600 {}", path.string(),
-                                     path.string())};
+    return Error{EACCES, fmt::format("{}: other users may read this file of secrets; {}", path.string(),
+                                     advice_on_file(path, st.st_uid, 0600))};
   return Unit{};
 }
 

@@ -48,7 +48,7 @@ Result<Unit> sync_directory(const std::filesystem::path& directory);
 // Errors: EACCES when it belongs to another user or others may write to it.
 Result<Unit> make_private_directory(const std::filesystem::path& path);
 
-// A file with secrets may be read by its owner alone. Errors: EACCES, naming the chmod that helps; ENOENT.
+// A file with secrets may be read by its owner alone. Errors: EACCES, naming what helps; ENOENT.
 Result<Unit> check_private_file(const std::filesystem::path& path);
 
 }  // namespace pail

@@ -1,25 +1,19 @@
 #include "base/trusted_directory.h"
 
 #include <fmt/format.h>
-#include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <string>
 
 #include "base/file.h"
+#include "base/owner.h"
 #include "base/path_walk.h"
 
 namespace pail {
 namespace {
 
 constexpr mode_t kOtherWriters = S_IWGRP | S_IWOTH;
-
-std::string describe_user(uid_t user) {
-  const passwd* entry = ::getpwuid(user);
-  return entry != nullptr ? fmt::format("{} (user {})", entry->pw_name, user) : fmt::format("user {}", user);
-}
 
 // Whoever owns "/" can change every path anyway. In a user namespace that need not be user 0.
 uid_t owner_of_root() {
@@ -36,8 +30,8 @@ Result<Unit> check_step(const std::filesystem::path& where, const struct stat& s
                                                where.string(), describe_user(status.st_uid))};
   if (!S_ISDIR(status.st_mode)) return errno_error(ENOTDIR, where.string());
   if (!trusted)
-    return Error{EACCES, fmt::format("{}: belongs to {}, who can exchange what lies below it; use a "
-                                     "directory whose parents belong to root or to you",
+    return Error{EACCES, fmt::format("{}: belongs to {}, who can exchange what lies below it; run this as that user, "
+                                     "or use a directory of your own whose parents belong to root or to you",
                                      where.string(), describe_user(status.st_uid))};
   if ((status.st_mode & kOtherWriters) != 0 && (status.st_mode & S_ISVTX) == 0)
     return Error{EACCES,
@@ -50,10 +44,7 @@ Result<Unit> check_step(const std::filesystem::path& where, const struct stat& s
 Result<Unit> check_last(const std::filesystem::path& path) {
   struct stat status {};
   if (::stat(path.c_str(), &status) != 0) return errno_error(errno, path.string());
-  if (status.st_uid == ::geteuid() && (status.st_mode & kOtherWriters) == 0) return Unit{};
-  return Error{EACCES, fmt::format("{}: must belong to you and be writable by nobody else, but belongs to {} "
-                                   "with mode {:o}; run chmod 700 {}, or use another directory",
-                                   path.string(), describe_user(status.st_uid), status.st_mode & 07777, path.string())};
+  return check_own_directory(path, status);
 }
 
 Result<std::filesystem::path> walk_to(const std::filesystem::path& path, PathWalk::Missing missing) {

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <fstream>
@@ -111,6 +112,20 @@ TEST_F(ResolveCredentials, RefusesFilesThatOthersMayRead) {
   EXPECT_TRUE(refused_naming("chmod 600"));
   chmod(sources_.credentials_file.c_str(), 0400);
   EXPECT_EQ(taken(), "json-key");
+}
+
+TEST_F(ResolveCredentials, AFileOfAnotherUserIsHelpedByItsOwnerNotItsMode) {
+  if (geteuid() != 0) GTEST_SKIP() << "needs root";
+  constexpr uid_t kOwner = 12345, kReader = 12346;
+  chmod(home_.c_str(), 0755);
+  for (const mode_t mode : {0600, 0644}) {
+    sources_.credentials_file = write("c.json", kServiceCredential, mode);
+    ASSERT_EQ(chown(sources_.credentials_file.c_str(), kOwner, kOwner), 0);
+    ASSERT_EQ(seteuid(kReader), 0);
+    const bool refused = refused_naming("belongs to user 12345") && refused_naming("chown 12346 ");
+    ASSERT_EQ(seteuid(0), 0);
+    EXPECT_TRUE(refused) << mode;
+  }
 }
 
 TEST_F(ResolveCredentials, RefusesAnIniFileOnlyWhereItHoldsKeys) {

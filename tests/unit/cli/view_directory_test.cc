@@ -48,6 +48,7 @@ class ViewDirectoryTest : public ::testing::Test {
 using std::filesystem::perms;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::Not;
 constexpr uid_t kStranger = 12345;
 
 TEST_F(ViewDirectoryTest, IsTheSameForTheNextMountOfAView) {
@@ -102,7 +103,24 @@ TEST_F(ViewDirectoryTest, IsPrivate) {
 TEST_F(ViewDirectoryTest, IsNotTakenFromADirectoryThatOthersMayWriteTo) {
   const auto path = take("https://s3", {"bucket", ""}).path;
   std::filesystem::permissions(path, std::filesystem::perms::all);
-  EXPECT_FALSE(take_view_directory(root_, "https://s3", {"bucket", ""}));
+  EXPECT_THAT(refusal(root_), AllOf(HasSubstr("chmod go-w " + path.string()), Not(HasSubstr("chown"))));
+}
+TEST_F(ViewDirectoryTest, OneOfAnotherUserIsNotHelpedByItsMode) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root";
+  const auto path = take("https://s3", {"bucket", ""}).path;
+  ASSERT_EQ(::chown(path.c_str(), kStranger, kStranger), 0);
+  EXPECT_THAT(refusal(root_), AllOf(HasSubstr("belongs to user 12345"), HasSubstr("run this as that user"),
+                                    HasSubstr("a directory of your own"), Not(HasSubstr("chmod"))));
+}
+TEST_F(ViewDirectoryTest, OneOfRootIsNotHelpedByItsModeForAUser) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root";
+  std::filesystem::permissions(root_, static_cast<perms>(0755));
+  const auto path = take("https://s3", {"bucket", ""}).path;
+  ASSERT_EQ(::seteuid(kStranger), 0);
+  const std::string said = refusal(root_);
+  ASSERT_EQ(::seteuid(0), 0);
+  EXPECT_THAT(said, AllOf(HasSubstr("chown 12345 " + path.string()), HasSubstr("belongs to root (user 0)"),
+                          HasSubstr("another directory"), Not(HasSubstr("chmod"))));
 }
 
 TEST_F(ViewDirectoryTest, IsNotTakenBelowADirectoryThatOthersMayWriteTo) {

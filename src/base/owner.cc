@@ -1,0 +1,35 @@
+#include "base/owner.h"
+
+#include <fmt/format.h>
+#include <pwd.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+namespace pail {
+
+std::string describe_user(uid_t user) {
+  const passwd* entry = ::getpwuid(user);
+  return entry != nullptr ? fmt::format("{} (user {})", entry->pw_name, user) : fmt::format("user {}", user);
+}
+
+std::string advice_on_file(const std::filesystem::path& file, uid_t owner, unsigned mode) {
+  const uid_t self = ::geteuid();
+  if (self == 0 || self == owner) return fmt::format("run chmod {:o} {}", mode, file.string());
+  return fmt::format("it belongs to {}: run this as that user, or as root chown {} {} and chmod {:o} on it",
+                     describe_user(owner), self, file.string(), mode);
+}
+
+Result<Unit> check_own_directory(const std::filesystem::path& directory, const struct stat& status) {
+  const std::string name = directory.string();
+  const uid_t self = ::geteuid();
+  if (status.st_uid != self)
+    return Error{EACCES, fmt::format("{}: must belong to you, {}, but belongs to {}; use another directory, run this "
+                                     "as that user, or chown {} {} as root",
+                                     name, describe_user(self), describe_user(status.st_uid), self, name)};
+  if ((status.st_mode & (S_IWGRP | S_IWOTH)) == 0) return Unit{};
+  return Error{EACCES, fmt::format("{}: others may write to it (mode {:o}); run chmod 700 {}, or use another directory",
+                                   name, status.st_mode & 07777, name)};
+}
+
+}  // namespace pail
