@@ -184,7 +184,7 @@ std::string description_text(const Kept& kept) {
   if (!kept.file.description) return out + "There is no description of it: only its bytes are known.\n";
   const local::KeptDescription& about = *kept.file.description;
   out += fmt::format("belongs    {}\nstore      {}\nkept       {}, {}\n", place_of(kept.file), about.endpoint,
-                     readable_time(about.kept), name_of(about.reason));
+                     readable_time(about.kept), story_of(about.reason));
   if (!about.error.empty()) out += fmt::format("error      {}\n", quote(about.error));
   out += fmt::format("mode       {:04o}\nowner      {}:{}\nmodified   {}\n", about.permissions, about.uid, about.gid,
                      readable_time(about.modified));
@@ -201,6 +201,12 @@ Result<Unit> printed(const std::string& text) {
 
 std::vector<Kept> kept_to_list(const Task& task) {
   std::vector<Kept> all = all_kept(task);
+// In a sentence where a word could say more than is known.
+std::string_view story_of(local::KeptReason reason) {
+  if (reason == local::KeptReason::mount_ended) return "an earlier mount ended before it was stored";
+  return local::name_of(reason);
+}
+
   std::erase_if(all, [&](const Kept& kept) {
     if (task.line.kept.empty()) return false;
     return !kept.file.description || kept.file.description->bucket != task.line.kept;

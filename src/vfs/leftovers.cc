@@ -64,7 +64,7 @@ Result<Unit> Leftovers::set_aside_unstored() {
 }
 
 Result<Unit> Leftovers::keep(const InodeRecord& record) {
-  const auto path = content_.keep(record, local::KeptReason::never_closed, {});
+  const auto path = content_.keep(record, local::KeptReason::mount_ended, {});
   if (!path)
     return Error{path.error().errnum,
                  fmt::format("{}: an earlier mount could not store it, and its bytes cannot be put aside; make room "

@@ -25,7 +25,8 @@ constexpr auto kReasons = std::to_array<std::pair<KeptReason, std::string_view>>
     {KeptReason::unknown, "unknown"},
     {KeptReason::conflict, "conflict"},
     {KeptReason::removed, "removed by others"},
-    {KeptReason::never_closed, "never closed"},
+    {KeptReason::mount_ended, "mount ended"},
+    {KeptReason::mount_ended, "never closed"},  // as 0.1.0 wrote it
     {KeptReason::upload_failed, "upload failed"},
     {KeptReason::name_lost, "name lost"},
 });

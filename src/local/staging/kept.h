@@ -18,11 +18,11 @@ enum class KeptReason : std::uint8_t {
   unknown,
   conflict,       // another writer replaced the object that it was based on, or took its key first
   removed,        // another writer removed the object that it was based on
-  never_closed,   // the mount ended while it was being written
+  mount_ended,    // before it was stored, whether it was closed or not
   upload_failed,  // close() or fsync() failed, and so did every later try
   name_lost,      // its name was in an index that was damaged or removed
 };
-std::string_view name_of(KeptReason reason);  // "conflict", "never closed" ...
+std::string_view name_of(KeptReason reason);  // "conflict", "mount ended" ...
 
 struct KeptDescription {
   KeptReason reason = KeptReason::unknown;

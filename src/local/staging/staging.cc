@@ -156,7 +156,7 @@ void DirectoryStagingArea::describe(InodeNumber number, KeptDescription& descrip
   description.kept = clock_.wall();
   if (const auto note = read_file(note_path(number), kLongestNote); note && description.error.empty()) {
     description.error = *note;
-    if (description.reason == KeptReason::never_closed) description.reason = KeptReason::upload_failed;
+    if (description.reason == KeptReason::mount_ended) description.reason = KeptReason::upload_failed;
   }
   if (const auto file = open(number); file && *file) {
     description.size = (*file)->size();

@@ -111,6 +111,18 @@ TEST_F(Recover, StoresAFileUnderItsNameWithItsAttributes) {
   EXPECT_THAT(headers, AllOf(HasSubstr("mode=33184 "), HasSubstr("uid=7 "), HasSubstr("colour=blue ")));
   EXPECT_FALSE(anything_kept());
 }
+TEST_F(Recover, SaysOfWhatAnEndedMountLeftNoMoreThanIsKnown) {
+  auto file = about("dir/report.csv");
+  file.reason = local::parse_kept_description(R"({"version": 1, "why": "never closed", "error": "", "endpoint": "",
+      "bucket": "demo", "key": "", "name": "", "kept_ns": 0, "inode": 1, "permissions": 0, "uid": 0, "gid": 0,
+      "mtime_ns": 0, "atime_ns": 0, "headers": "", "base_etag": "", "size": 0, "missing": []})")
+                    ->reason;
+  const std::string id = keep("bytes", file);
+  EXPECT_EQ(run({"show", id}), 0);
+  EXPECT_THAT(said_, AllOf(HasSubstr("an earlier mount ended before it was stored"), Not(HasSubstr("closed"))));
+  EXPECT_EQ(run({"list"}), 0);
+  EXPECT_THAT(said_, AllOf(HasSubstr("mount ended"), Not(HasSubstr("closed"))));
+}
 TEST_F(Recover, NeverReplacesAnObjectUnlessItIsTold) {
   const std::string id = keep("ours", about("report.csv"));
   ASSERT_TRUE(store()->put_object("demo", {.key = "report.csv", .body = http::body_from_string("theirs")}));

@@ -72,7 +72,7 @@ def mount_says_what_an_earlier_one_left_and_it_is_stored_without_a_mount(place):
     assert "1 file (12 bytes)" in said and f"pailfs recover list demo --state-dir {place.folder}/state" in said, said
     run("umount", mount.path)
     [entry] = kept(place)
-    assert (entry["why"], entry["key"]) == ("never closed", "half"), entry
+    assert (entry["why"], entry["key"]) == ("mount ended", "half"), entry
     recover(place, "export", entry["id"], place.folder / "copy")
     assert (place.folder / "copy").read_bytes() == b"never closed"
     recover(place, "store", entry["id"], "-o", f"credentials={place.store.folder}/credentials.json")

@@ -172,7 +172,7 @@ TEST_F(StagingTest, SetAsideFilesSayWhyTheirUploadFailed) {
   area->note_failure(kNumber, "PUT x: 403");
   reopen();
   EXPECT_EQ(area->all(), std::vector{kNumber});
-  ASSERT_TRUE(area->set_aside(kNumber, {.reason = KeptReason::never_closed, .name = "x"}));
+  ASSERT_TRUE(area->set_aside(kNumber, {.reason = KeptReason::mount_ended, .name = "x"}));
   const auto kept = kept_files(directory.path());
   ASSERT_TRUE(kept.size() == 1 && kept[0].description);
   EXPECT_EQ(kept[0].description->reason, KeptReason::upload_failed);
