@@ -24,17 +24,18 @@ std::string shell_word(const std::string& text) {
 
 }  // namespace
 
-std::optional<std::string> kept_notice(const std::filesystem::path& state_directory, std::string_view bucket) {
+std::optional<std::string> kept_notice(const std::filesystem::path& state_directory) {
   const local::KeptSummary kept = local::kept_summary(state_directory);
   if (kept.files == 0) return std::nullopt;
   const std::filesystem::path root = state_directory.parent_path();
   const auto usual = default_state_root();
   const bool elsewhere = !usual || *usual != root;
+  // Without the bucket, which is not known of files that have lost their description.
   return fmt::format(
       "{} ({}) of earlier writing could not be stored in the bucket and {} kept on this machine; see: "
-      "pailfs recover list {}{}",
+      "pailfs recover list{}",
       kept.files == 1 ? "1 file" : fmt::format("{} files", kept.files), readable_size(kept.bytes),
-      kept.files == 1 ? "is" : "are", bucket, elsewhere ? " --state-dir " + shell_word(root.string()) : "");
+      kept.files == 1 ? "is" : "are", elsewhere ? " --state-dir " + shell_word(root.string()) : "");
 }
 
 std::string readable_size(ByteCount size) {

@@ -150,7 +150,7 @@ NewRecord make_record(const std::filesystem::path& directory) {
 // What whoever mounts should know although it worked.
 std::vector<std::string> notices(const WorkerTask& task) {
   std::vector<std::string> texts;
-  if (const auto kept = kept_notice(task.state_directory, task.source.bucket)) texts.push_back(*kept);
+  if (const auto kept = kept_notice(task.state_directory)) texts.push_back(*kept);
   if (task.options.read_only) return texts;
   if (const auto warning = full_disk_warning(task.state_directory.parent_path())) texts.push_back(*warning);
   return texts;

@@ -10,6 +10,7 @@
 #include <array>
 #include <cerrno>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,6 +19,7 @@
 #include "base/encoding.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/owner.h"
 #include "base/trusted_directory.h"
 #include "cli/connect.h"
 #include "cli/kept_notice.h"
@@ -88,6 +90,26 @@ Result<Unit> check_roots(const Task& task) {
   return Unit{};
 }
 
+// A directory of others that may hold kept files is no error, but it is told of.
+std::optional<std::string> why_left_out(const std::filesystem::path& view) {
+  const auto trusted = find_trusted_directory(view);
+  std::error_code failed;
+  const bool of_a_view = std::filesystem::exists(local::kept_folder(view), failed) ||
+                         std::filesystem::exists(view / "staging", failed) || failed;
+  struct stat status {};
+  if (trusted || !of_a_view || ::stat(view.c_str(), &status) != 0) return std::nullopt;
+  if (status.st_uid == ::geteuid()) return fmt::format("{}: left out: {}", view.string(), trusted.error().context);
+  return fmt::format("{}: left out, as it belongs to {}; run this as that user to see what is kept there",
+                     view.string(), describe_user(status.st_uid));
+}
+
+void tell_left_out(const Task& task) {
+  std::error_code failed;
+  for (const auto& root : task.roots)
+    for (const auto& view : std::filesystem::directory_iterator(root, failed))
+      if (const auto why = why_left_out(view.path())) say("{}", *why);
+}
+
 // Of the directories that belong to this user: what others describe is not believed.
 void add_kept(const std::filesystem::path& root, std::vector<Kept>& all) {
   std::error_code failed;
@@ -115,6 +137,7 @@ std::string places_text(const Task& task) {
 Result<Kept> find_kept(const Task& task) {
   for (Kept& kept : all_kept(task))
     if (kept.id == task.line.kept) return std::move(kept);
+  tell_left_out(task);
   return Error{ENOENT, fmt::format("{}: no kept file has this ID in {}; pailfs recover list names them",
                                    quote(task.line.kept), places_text(task))};
 }
@@ -178,6 +201,12 @@ std::string missing_text(const local::KeptDescription& about) {
   return text + " were never fetched from the object that it changes";
 }
 
+// In a sentence where a word could say more than is known.
+std::string_view story_of(local::KeptReason reason) {
+  if (reason == local::KeptReason::mount_ended) return "an earlier mount ended before it was stored";
+  return local::name_of(reason);
+}
+
 std::string description_text(const Kept& kept) {
   std::string out = fmt::format("id         {}\nfile       {}\nsize       {}\n", kept.id, kept.file.path.string(),
                                 readable_size(kept.file.size));
@@ -201,12 +230,6 @@ Result<Unit> printed(const std::string& text) {
 
 std::vector<Kept> kept_to_list(const Task& task) {
   std::vector<Kept> all = all_kept(task);
-// In a sentence where a word could say more than is known.
-std::string_view story_of(local::KeptReason reason) {
-  if (reason == local::KeptReason::mount_ended) return "an earlier mount ended before it was stored";
-  return local::name_of(reason);
-}
-
   std::erase_if(all, [&](const Kept& kept) {
     if (task.line.kept.empty()) return false;
     return !kept.file.description || kept.file.description->bucket != task.line.kept;
@@ -233,6 +256,7 @@ std::string table_text(const std::vector<Kept>& kept, const std::vector<LeftFile
 
 // The bucket of what is not stored yet is known to its index alone, so it is always named.
 Result<Unit> list(const Task& task) {
+  tell_left_out(task);
   const std::vector<Kept> kept = kept_to_list(task);
   const LeftStaging left = find_left_staging(task.roots);
   if (task.line.json) {

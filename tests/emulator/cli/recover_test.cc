@@ -111,6 +111,16 @@ TEST_F(Recover, StoresAFileUnderItsNameWithItsAttributes) {
   EXPECT_THAT(headers, AllOf(HasSubstr("mode=33184 "), HasSubstr("uid=7 "), HasSubstr("colour=blue ")));
   EXPECT_FALSE(anything_kept());
 }
+TEST_F(Recover, SaysWhichDirectoriesOfOthersItLeftOut) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root";
+  keep("bytes", about("dir/report.csv"));
+  const std::string view = directory_ / "cache/view";
+  ASSERT_EQ(::chown(view.c_str(), 12345, 12345), 0);
+  EXPECT_EQ(run({"list"}), 0);
+  EXPECT_THAT(said_, AllOf(HasSubstr("Nothing is kept"), HasSubstr(view + ": left out"), HasSubstr("user 12345")));
+  EXPECT_NE(run({"show", "12345678"}), 0);
+  EXPECT_THAT(said_, HasSubstr(view + ": left out"));
+}
 TEST_F(Recover, SaysOfWhatAnEndedMountLeftNoMoreThanIsKnown) {
   auto file = about("dir/report.csv");
   file.reason = local::parse_kept_description(R"({"version": 1, "why": "never closed", "error": "", "endpoint": "",

@@ -69,7 +69,7 @@ def mount_says_what_an_earlier_one_left_and_it_is_stored_without_a_mount(place):
     mount.abandon()
     subprocess.run(["umount", "-l", mount.path])
     said = run(place.binary, "mount", "demo", mount.path, "-o", mount.options)
-    assert "1 file (12 bytes)" in said and f"pailfs recover list demo --state-dir {place.folder}/state" in said, said
+    assert "1 file (12 bytes)" in said and f"pailfs recover list --state-dir {place.folder}/state" in said, said
     run("umount", mount.path)
     [entry] = kept(place)
     assert (entry["why"], entry["key"]) == ("mount ended", "half"), entry
@@ -80,6 +80,21 @@ def mount_says_what_an_earlier_one_left_and_it_is_stored_without_a_mount(place):
     mount.start()
     assert (mount.path / "half").read_bytes() == b"never closed"
     assert not (mount.folder / "mount.log").read_text().count("pailfs recover")
+
+
+def the_list_that_mount_names_holds_files_without_a_description(place):
+    mount = place.mount()
+    file = open(mount.path / "half", "wb", buffering=0)
+    file.write(b"never stored")
+    mount.abandon()
+    subprocess.run(["umount", "-l", mount.path])
+    place.mount_in_background()
+    run("umount", mount.path)
+    for description in (place.folder / "state").glob("*/descriptions/*"):
+        description.unlink()
+    said = place.mount_in_background()
+    words = said.partition("pailfs recover ")[2].split()
+    assert "no description" in run(place.binary, "recover", *words), said
 
 
 def a_patch_whose_base_was_not_fetched_is_exported_but_not_stored(place):
@@ -124,5 +139,6 @@ def what_an_ended_mount_could_not_store_is_listed_before_the_next_one(place):
 if __name__ == "__main__":
     harness.main([a_lost_file_is_listed_and_stored_under_another_name_beside_a_running_mount,
                   mount_says_what_an_earlier_one_left_and_it_is_stored_without_a_mount,
+                  the_list_that_mount_names_holds_files_without_a_description,
                   a_patch_whose_base_was_not_fetched_is_exported_but_not_stored,
                   what_an_ended_mount_could_not_store_is_listed_before_the_next_one])
