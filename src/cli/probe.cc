@@ -194,6 +194,8 @@ Result<Unit> outcome_of(const std::string& text, int status) {
 }
 
 }  // namespace
+  // What the store would be warned of is the reason that is returned.
+  spdlog::set_level(spdlog::level::err);
 
 Result<Unit> probe_token(auth::Authorizer& authorizer, const auth::IamApiKey& key, StopToken stop) {
   http::Request request;

@@ -200,6 +200,14 @@ def a_disk_without_room_for_writing_is_told_of(place):
         run("umount", "-l", disk)
 
 
+def why_the_store_cannot_be_reached_is_said_once(place):
+    place.serve()
+    place.store.stop()
+    for done in mount_and_doctor(place, ""):
+        said = done.stdout + done.stderr
+        assert done.returncode != 0 and said.count("Connection refused") == 1, said
+
+
 def a_fifo_in_the_place_of_what_the_store_can_is_not_waited_for(place):
     with unmounted_after(place) as directory:
         run(*mount_command(place))
@@ -306,6 +314,7 @@ if __name__ == "__main__":
                   a_warning_into_a_closed_pipe_does_not_keep_from_mounting,
                   an_error_into_a_full_file_is_an_exit_status, an_iam_endpoint_that_does_not_answer_is_named,
                   warnings_before_the_mount_go_to_stderr, a_disk_without_room_for_writing_is_told_of,
+                  why_the_store_cannot_be_reached_is_said_once,
                   a_fifo_in_the_place_of_what_the_store_can_is_not_waited_for,
                   a_users_own_mount_is_theirs_to_write,
                   a_users_own_mount_shows_its_root_as_the_options_say])
