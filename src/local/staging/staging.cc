@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <charconv>
 #include <list>
+#include <mutex>
 #include <optional>
 #include <unordered_map>
 
@@ -78,11 +79,13 @@ class DirectoryStagingArea final : public StagingArea {
 
   std::shared_ptr<StagedFile> use(InodeNumber number, std::shared_ptr<SparseStagedFile> file) PAIL_REQUIRES(mutex_);
   void close(InodeNumber number) PAIL_REQUIRES(mutex_);
+  Error as_failed(const Error& why) PAIL_REQUIRES(mutex_);
 
   const std::filesystem::path directory_;
   const std::shared_ptr<FreeSpace> space_;
   const Clock& clock_;
   Mutex mutex_;
+  std::once_flag gone_;  // the directory is: said once
   // The last ones used, the newest first: opening one anew reads its log, which grows with every write.
   std::list<std::pair<InodeNumber, std::shared_ptr<SparseStagedFile>>> recent_ PAIL_GUARDED_BY(mutex_);
   std::unordered_map<InodeNumber, std::weak_ptr<SparseStagedFile>> open_files_ PAIL_GUARDED_BY(mutex_);
@@ -91,8 +94,9 @@ class DirectoryStagingArea final : public StagingArea {
 Result<std::shared_ptr<StagedFile>> DirectoryStagingArea::create(InodeNumber number, ByteCount base_size) {
   MutexLock lock(mutex_);
   close(number);
-  PAIL_TRY(auto file, SparseStagedFile::create(directory_, number, base_size, space_, clock_));
-  return use(number, std::move(file));
+  auto file = SparseStagedFile::create(directory_, number, base_size, space_, clock_);
+  if (!file) return as_failed(file.error());
+  return use(number, *std::move(file));
 }
 
 Result<std::shared_ptr<StagedFile>> DirectoryStagingArea::open(InodeNumber number) {
@@ -120,6 +124,18 @@ std::shared_ptr<StagedFile> DirectoryStagingArea::use(InodeNumber number, std::s
     if (const auto known = open_files_.find(oldest); known->second.expired()) open_files_.erase(known);
   }
   return file;
+}
+
+// What is missing is the directory, not the file that is written.
+Error DirectoryStagingArea::as_failed(const Error& why) {
+  std::error_code failed;
+  if (std::filesystem::exists(directory_, failed)) return why;
+  const std::string text = fmt::format(
+      "{}: the directory is gone: somebody removed it, or the state_dir that it lies in, under the running mount. "
+      "Nothing more can be written; unmount, and mount again",
+      directory_.string());
+  std::call_once(gone_, [&] { spdlog::error("{}", text); });
+  return {EIO, text};
 }
 
 // Whoever still has it goes on with what it had.

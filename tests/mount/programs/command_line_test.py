@@ -208,6 +208,22 @@ def why_the_store_cannot_be_reached_is_said_once(place):
         assert done.returncode != 0 and said.count("Connection refused") == 1, said
 
 
+def a_state_directory_that_is_removed_under_a_mount_is_an_error_of_it(place):
+    mount = place.mount()
+    (mount.path / "there").write_text("bytes")
+    shutil.rmtree(place.folder / "state")
+    for write in (lambda: (mount.path / "new").write_text("x"), lambda: (mount.path / "there").write_text("x")):
+        try:
+            write()
+            raise AssertionError("a write was accepted")
+        except OSError as error:
+            assert error.errno == errno.EIO, error
+    log = pathlib.Path(mount.log.name).read_text()
+    [line] = [line for line in log.splitlines() if "error:" in line]
+    assert str(place.folder / "state") in line and "state_dir" in line, line
+    assert (mount.path / "there").read_text() in ("", "bytes")
+
+
 def a_fifo_in_the_place_of_what_the_store_can_is_not_waited_for(place):
     with unmounted_after(place) as directory:
         run(*mount_command(place))
@@ -315,6 +331,7 @@ if __name__ == "__main__":
                   an_error_into_a_full_file_is_an_exit_status, an_iam_endpoint_that_does_not_answer_is_named,
                   warnings_before_the_mount_go_to_stderr, a_disk_without_room_for_writing_is_told_of,
                   why_the_store_cannot_be_reached_is_said_once,
+                  a_state_directory_that_is_removed_under_a_mount_is_an_error_of_it,
                   a_fifo_in_the_place_of_what_the_store_can_is_not_waited_for,
                   a_users_own_mount_is_theirs_to_write,
                   a_users_own_mount_shows_its_root_as_the_options_say])
