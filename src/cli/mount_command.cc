@@ -215,7 +215,11 @@ int supervise_in_background(const WorkerTask& task, const std::filesystem::path&
 
 int supervise_in_foreground(const WorkerTask& task, const std::filesystem::path& directory,
                             const WorkerSecrets& secrets, Held held) {
-  return supervise_task(task, directory, secrets, std::move(held), UniqueFd());
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) return fail(task.source, errno_error(errno, "pipe"));
+  const UniqueFd from(ends[0]);
+  const int code = supervise_task(task, directory, secrets, std::move(held), UniqueFd(ends[1]));
+  return code == 0 || fuse::read_outcome(from.get()) ? code : kExitMountFailed;
 }
 
 }  // namespace

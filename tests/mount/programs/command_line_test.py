@@ -208,6 +208,16 @@ def why_the_store_cannot_be_reached_is_said_once(place):
         assert done.returncode != 0 and said.count("Connection refused") == 1, said
 
 
+def a_mount_that_fails_has_the_same_status_in_the_foreground(place):
+    with unmounted_after(place) as directory:
+        run(*mount_command(place))
+        for more in ([], ["-f"]):
+            refused(mount_command(place) + more, "mounted there already")
+            done = subprocess.run(mount_command(place, "frobnicate") + more, stderr=subprocess.DEVNULL, timeout=WAIT)
+            assert done.returncode == 1, done.returncode
+        assert os.path.ismount(directory)
+
+
 def a_state_directory_that_is_removed_under_a_mount_is_an_error_of_it(place):
     mount = place.mount()
     (mount.path / "there").write_text("bytes")
@@ -331,6 +341,7 @@ if __name__ == "__main__":
                   an_error_into_a_full_file_is_an_exit_status, an_iam_endpoint_that_does_not_answer_is_named,
                   warnings_before_the_mount_go_to_stderr, a_disk_without_room_for_writing_is_told_of,
                   why_the_store_cannot_be_reached_is_said_once,
+                  a_mount_that_fails_has_the_same_status_in_the_foreground,
                   a_state_directory_that_is_removed_under_a_mount_is_an_error_of_it,
                   a_fifo_in_the_place_of_what_the_store_can_is_not_waited_for,
                   a_users_own_mount_is_theirs_to_write,
