@@ -52,7 +52,13 @@ class RateLimit {
   std::atomic<int> passed_{0};
 };
 
+// The kernel asks for security.capability before each write: that a file has no such attribute is no failure.
+bool is_failure(std::string_view operation, int errnum) {
+  return operation != "getxattr" || errnum != ENODATA;
+}
+
 void log_failure(std::string_view operation, const Error& error) {
+  if (!is_failure(operation, error.errnum)) return;
   static RateLimit limit;
   const bool warn = alarming(operation, error.errnum) && limit.pass();
   spdlog::log(warn ? spdlog::level::warn : spdlog::level::debug, "{}: {} ({})", operation, error.context,

@@ -234,6 +234,19 @@ def a_state_directory_that_is_removed_under_a_mount_is_an_error_of_it(place):
     assert (mount.path / "there").read_text() in ("", "bytes")
 
 
+def attributes_that_nothing_has_are_no_lines_of_the_log(place):
+    mount = place.mount("log_level=debug")
+    for i in range(3):
+        (mount.path / "file").write_text(str(i))
+    try:
+        os.getxattr(mount.path / "file", "user.missing")
+        raise AssertionError("an attribute that is missing was there")
+    except OSError as error:
+        assert error.errno == errno.ENODATA, error
+    mount.unmount()
+    assert "getxattr" not in pathlib.Path(mount.log.name).read_text()
+
+
 def a_fifo_in_the_place_of_what_the_store_can_is_not_waited_for(place):
     with unmounted_after(place) as directory:
         run(*mount_command(place))
@@ -343,6 +356,7 @@ if __name__ == "__main__":
                   why_the_store_cannot_be_reached_is_said_once,
                   a_mount_that_fails_has_the_same_status_in_the_foreground,
                   a_state_directory_that_is_removed_under_a_mount_is_an_error_of_it,
+                  attributes_that_nothing_has_are_no_lines_of_the_log,
                   a_fifo_in_the_place_of_what_the_store_can_is_not_waited_for,
                   a_users_own_mount_is_theirs_to_write,
                   a_users_own_mount_shows_its_root_as_the_options_say])
