@@ -25,6 +25,7 @@
 #include "cos/errors.h"
 #include "pailfs/base/stop.h"
 #include "pailfs/cos/endpoints.h"
+#include "pailfs/http/client.h"
 
 namespace pail::cli {
 namespace {
@@ -104,6 +105,35 @@ std::string explain_loss(std::string_view url, cos::Loss loss) {
   return fmt::format("{} does not answer as an object store should", url);
 }
 
+// Any answer at all. Nothing secret is sent, so the certificate does not matter.
+bool answers(const std::string& url, StopToken stop) {
+  http::ClientOptions options;
+  options.verification = http::TlsVerification::none;
+  options.proxy = http::ProxyUse::none;  // its own answer would say nothing of the port
+  const auto client = http::Client::create(std::move(options));
+  http::Request request;
+  request.method = "HEAD";
+  request.url = url + "/";
+  request.deadlines.connect = request.deadlines.first_byte = std::chrono::seconds(1);
+  return client && (*client)->send(std::move(request), std::move(stop));
+}
+
+// Words about a port that speaks the other protocol than `url` says; none: it does not.
+std::optional<std::string> other_protocol(std::string_view url, StopToken stop) {
+  constexpr std::string_view kTls = "https://", kPlain = "http://";
+  const bool tls = url.starts_with(kTls);
+  const std::string other = std::string(tls ? kPlain : kTls) + std::string(url.substr((tls ? kTls : kPlain).size()));
+  if (!answers(other, std::move(stop))) return std::nullopt;
+  return fmt::format("this port speaks {}; use -o url={}", tls ? "plain HTTP, not TLS" : "TLS, not plain HTTP", other);
+}
+
+Error explain_no_store(std::string_view url, const Error& error, StopToken stop) {
+  const cos::Loss loss = error.fault == Fault::lost ? cos::loss_of(error) : cos::Loss::broken;
+  const bool somebody_spoke = loss == cos::Loss::no_trust || loss == cos::Loss::broken;
+  const auto other = somebody_spoke ? other_protocol(url, std::move(stop)) : std::nullopt;
+  return explained(error, other ? *other : explain_loss(url, loss));
+}
+
 Error explain(cos::Client& store, std::string_view url, const Source& source, const Error& error, StopToken stop) {
   switch (error.fault) {
     case Fault::no_bucket:
@@ -121,10 +151,8 @@ Error explain(cos::Client& store, std::string_view url, const Source& source, co
       return explained(error, "wrong key: its token has expired or is not valid");
     case Fault::credentials:
       return explained(error, "wrong key: these credentials are refused");
-    case Fault::lost:
-      return explained(error, explain_loss(url, cos::loss_of(error)));
     default:
-      return explained(error, fmt::format("{} does not answer as an object store should", url));
+      return explain_no_store(url, error, stop);
   }
 }
 
@@ -166,6 +194,8 @@ Result<Unit> probe_here(const MountOptions& options, const auth::Sources& source
     const Alarm alarm{std::chrono::seconds(kTokenSeconds)};
     PAIL_CHECK(probe_token(*connection.authorizer, *key, alarm.token()));
   }
+  // What the store would be warned of is the reason that is returned.
+  spdlog::set_level(spdlog::level::err);
   return probe_bucket(*connection.store, connection.endpoint.url, source);
 }
 
@@ -194,8 +224,6 @@ Result<Unit> outcome_of(const std::string& text, int status) {
 }
 
 }  // namespace
-  // What the store would be warned of is the reason that is returned.
-  spdlog::set_level(spdlog::level::err);
 
 Result<Unit> probe_token(auth::Authorizer& authorizer, const auth::IamApiKey& key, StopToken stop) {
   http::Request request;

@@ -158,6 +158,18 @@ TEST_F(Probe, SaysThatTheCertificateIsNotTrusted) {
   start(emulator::Tls::generated);
   expect_refusal(probe(), EPROTO, "ca_bundle=FILE");
 }
+TEST_F(Probe, SaysThatThePortSpeaksPlainHttp) {
+  const std::string plain = options_.url;
+  options_.url.replace(0, 4, "https");
+  expect_refusal(probe(), EPROTO, "this port speaks plain HTTP, not TLS; use -o url=" + plain);
+}
+TEST_F(Probe, SaysThatThePortSpeaksTls) {
+  start(emulator::Tls::generated);
+  options_.url.replace(0, 5, "http");
+  const auto outcome = probe();
+  ASSERT_FALSE(outcome);
+  EXPECT_THAT(outcome.error().context, HasSubstr("this port speaks TLS, not plain HTTP; use -o url=" + server_->url()));
+}
 TEST_F(Probe, PassesACertificateOfTheGivenAuthority) {
   start(emulator::Tls::generated);
   options_.ca_bundle = server_->certificate_file();
