@@ -77,8 +77,8 @@ BucketFileSystem::~BucketFileSystem() {
 }
 
 Result<Unit> BucketFileSystem::begin(Start start) {
-  leftovers_.sweep();
   if (start == Start::resume) {
+    leftovers_.sweep();
     PAIL_CHECK(leftovers_.bring_notes_in_line());
     names_.keep_turns();
     constexpr std::chrono::seconds kAskedAgain(10);  // the kernel does that at once
@@ -90,13 +90,16 @@ Result<Unit> BucketFileSystem::begin(Start start) {
     }
     return Unit{};
   }
+  const Uploader::Left uploads = uploader_.take_left();
+  leftovers_.sweep();
   if (!options_.read_only) names_.finish_interrupted();
   PAIL_CHECK(leftovers_.set_aside_unstored());
   for (const InodeNumber number : local_.names->view().orphans()) {
     content_.discard(number);
     PAIL_CHECK(local_.names->let_go(number));
   }
-  if (!options_.read_only) uploader_.abort_left();
+  if (!options_.read_only && !uploads.empty())
+    background_.run(Lane::background, [this, uploads] { uploader_.abort(uploads, background_stop_.token()); });
   return leftovers_.bring_notes_in_line();
 }
 

@@ -117,7 +117,7 @@ class BucketFileSystem final : public FileSystem {
   TreeGate gate_;
   runtime::Executor helpers_, readers_;
   StopSource background_stop_;
-  runtime::Executor background_{2};  // stores what nobody waits for
+  runtime::Executor background_{2};  // what nobody waits for: storing, aborting
   const AttributeView view_;
   StagedNotes staged_notes_;
   SetAside aside_;

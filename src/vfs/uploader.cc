@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <map>
 #include <optional>
-#include <set>
 
 #include "base/checksum.h"
 #include "base/encoding.h"
@@ -323,20 +322,27 @@ Result<Unit> Uploader::abandon(InodeNumber number, const StopToken& stop) {
 
 // ---- what a power cut must not leave --------------------------------------------------------------------------------
 
-void Uploader::abort_left() {
-  std::set<std::string> used;
-  {
-    const local::View view = names_.view();
-    for (const InodeNumber number : view.uploads())
-      if (const auto upload = view.upload(number)) used.insert(upload->upload_id);
+Uploader::Left Uploader::take_left() {
+  Left left = notes_.open();
+  for (const InodeNumber number : names_.view().uploads()) {
+    const auto record = names_.view().upload(number);
+    if (!record) continue;
+    const bool missing =
+        left.try_emplace(record->upload_id, local::UploadBegun{number, record->key, record->upload_id}).second;
+    if (missing) notes_.begun(number, record->key, {record->upload_id});  // the journal took no record then
+    if (const auto noted = names_.upload_ended(number); !noted) spdlog::warn("{}", noted.error().context);
   }
-  for (const auto& [id, upload] : notes_.open()) {
-    if (used.contains(id)) continue;
-    const auto aborted = store_.abort_upload(upload.key, {id});
+  return left;
+}
+
+void Uploader::abort(const Left& left, const StopToken& stop) {
+  for (const auto& [id, upload] : left) {
+    const auto aborted = store_.abort_upload(upload.key, {id}, {stop, Lane::background});
     if (aborted || aborted.error().fault == Fault::no_upload) {
       notes_.ended({id});
       continue;
     }
+    if (stop.stop_requested()) return;
     spdlog::warn("{}: an unfinished upload of an earlier mount stays in the bucket until the next one: {}",
                  quote(upload.key), aborted.error().context);
     if (aborted.error().fault == Fault::lost) return;  // nor would the others be answered

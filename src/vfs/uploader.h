@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -55,8 +56,11 @@ class Uploader {
   // Aborts the recorded upload of the inode, if there is one. What cannot be aborted is left to the next mount, and the
   // log says so. Errors: EINTR, and it stays recorded.
   Result<Unit> abandon(InodeNumber number, const StopToken& stop);
-  // Aborts what earlier mounts began and nobody goes on with. What cannot be aborted is left to the next mount.
-  void abort_left();
+  // What earlier mounts began, by upload id: nobody goes on with it from here on. Before this mount begins one.
+  using Left = std::map<std::string, local::UploadBegun>;
+  Left take_left();
+  // Aborts them. What cannot be aborted, or not before `stop`, is left to the next mount.
+  void abort(const Left& left, const StopToken& stop);
 
   std::uint64_t bytes_uploaded() const { return uploaded_.value(); }  // told as "uploaded_bytes"
 

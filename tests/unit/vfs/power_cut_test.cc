@@ -244,10 +244,28 @@ TEST_F(PowerCutTest, AfterAKillTheNamesCorrectWhatTheJournalMissed) {
 
 class PowerCutUploadTest : public PowerCutTest {
  protected:
-  void upload_until(fake::Match at) {
+  void upload_until(fake::Match at, Stops what = Stops::machine) {
     const Handle file = make("big", "begins so");
     ASSERT_TRUE(fs_->setattr(request(), file.number, {.handle = file.handle, .size = 40_MiB}));
-    stop_during(Stops::machine, at, [this, file] { return flush(file); });
+    stop_during(what, at, [this, file] { return flush(file); });
+  }
+  void await_abort() {
+    for (int i = 0; i < 2000 && store_->count(Operation::abort_upload) == 0; ++i)
+      sleep_for(std::chrono::milliseconds(1));
+    EXPECT_GT(store_->count(Operation::abort_upload), 0u);
+  }
+  // By this mount, or one after it: one that ends leaves what it has not aborted yet.
+  void expect_all_aborted() {
+    for (int mounts = 0; mounts < 20; ++mounts) {
+      await_abort();
+      if (promised().uploads().empty()) {
+        EXPECT_EQ(store_->open_uploads(), 0u);
+        return;
+      }
+      store_->forget_requests();
+      start();
+    }
+    ADD_FAILURE() << "uploads are left";
   }
 };
 
@@ -255,9 +273,9 @@ TEST_F(PowerCutUploadTest, NoneIsLeftInTheBucketByAFreshMount) {
   for (const Operation operation : {Operation::upload_part, Operation::complete_upload}) {
     upload_until({.operation = operation});
     EXPECT_EQ(store_->open_uploads(), 1u);
+    store_->forget_requests();
     start();
-    EXPECT_EQ(store_->open_uploads(), 0u);
-    EXPECT_THAT(promised().uploads(), IsEmpty());
+    expect_all_aborted();
     start();
   }
 }
@@ -266,16 +284,61 @@ TEST_F(PowerCutUploadTest, OneThatIsGoneIsForgotten) {
   upload_until({.operation = Operation::upload_part});
   store_->abort_uploads();
   start();
-  EXPECT_THAT(promised().uploads(), IsEmpty());
+  expect_all_aborted();
 }
 
 TEST_F(PowerCutUploadTest, OneThatCannotBeAbortedIsTriedAgainByTheNextMount) {
   upload_until({.operation = Operation::upload_part});
   store_->fail({.operation = Operation::abort_upload}, {.fault = Fault::denied});
   start();
+  await_abort();
+  EXPECT_THAT(promised().uploads(), SizeIs(1));
   EXPECT_EQ(store_->open_uploads(), 1u);
   start();
-  EXPECT_EQ(store_->open_uploads(), 0u);
+  expect_all_aborted();
+}
+
+TEST_F(PowerCutUploadTest, AMountDoesNotWaitForThemToBeAborted) {
+  for (const Stops what : {Stops::machine, Stops::process}) {
+    upload_until({.operation = Operation::upload_part}, what);
+    const Hold aborting = store_->hold({.operation = Operation::abort_upload}, Moment::before);
+    auto mounting = std::async(std::launch::async, [this] { start(); });
+    EXPECT_TRUE(aborting.await());
+    EXPECT_EQ(mounting.wait_for(std::chrono::seconds(10)), std::future_status::ready);
+    aborting.release();
+    mounting.get();
+    expect_all_aborted();
+    start();
+  }
+}
+
+TEST_F(PowerCutUploadTest, OneThatTheNewMountBeginsMeanwhileGoesOn) {
+  upload_until({.operation = Operation::upload_part});
+  store_->forget_requests();
+  const Hold aborting = store_->hold({.operation = Operation::abort_upload}, Moment::before);
+  start();
+  ASSERT_TRUE(aborting.await());
+  const Hold completing = store_->hold({.operation = Operation::complete_upload}, Moment::before);
+  auto writing = std::async(std::launch::async, [this] { return write("other", std::string((40_MiB).n, 'x')); });
+  ASSERT_TRUE(completing.await());
+  EXPECT_EQ(store_->open_uploads(), 2u);
+  aborting.release();
+  completing.release();
+  EXPECT_EQ(writing.get(), 0);
+  EXPECT_TRUE(fs_->sync_all());
+  EXPECT_EQ(store_->count(Operation::abort_upload), 1u);
+}
+
+TEST_F(PowerCutUploadTest, AMountThatEndsDoesNotWaitForThemToBeAborted) {
+  upload_until({.operation = Operation::upload_part});
+  const Hold aborting = store_->hold({.operation = Operation::abort_upload}, Moment::before);
+  start();
+  ASSERT_TRUE(aborting.await());
+  EXPECT_TRUE(fs_->sync_all());
+  fs_.reset();
+  aborting.release();
+  start();
+  expect_all_aborted();
 }
 
 TEST_F(PowerCutUploadTest, ThoseThatWereCompletedAreNotPromisedAnyMore) {
