@@ -47,7 +47,7 @@ class DiskBlockCache final : public BlockCache {
   ~DiskBlockCache() override;
 
   ContentId identify(const ObjectVersion& version) override;
-  void copied(const ObjectVersion& from, const ObjectVersion& to) override PAIL_EXCLUDES(store_mutex_, queue_mutex_);
+  void copied(std::span<const Copy> copies) override PAIL_EXCLUDES(store_mutex_, queue_mutex_);
   std::size_t read(const ObjectContent& content, ByteOffset at, std::span<std::byte> out) override;
   bool contains(const ObjectContent& content, std::uint64_t block_number) override;
   void insert(const ObjectContent& content, std::uint64_t block_number, std::shared_ptr<const Block> block) override
@@ -65,6 +65,8 @@ class DiskBlockCache final : public BlockCache {
   };
   using Batch = std::vector<Waiting>;
 
+  std::optional<ContentId> content_of(const Copy& copy);
+  void rename_waiting(std::span<const ContentCopy> copies) PAIL_REQUIRES(store_mutex_) PAIL_EXCLUDES(queue_mutex_);
   std::shared_ptr<const OpenBlockFile> open_file_of(const ObjectContent& content) PAIL_EXCLUDES(store_mutex_);
   std::size_t read_within_block(const OpenBlockFile& file, ByteOffset at, std::span<std::byte> out);
   bool read_checked(const OpenBlockFile& file, std::uint64_t number, const BlockRecord& record, std::size_t within,
@@ -148,19 +150,35 @@ ContentId DiskBlockCache::identify(const ObjectVersion& version) {
   return known_.add(std::move(text), cached ? *cached : ContentId::make());
 }
 
-void DiskBlockCache::copied(const ObjectVersion& from, const ObjectVersion& to) {
-  if (from == to || from.size != to.size || from.etag.empty() || to.etag.empty()) return;
-  auto id = known_.find(text_of(from));
-  if (!id) id = catalogue_.find(from);
-  if (!id) return;
-  known_.replace(text_of(to), *id);
-  MutexLock lock(store_mutex_);
-  {
-    MutexLock queue_lock(queue_mutex_);
-    for (Waiting& waiting : queue_)
-      if (waiting.content.id == *id) waiting.content.version = to;
+// The content of a copy, which is that of its original; none: it is not known, or they cannot be the same.
+std::optional<ContentId> DiskBlockCache::content_of(const Copy& copy) {
+  const auto& [from, to] = copy;
+  if (from == to || from.size != to.size || from.etag.empty() || to.etag.empty()) return std::nullopt;
+  const auto known = known_.find(text_of(from));
+  return known ? known : catalogue_.find(from);
+}
+
+void DiskBlockCache::copied(std::span<const Copy> copies) {
+  std::vector<ContentCopy> of_contents;
+  for (const Copy& copy : copies) {
+    const auto id = content_of(copy);
+    if (!id) continue;
+    known_.replace(text_of(copy.to), *id);
+    of_contents.push_back({*id, copy});
   }
-  if (auto noted = catalogue_.copied(*id, from, to); !noted) spdlog::warn("block cache: {}", noted.error().context);
+  if (of_contents.empty()) return;
+  MutexLock lock(store_mutex_);
+  rename_waiting(of_contents);
+  if (auto noted = catalogue_.copied(of_contents); !noted) spdlog::warn("block cache: {}", noted.error().context);
+}
+
+void DiskBlockCache::rename_waiting(std::span<const ContentCopy> copies) {
+  std::map<ContentId, const ObjectVersion*> now;
+  for (const auto& [id, copy] : copies) now.insert_or_assign(id, &copy.to);
+  MutexLock lock(queue_mutex_);
+  for (Waiting& waiting : queue_)
+    if (const auto renamed = now.find(waiting.content.id); renamed != now.end())
+      waiting.content.version = *renamed->second;
 }
 
 // ---- reading

@@ -41,6 +41,11 @@ struct ObjectContent {
   ObjectVersion version;
 };
 
+// An object that is a copy of another one, byte for byte.
+struct Copy {
+  ObjectVersion from, to;
+};
+
 // Key, ETag and size as one text: the same for the same version alone.
 std::string text_of(const ObjectVersion& version);
 
@@ -69,8 +74,9 @@ class BlockCache {
   // The content of a version: the one that is known, or a new one. Who asks later is told the same, for as long as it
   // is cached or was among the last that were asked for.
   virtual ContentId identify(const ObjectVersion& version) = 0;
-  // Our side copied an object: both have one content. Of several copies the last is known, and what it was made of.
-  virtual void copied(const ObjectVersion& from, const ObjectVersion& to) = 0;
+  // Our side copied objects: each copy has the content of its original. Of several copies the last is known, and what
+  // it was made of. Many at once cost little more than one.
+  virtual void copied(std::span<const Copy> copies) = 0;
 
   // Copies cached bytes from `at` on into `out`, until the first byte that is not cached, the object's end, or `out` is
   // full. Returns the bytes copied; 0 is a miss.

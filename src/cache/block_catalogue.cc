@@ -253,14 +253,16 @@ void BlockCatalogue::erase_object(OwnedWrite& write, const std::string& name, co
   if (record.original) unname(*record.original);
 }
 
-Result<Unit> BlockCatalogue::copied(const ContentId& id, const ObjectVersion& from, const ObjectVersion& to) {
+Result<Unit> BlockCatalogue::copied(std::span<const ContentCopy> copies) {
   OwnedWrite write(environment_);
-  const std::string name = id.text();
-  const auto record = object_record(write.get(), name);
-  if (write.failed()) return write.commit();
-  if (!record || record->version.size != to.size) return Unit{};
-  erase_object(write, name, *record);
-  put_object(write, name, {record->content, to, from});
+  for (const auto& [id, copy] : copies) {
+    if (write.failed()) break;
+    const std::string name = id.text();
+    const auto record = object_record(write.get(), name);
+    if (!record || record->version.size != copy.to.size) continue;
+    erase_object(write, name, *record);
+    put_object(write, name, {record->content, copy.to, copy.from});
+  }
   return write.commit();
 }
 

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -57,6 +58,11 @@ constexpr ByteCount charge_of(ByteCount length) {
 // 32 hexadecimal digits; two versions may share them.
 std::string fingerprint(const ObjectVersion& version);
 
+struct ContentCopy {
+  ContentId id;
+  Copy copy;
+};
+
 class BlockCatalogue {
  public:
   // `bytes` tells what bytes() does.
@@ -77,8 +83,8 @@ class BlockCatalogue {
 
   // Errors of all changes: ENOSPC, EIO; then nothing is changed.
   Result<Unit> add(const ObjectContent& content, const std::vector<NewBlock>& blocks, UseTick used);
-  // It is found by these two versions from now on, and by no other.
-  Result<Unit> copied(const ContentId& id, const ObjectVersion& from, const ObjectVersion& to);
+  // Each content is found by these two versions from now on, and by no other. In this order: one may be copied twice.
+  Result<Unit> copied(std::span<const ContentCopy> copies);
   Result<std::vector<FreedBytes>> remove(const std::vector<ChunkId>& chunks);
   // Removes one block if it still has this checksum.
   Result<std::vector<FreedBytes>> remove_block(ContentNumber content, std::uint64_t number, std::uint64_t checksum);

@@ -393,19 +393,27 @@ Result<Unit> Files::put_attributes(InodeRecord& draft, const std::string& key, c
     return Unit{};
   }
   const ObjectCopy onto_itself{key, key, {draft.etag}, draft.size, to_headers(draft)};
-  PAIL_TRY(const auto copied, copy(onto_itself, stop));
-  draft.etag = copied.etag.text;
-  draft.stored = copied.last_modified;
+  PAIL_TRY(const MadeCopy made, copy(onto_itself, stop));
+  copied({&made, 1});
+  draft.etag = made.object.etag.text;
+  draft.stored = made.object.last_modified;
   draft.written.reset();
   if (draft.stored == WallTime{}) draft.written = local::WriteWindow{sent, tree_.now()};
   return Unit{};
 }
 
-Result<cos::CopyResult> Files::copy(const ObjectCopy& copy, const StopToken& stop) {
-  PAIL_TRY(auto copied, copy_object(store_, upload_notes_, copy, stop));
-  if (copied.etag == copy.etag || copied.version == cos::CopiedVersion::asked_for)
-    blocks_.copied({copy.from, copy.etag.text, copy.size}, {copy.to, copied.etag.text, copy.size});
-  return copied;
+Result<MadeCopy> Files::copy(const ObjectCopy& copy, const StopToken& stop) {
+  PAIL_TRY(auto object, copy_object(store_, upload_notes_, copy, stop));
+  return MadeCopy{copy, std::move(object)};
+}
+
+void Files::copied(std::span<const MadeCopy> copies) {
+  std::vector<cache::Copy> same;
+  for (const auto& copy : copies) {
+    const auto& [of, object] = copy;
+    if (copy.has_same_bytes()) same.push_back({{of.from, of.etag.text, of.size}, {of.to, object.etag.text, of.size}});
+  }
+  blocks_.copied(same);
 }
 
 // ---- beginnings and ends --------------------------------------------------------------------------------------------

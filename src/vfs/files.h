@@ -82,9 +82,11 @@ class Files {
   void pass_lock() { reader_.pass_lock(); }
   void forget_reader(InodeNumber number) { reader_.forget(number); }
 
-  // Copies an object within the bucket. Where its bytes are proven to be those of the original it has the content of
-  // that, and they are not read again for it. Errors: as copy_object().
-  Result<cos::CopyResult> copy(const ObjectCopy& copy, const StopToken& stop);
+  // Copies an object within the bucket. Errors: as copy_object().
+  Result<MadeCopy> copy(const ObjectCopy& copy, const StopToken& stop);
+  // Where the bytes of a copy are proven to be those of its original it has the content of that from here on, and they
+  // are not read again for it.
+  void copied(std::span<const MadeCopy> copies);
   // Stores a small object under a key that must be free. Errors: EEXIST it is not.
   Result<Uploaded> create_object(const std::string& key, const std::string& body, const cos::ObjectHeaders& headers,
                                  const StopToken& stop) {

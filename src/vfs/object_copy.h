@@ -17,6 +17,12 @@ struct ObjectCopy {
   std::optional<cos::ObjectHeaders> headers{};  // of the copy; none: those of the object
 };
 
+struct MadeCopy {
+  ObjectCopy of;
+  cos::CopyResult object;
+  bool has_same_bytes() const { return object.etag == of.etag || object.version == cos::CopiedVersion::asked_for; }
+};
+
 // The version of what was copied in parts is unknown.
 // Errors: what the store says, Fault::precondition when the version is not there any more.
 Result<cos::CopyResult> copy_object(cos::ObjectStore& store, UploadNotes& notes, const ObjectCopy& copy,

@@ -138,7 +138,7 @@ Result<Names::Moved> Names::move_file(const Renaming& renaming, bool local) {
   // The upload of a file that has no object replaces what is there.
   if (local) return Moved{{target ? target->etag : std::string()}, {}, {}};
   const StopToken& stop = renaming.request.stop;
-  auto copied = files_.copy({from, to, {source.etag}, source.size}, stop);
+  const auto copied = files_.copy({from, to, {source.etag}, source.size}, stop);
   if (!copied && copied.error().fault == Fault::no_key && renaming.earlier) {
     // Asked again: the copy was made and the old object deleted before the process ended.
     PAIL_TRY(const cos::ObjectInfo info, store_.head_object(to, stop));
@@ -147,7 +147,8 @@ Result<Names::Moved> Names::move_file(const Renaming& renaming, bool local) {
     return Moved{info.etag, info.last_modified, {}};
   }
   if (!copied) return copied.error();
-  Moved moved{copied->etag, copied->last_modified, {}};
+  files_.copied({&*copied, 1});
+  Moved moved{copied->object.etag, copied->object.last_modified, {}};
   auto deleted = store_.delete_object(from, stop);
   if (!deleted && deleted.error().may_have_happened) {
     const auto there = store_.head_object(from, stop);

@@ -132,10 +132,10 @@ Result<Unit> Names::copy_tree(const TreeGate::Closure&, const RenamedKeys& keys,
   return Unit{};
 }
 
-// Those that were copied, also when one failed.
+// Those that were copied, also when one failed. They have their contents when it returns.
 std::vector<CopiedObject> Names::copy_page(const cos::ListPage& page, const RenamedKeys& keys,
                                            std::optional<Error>& failed, const StopToken& stop) {
-  using Copy = std::optional<Result<cos::CopyResult>>;  // none: not tried, another one had failed
+  using Copy = std::optional<Result<MadeCopy>>;  // none: not tried, another one had failed
   std::vector<Promise<Copy>> copies(page.objects.size());
   std::atomic<bool> give_up{false};
   for (std::size_t i = 0; i < copies.size(); ++i) {
@@ -148,16 +148,19 @@ std::vector<CopiedObject> Names::copy_page(const cos::ListPage& page, const Rena
     });
   }
   std::vector<CopiedObject> copied;
+  std::vector<MadeCopy> made;
   for (std::size_t i = 0; i < copies.size(); ++i) {
     const cos::ListedObject& object = page.objects[i];
-    const Copy copy = copies[i].wait();
+    Copy copy = copies[i].wait();
     if (copy && *copy) {
       copied.push_back({object.key.substr(keys.from.size()), object.size, object.etag, object.last_modified,
-                        (*copy)->etag, (*copy)->last_modified});
+                        (*copy)->object.etag, (*copy)->object.last_modified});
+      made.push_back(**std::move(copy));
     } else if (copy && !failed) {
       failed = copy->error();
     }
   }
+  files_.copied(made);
   return copied;
 }
 

@@ -27,6 +27,10 @@ class ContentsTest : public BlockCacheTest {
     insert(object, 0);
     return object;
   }
+  void copied(const ObjectVersion& from, const ObjectVersion& to) {
+    const Copy copy{from, to};
+    cache->copied({&copy, 1});
+  }
   // Records of each database, by name.
   std::map<std::string, std::size_t> records() {
     std::map<std::string, std::size_t> found;
@@ -102,7 +106,7 @@ TEST_F(ContentsTest, AnObjectWithoutAnETagIsNeverTheSame) {
 TEST_F(ContentsTest, AnObjectAndItsCopyAreOneContent) {
   const ObjectContent object = inserted("a", 1_MiB);
   const ObjectVersion copy{"b", "\"of the copy\"", 1_MiB};
-  cache->copied(object.version, copy);
+  copied(object.version, copy);
   EXPECT_EQ(cache->identify(copy), object.id);
   EXPECT_TRUE(holds(copy, object));
   reopen();
@@ -112,19 +116,38 @@ TEST_F(ContentsTest, AnObjectAndItsCopyAreOneContent) {
 
 TEST_F(ContentsTest, OfSeveralCopiesTheLastIsKnownAndWhatItWasMadeOf) {
   const ObjectContent object = inserted("a", 1_MiB);
-  cache->copied(object.version, version_of("b", 1_MiB));
-  cache->copied(version_of("b", 1_MiB), version_of("c", 1_MiB));
+  copied(object.version, version_of("b", 1_MiB));
+  copied(version_of("b", 1_MiB), version_of("c", 1_MiB));
   reopen();
   EXPECT_TRUE(holds(version_of("c", 1_MiB), object));
   EXPECT_TRUE(holds(version_of("b", 1_MiB), object));
   EXPECT_FALSE(holds(version_of("a", 1_MiB), object));
 }
 
+TEST_F(ContentsTest, ManyCopiesAtOnceAreAsOneAfterTheOther) {
+  const ObjectContent object = inserted("a", 1_MiB), other = inserted("x", 1_MiB);
+  const ObjectContent waiting{cache->identify(version_of("w", 1_MiB)), version_of("w", 1_MiB)};
+  cache->insert(waiting, 0, block_of(waiting, 0));
+  cache->copied(std::vector<Copy>{{object.version, version_of("b", 1_MiB)},
+                                  {version_of("unknown", 1_MiB), version_of("u", 1_MiB)},
+                                  {version_of("b", 1_MiB), version_of("c", 1_MiB)},
+                                  {waiting.version, version_of("v", 1_MiB)},
+                                  {other.version, version_of("y", 1_MiB)}});
+  cache->drain();
+  reopen();
+  EXPECT_TRUE(holds(version_of("c", 1_MiB), object));
+  EXPECT_TRUE(holds(version_of("b", 1_MiB), object));
+  EXPECT_FALSE(holds(version_of("a", 1_MiB), object));
+  EXPECT_TRUE(holds(version_of("v", 1_MiB), waiting));
+  EXPECT_TRUE(holds(version_of("y", 1_MiB), other));
+  EXPECT_FALSE(holds(version_of("u", 1_MiB), object));
+}
+
 TEST_F(ContentsTest, WhatIsCopiedWhileItWaitsToBeWrittenIsFoundByTheCopy) {
   const ObjectVersion version = version_of("a", 1_MiB), copy = version_of("b", 1_MiB);
   const ObjectContent object{cache->identify(version), version};
   cache->insert(object, 0, block_of(object, 0));
-  cache->copied(version, copy);
+  copied(version, copy);
   cache->drain();
   reopen();
   EXPECT_TRUE(holds(copy, object));
@@ -132,9 +155,9 @@ TEST_F(ContentsTest, WhatIsCopiedWhileItWaitsToBeWrittenIsFoundByTheCopy) {
 
 TEST_F(ContentsTest, ACopyOfWhatIsNotKnownOrOfAnotherSizeIsAnotherContent) {
   const ObjectContent object = inserted("a", 1_MiB);
-  cache->copied(version_of("unknown", 1_MiB), version_of("b", 1_MiB));
-  cache->copied(object.version, version_of("b", 2_MiB));
-  cache->copied(object.version, {"b", "", 1_MiB});
+  copied(version_of("unknown", 1_MiB), version_of("b", 1_MiB));
+  copied(object.version, version_of("b", 2_MiB));
+  copied(object.version, {"b", "", 1_MiB});
   reopen();
   EXPECT_FALSE(holds(version_of("b", 1_MiB), object));
   EXPECT_TRUE(holds(object.version, object));
@@ -142,7 +165,7 @@ TEST_F(ContentsTest, ACopyOfWhatIsNotKnownOrOfAnotherSizeIsAnotherContent) {
 
 TEST_F(ContentsTest, AContentThatTookTheVersionOfAnotherIsFoundByItForAsLongAsItIsThere) {
   const ObjectContent over = inserted("b", 1_MiB), object = inserted("a", 1_MiB);
-  cache->copied(object.version, over.version);
+  copied(object.version, over.version);
   EXPECT_TRUE(holds(over.version, object));
   cache->drop(over);
   reopen();
@@ -160,7 +183,7 @@ TEST_F(ContentsTest, WhatWasAdoptedAndCopiedIsFoundAfterAKill) {
   if (child == 0) {
     reopen();
     cache->adopt(object, file, checksums);
-    cache->copied(object.version, version_of("b", 1_MiB));
+    copied(object.version, version_of("b", 1_MiB));
     ::kill(::getpid(), SIGKILL);
   }
   ::waitpid(child, nullptr, 0);
@@ -175,7 +198,7 @@ TEST_F(ContentsTest, NoRecordsStayOfContentsThatWent) {
   reopen();
   for (int round = 0; round < 100; ++round) {
     const ObjectContent object = inserted("a" + std::to_string(round), 1_MiB);
-    cache->copied(object.version, version_of("b", 1_MiB));
+    copied(object.version, version_of("b", 1_MiB));
     cache->drop(object);
   }
   cache.reset();
@@ -197,7 +220,7 @@ TEST_F(ContentsTest, ACacheOfAnOlderVersionIsTakenOver) {
   leave_as_before(object.version);
   reopen();
   EXPECT_TRUE(holds(object.version, object));
-  cache->copied(object.version, version_of("b", 1_MiB));
+  copied(object.version, version_of("b", 1_MiB));
   reopen();
   EXPECT_TRUE(holds(version_of("b", 1_MiB), object));
 }

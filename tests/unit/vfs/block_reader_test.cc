@@ -27,7 +27,7 @@ using fake::Operation;
 class SlowCache final : public cache::BlockCache {
  public:
   cache::ContentId identify(const ObjectVersion&) override { return cache::ContentId::make(); }
-  void copied(const ObjectVersion&, const ObjectVersion&) override {}
+  void copied(std::span<const cache::Copy>) override {}
   std::size_t read(const ObjectContent&, ByteOffset, std::span<std::byte>) override {
     const MutexLock lock(mutex_);
     readers_.push_back(std::this_thread::get_id());
