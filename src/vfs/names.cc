@@ -48,11 +48,12 @@ Names::Names(local::NameStore& names, const Tree& tree, OpenTable& opens, Turns&
       options_(options),
       jobs_(options.state_directory, journal),
       copiers_(options.parallel),
-      old_objects_(names, gate, store, jobs_,
-                   {.name_of = [this](const std::string& key, const StopToken& stop) { return name_of_key(key, stop); },
-                    .has_old_name_again = [this](InodeNumber directory) { files_.note_staged_below(directory); },
-                    .lost_an_entry = [this](InodeNumber directory,
-                                            const StopToken& stop) { keep_directory(directory, stop); }}) {}
+      old_objects_(
+          names, gate, store, jobs_,
+          {.name_of = [this](const std::string& key, const StopToken& stop) { return name_of_key(key, stop); },
+           .has_old_name_again = [this](InodeNumber directory) { files_.note_staged_below(directory); },
+           .lost_an_entry = [this](InodeNumber directory, const StopToken& stop) { keep_directory(directory, stop); }},
+          options.parallel) {}
 
 // ---- intents --------------------------------------------------------------------------------------------------------
 
@@ -137,6 +138,12 @@ void Names::keep_directory(InodeNumber directory, const StopToken& stop) {
   if (!kept) spdlog::warn("an emptied directory may vanish: {}", kept.error().context);
 }
 
+// By whoever may wait no longer: then it is kept beside.
+void Names::lost_an_entry(InodeNumber directory, const StopToken& stop) {
+  keep_directory(directory, stop);
+  if (stop.stop_requested()) old_objects_.look_later(directory);
+}
+
 // ---- creating -------------------------------------------------------------------------------------------------------
 
 Result<InodeRecord> Names::create(const Request& request, InodeNumber parent, std::string_view name, mode_t mode,
@@ -205,7 +212,7 @@ Result<Unit> Names::unlink(const Request& request, InodeNumber parent, std::stri
     PAIL_TRY(const Progress progress, remove_file(request, earlier, place, found->number));
     if (progress == Progress::done) break;
   }
-  keep_directory(parent, request.stop);
+  lost_an_entry(parent, request.stop);
   return Unit{};
 }
 
@@ -241,7 +248,7 @@ Result<Unit> Names::rmdir(const Request& request, InodeNumber parent, std::strin
     PAIL_TRY(const Progress progress, remove_directory(request, earlier, place, *found));
     if (progress == Progress::done) break;
   }
-  keep_directory(parent, request.stop);
+  lost_an_entry(parent, request.stop);
   return Unit{};
 }
 

@@ -84,6 +84,7 @@ class Names {
   Result<Progress> remove_directory(const Request& request, const Earlier& earlier, Place place,
                                     const local::InodeRecord& found);
   void keep_directory(InodeNumber directory, const StopToken& stop);
+  void lost_an_entry(InodeNumber directory, const StopToken& stop);
 
   // ---- renames ----
   // What a rename is about, as it was looked up.
@@ -101,6 +102,13 @@ class Names {
     cos::ETag etag;
     WallTime stored{};
     std::optional<Error> old_stays;  // the old object could not be deleted
+    // in_doubt: the copy may be of others; it is noted as the version of before, so that a look shows another one.
+    enum class Content { same, in_doubt } content = Content::same;
+  };
+  struct CopiedPage {
+    std::vector<CopiedObject> objects;
+    RenameJob::Contents contents = RenameJob::Contents::same;
+    std::optional<Error> failed;  // the others were copied all the same
   };
   static local::Rename names_of(const Renaming& renaming);
 
@@ -126,8 +134,7 @@ class Names {
                            const StopToken& stop);
   Result<Unit> copy_tree(const TreeGate::Closure& closed, const RenamedKeys& keys, RenameJob& job,
                          const StopToken& stop);
-  std::vector<CopiedObject> copy_page(const cos::ListPage& page, const RenamedKeys& keys, std::optional<Error>& failed,
-                                      const StopToken& stop);
+  CopiedPage copy_page(const cos::ListPage& page, const RenamedKeys& keys, const StopToken& stop);
   Result<Unit> rebind_directory(const Renaming& renaming, const OldTree& old_tree, bool etags_changed);
   Result<local::CopiedContents> changed_etags(std::uint64_t job);
   void take_back_copies(const Renaming& renaming, const OldTree& old_tree, const Error& why);

@@ -1,5 +1,6 @@
 #include "vfs/old_object_deletes.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
@@ -11,8 +12,11 @@ namespace pail::vfs {
 
 namespace {
 
+// Something beside the marker of the directory, which it may have had before.
 Result<bool> lies_below(cos::ObjectStore& store, const std::string& directory, const cos::CallContext& context) {
-  PAIL_TRY(const cos::ListPage page, store.list_objects({.prefix = directory + "/", .max_keys = 1}, context));
+  const std::string marker = directory + "/";
+  PAIL_TRY(const cos::ListPage page,
+           store.list_objects({.prefix = marker, .start_after = marker, .max_keys = 1}, context));
   return !page.objects.empty();
 }
 
@@ -51,12 +55,13 @@ struct OldObjectDeletes::Deleting {
 };
 
 OldObjectDeletes::OldObjectDeletes(local::NameStore& names, TreeGate& gate, cos::ObjectStore& store, RenameJobs& jobs,
-                                   Around around)
-    : names_(names), gate_(gate), store_(store), jobs_(jobs), around_(std::move(around)) {}
+                                   Around around, unsigned parallel)
+    : names_(names), gate_(gate), store_(store), jobs_(jobs), around_(std::move(around)), deleters_(parallel) {}
 
 OldObjectDeletes::~OldObjectDeletes() {
   stop_.request_stop();
   waiter_.finish();
+  left_deleters_.finish();
   deleters_.finish();
 }
 
@@ -71,6 +76,7 @@ Result<Unit> OldObjectDeletes::carry_out(const Request& request, InodeNumber sub
   begin(deleting);
   PAIL_CHECK(wait(*deleting, request.stop));
   around_.lost_an_entry(parent, request.stop);
+  if (request.stop.stop_requested()) look_later(parent);
   return Unit{};
 }
 
@@ -83,8 +89,8 @@ Result<Unit> OldObjectDeletes::resume(const Request& request, const local::Delet
 
 void OldObjectDeletes::begin(const std::shared_ptr<Deleting>& deleting) {
   one_more();
-  const Lane lane = caller_of(*deleting) == Caller::waits ? Lane::demand : Lane::background;
-  deleters_.run(lane, [this, deleting] { run(*deleting); });
+  const bool waits = caller_of(*deleting) == Caller::waits;
+  (waits ? deleters_ : left_deleters_).run(Lane::demand, [this, deleting] { run(*deleting); });
 }
 
 void OldObjectDeletes::run(Deleting& deleting) {
@@ -92,9 +98,12 @@ void OldObjectDeletes::run(Deleting& deleting) {
   deleting.closed.open();
   const bool deleted = outcome.has_value();
   const Caller caller = end(deleting, std::move(outcome));
-  if (deleted && caller == Caller::is_gone)
-    run_beside([this, parent = deleting.tree.name.parent] { around_.lost_an_entry(parent, stop_.token()); });
+  if (deleted && caller == Caller::is_gone) look_later(deleting.tree.name.parent);
   one_less();
+}
+
+void OldObjectDeletes::look_later(InodeNumber directory) {
+  run_beside([this, directory] { around_.lost_an_entry(directory, stop_.token()); });
 }
 
 OldObjectDeletes::Caller OldObjectDeletes::caller_of(const Deleting& deleting) {
@@ -163,18 +172,30 @@ void OldObjectDeletes::finish_left(const std::vector<local::DeletesLeft>& known)
     }
   }
   const RenameJobs::Left left = jobs_.left_but(jobs);
-  for (auto& [each, tree] : trees) begin_left(each, std::move(tree), OtherSide::any_object);
+  {
+    MutexLock lock(mutex_);
+    for (const RenameJobs::Job& job : left.deleting) to_be_closed_.insert(job.keys.from);
+  }
+  for (auto& [each, tree] : trees) begin_left(each, std::move(tree));
   for (const RenameJobs::Job& job : left.copying) run_beside([this, job] { look_at_copies(job); });
-  for (const RenameJobs::Job& job : left.deleting) run_beside([this, job] { delete_left(job); });
+  for (const RenameJobs::Job& job : left.deleting)
+    run_beside([this, job] {
+      delete_left(job);
+      closed(job.keys.from);
+    });
 }
 
 // Closes the old name at once.
-void OldObjectDeletes::begin_left(const local::DeletesLeft& left, OldTree tree, OtherSide copies) {
+void OldObjectDeletes::begin_left(const local::DeletesLeft& left, OldTree tree) {
   auto closed = gate_.close({tree.name}, {}, stop_.token());
-  if (!closed) return;
+  if (closed) begin_left(left, std::move(tree), OtherSide::any_object, *std::move(closed));
+}
+
+void OldObjectDeletes::begin_left(const local::DeletesLeft& left, OldTree tree, OtherSide copies,
+                                  TreeGate::Closure closed) {
   const auto number = local::NameStore::request_of_deletes(left.request, tree.job);
   begin(std::make_shared<Deleting>(
-      Deleting{number, left.subject, std::move(tree), copies, *std::move(closed), Caller::is_gone}));
+      Deleting{number, left.subject, std::move(tree), copies, std::move(closed), Caller::is_gone}));
 }
 
 // Nobody knows which copies were made, so nothing is deleted. What users are to compare is looked for.
@@ -193,10 +214,19 @@ void OldObjectDeletes::look_at_copies(const RenameJobs::Job& job) {
   jobs_.end(job.number);
 }
 
-// The names were made anew: where the old objects lie now is looked up, so that nobody writes there meanwhile.
+// The names were made anew: where the old objects lie now is looked up, so that nobody writes there meanwhile. While
+// the gate was waited for the name may have come to lead elsewhere.
 void OldObjectDeletes::delete_left(const RenameJobs::Job& job) {
-  auto name = around_.name_of(job.keys.from, stop_.token());
-  if (name) return begin_left({}, {job.number, *std::move(name), job.keys}, OtherSide::the_copy);
+  const StopToken stop = stop_.token();
+  auto name = around_.name_of(job.keys.from, stop);
+  while (name) {
+    auto closed = gate_.close({*name}, {}, stop);
+    if (!closed) return;
+    auto now = around_.name_of(job.keys.from, stop);
+    if (now && *now == *name)
+      return begin_left({}, {job.number, *std::move(name), job.keys}, OtherSide::the_copy, *std::move(closed));
+    name = std::move(now);
+  }
   if (name.error().fault != Fault::no_key)
     return spdlog::warn("the next mount deletes what is left of the rename of {}: {}", quote(job.keys.from),
                         name.error().context);
@@ -223,6 +253,26 @@ void OldObjectDeletes::one_less() {
   MutexLock lock(mutex_);
   --under_way_;
   ended_.notify_all();
+}
+
+void OldObjectDeletes::closed(const std::string& key) {
+  MutexLock lock(mutex_);
+  to_be_closed_.erase(key);
+  ended_.notify_all();
+}
+
+Result<Unit> OldObjectDeletes::wait_until_closed(const std::string& key, const StopToken& stop) {
+  const auto lies_there = [&](const std::string& each) { return each == key || each.starts_with(key + "/"); };
+  const StopCallback wake(stop, [this] {
+    MutexLock lock(mutex_);
+    ended_.notify_all();
+  });
+  MutexLock lock(mutex_);
+  while (std::ranges::any_of(to_be_closed_, lies_there)) {
+    if (stop.stop_requested()) return Error{EINTR, "interrupted", Fault::stopped};
+    ended_.wait(mutex_);
+  }
+  return Unit{};
 }
 
 void OldObjectDeletes::wait_for_all(const StopToken& stop) {

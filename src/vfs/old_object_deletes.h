@@ -11,6 +11,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -49,7 +50,9 @@ class OldObjectDeletes {
     std::function<void(InodeNumber directory, const StopToken& stop)> lost_an_entry;
   };
   // All outlive it.
-  OldObjectDeletes(local::NameStore& names, TreeGate& gate, cos::ObjectStore& store, RenameJobs& jobs, Around around);
+  // `parallel`: trees at a time.
+  OldObjectDeletes(local::NameStore& names, TreeGate& gate, cos::ObjectStore& store, RenameJobs& jobs, Around around,
+                   unsigned parallel);
   // What is not deleted by now is left to the next mount.
   ~OldObjectDeletes();
 
@@ -65,6 +68,13 @@ class OldObjectDeletes {
   // is deleted: the log says where files lie under both names. What the store does not answer is left to the next
   // mount.
   void finish_left(const std::vector<local::DeletesLeft>& known) PAIL_EXCLUDES(mutex_);
+
+  // A directory has lost an entry, and who took it waits no longer: what that needs is done beside.
+  void look_later(InodeNumber directory) PAIL_EXCLUDES(mutex_);
+
+  // Of renames that the names do not know any more the old name is yet to be looked up and closed. Waits until that is
+  // so for those at or below `key`: a rename of that directory would take the old objects along. Errors: EINTR.
+  Result<Unit> wait_until_closed(const std::string& key, const StopToken& stop) PAIL_EXCLUDES(mutex_);
 
   // Waits until nothing of that is going on, or until `stop`.
   void wait_for_all(const StopToken& stop) PAIL_EXCLUDES(mutex_);
@@ -83,7 +93,10 @@ class OldObjectDeletes {
   void run_beside(std::function<void()> task) PAIL_EXCLUDES(mutex_);
   void one_more() PAIL_EXCLUDES(mutex_);
   void one_less() PAIL_EXCLUDES(mutex_);
-  void begin_left(const local::DeletesLeft& left, OldTree tree, OtherSide copies) PAIL_EXCLUDES(mutex_);
+  void begin_left(const local::DeletesLeft& left, OldTree tree) PAIL_EXCLUDES(mutex_);
+  void begin_left(const local::DeletesLeft& left, OldTree tree, OtherSide copies, TreeGate::Closure closed)
+      PAIL_EXCLUDES(mutex_);
+  void closed(const std::string& key) PAIL_EXCLUDES(mutex_);
   void look_at_copies(const RenameJobs::Job& job);
   void delete_left(const RenameJobs::Job& job) PAIL_EXCLUDES(mutex_);
 
@@ -96,8 +109,11 @@ class OldObjectDeletes {
   Mutex mutex_;
   CondVar ended_;
   unsigned under_way_ PAIL_GUARDED_BY(mutex_) = 0;
-  runtime::Executor deleters_{4};  // trees at a time; of each a page of keys is deleted at a time
-  runtime::Executor waiter_{1};    // one after the other waits for its gate
+  std::set<std::string> to_be_closed_ PAIL_GUARDED_BY(mutex_);  // old keys
+  // Trees at a time; of each a page of keys is deleted at a time.
+  runtime::Executor deleters_;          // of renames of this mount
+  runtime::Executor left_deleters_{1};  // of earlier ones: however many, none of this mount waits for them
+  runtime::Executor waiter_{1};         // one after the other waits for its gate
 };
 
 }  // namespace pail::vfs

@@ -29,7 +29,7 @@ Result<Unit> Names::rename(const Request& request, InodeNumber parent, std::stri
   if (earlier && std::holds_alternative<local::DeletesLeft>(*earlier))
     return old_objects_.resume(request, std::get<local::DeletesLeft>(*earlier));
   if (earlier && std::holds_alternative<local::Answered>(*earlier)) {
-    keep_directory(parent, request.stop);
+    lost_an_entry(parent, request.stop);
     return Unit{};
   }
   for (int replaced = 0;;) {
@@ -120,6 +120,7 @@ Result<Names::Progress> Names::rename_file(Renaming renaming) {
   if (!moved && moved.error().fault == Fault::precondition) return Progress::source_replaced;
   if (!moved) return copy_in_doubt(renaming, moved.error());
   PAIL_CHECK(rebind_file(renaming, *moved));
+  if (moved->content == Moved::Content::in_doubt) files_.ask_anew(source.number);
   files_.note_staged(source.number);
   if (target) files_.note_staged(target->number);
   preserved.keep();
@@ -127,7 +128,7 @@ Result<Names::Progress> Names::rename_file(Renaming renaming) {
   turns.clear();
   if (target) clean_up(target->number);
   if (moved->old_stays) return *moved->old_stays;
-  if (!local) keep_directory(renaming.from.parent, stop);
+  if (!local) lost_an_entry(renaming.from.parent, stop);
   return Progress::done;
 }
 
@@ -149,6 +150,7 @@ Result<Names::Moved> Names::move_file(const Renaming& renaming, bool local) {
   if (!copied) return copied.error();
   files_.copied({&*copied, 1});
   Moved moved{copied->object.etag, copied->object.last_modified, {}};
+  if (copied->may_be_of_others()) moved = {{source.etag}, {}, {}, Moved::Content::in_doubt};
   auto deleted = store_.delete_object(from, stop);
   if (!deleted && deleted.error().may_have_happened) {
     const auto there = store_.head_object(from, stop);

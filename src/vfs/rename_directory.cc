@@ -20,6 +20,8 @@ using local::InodeRecord;
 Result<Names::Progress> Names::rename_directory(const Renaming& renaming) {
   const auto& [source, target] = renaming.inodes;
   if (target) PAIL_CHECK(check_nothing_staged(*target));
+  PAIL_TRY(const std::string key, key_for(renaming.from));
+  PAIL_CHECK(old_objects_.wait_until_closed(key, renaming.request.stop));
   PAIL_TRY(auto closed, close_gate(renaming));
   if (!still_there(renaming)) return Progress::look_again;
   if (!renaming.earlier) {
@@ -76,7 +78,9 @@ Result<OldTree> Names::copy_directory(const TreeGate::Closure& closed, const Ren
     PAIL_CHECK(copy_markers(source, renaming.inodes.target.has_value(), old_tree.keys, job, renaming.request.stop));
     PAIL_CHECK(copy_tree(closed, old_tree.keys, job, renaming.request.stop));
     PAIL_CHECK(job.sync());  // before anything is deleted
-    return rebind_directory(renaming, old_tree, job.etags_changed());
+    // What may be of others keeps the ETag of before in the names, so that a look shows another version.
+    PAIL_CHECK(rebind_directory(renaming, old_tree, job.etags_changed() && !job.in_doubt()));
+    return job.in_doubt() ? names_.tree_doubted(renaming.to.key()) : Unit{};
   }();
   if (copied) return old_tree;
   take_back_copies(renaming, old_tree, copied.error());
@@ -124,17 +128,16 @@ Result<Unit> Names::copy_tree(const TreeGate::Closure&, const RenamedKeys& keys,
   cos::ListRequest list{.prefix = keys.from + "/"};
   do {
     PAIL_TRY(const cos::ListPage page, store_.list_objects(list, stop));
-    std::optional<Error> failed;
-    PAIL_CHECK(job.add(copy_page(page, keys, failed, stop)));
-    if (failed) return *failed;
+    const CopiedPage copied = copy_page(page, keys, stop);
+    PAIL_CHECK(job.add(copied.objects, copied.contents));
+    if (copied.failed) return *copied.failed;
     list.continuation = page.continuation;
   } while (!list.continuation.empty());
   return Unit{};
 }
 
 // Those that were copied, also when one failed. They have their contents when it returns.
-std::vector<CopiedObject> Names::copy_page(const cos::ListPage& page, const RenamedKeys& keys,
-                                           std::optional<Error>& failed, const StopToken& stop) {
+Names::CopiedPage Names::copy_page(const cos::ListPage& page, const RenamedKeys& keys, const StopToken& stop) {
   using Copy = std::optional<Result<MadeCopy>>;  // none: not tried, another one had failed
   std::vector<Promise<Copy>> copies(page.objects.size());
   std::atomic<bool> give_up{false};
@@ -147,17 +150,18 @@ std::vector<CopiedObject> Names::copy_page(const cos::ListPage& page, const Rena
       outcome.set(std::move(copy));
     });
   }
-  std::vector<CopiedObject> copied;
+  CopiedPage copied;
   std::vector<MadeCopy> made;
   for (std::size_t i = 0; i < copies.size(); ++i) {
     const cos::ListedObject& object = page.objects[i];
     Copy copy = copies[i].wait();
     if (copy && *copy) {
-      copied.push_back({object.key.substr(keys.from.size()), object.size, object.etag, object.last_modified,
-                        (*copy)->object.etag, (*copy)->object.last_modified});
+      copied.objects.push_back({object.key.substr(keys.from.size()), object.size, object.etag, object.last_modified,
+                                (*copy)->object.etag, (*copy)->object.last_modified});
+      if ((*copy)->may_be_of_others()) copied.contents = RenameJob::Contents::in_doubt;
       made.push_back(**std::move(copy));
-    } else if (copy && !failed) {
-      failed = copy->error();
+    } else if (copy && !copied.failed) {
+      copied.failed = copy->error();
     }
   }
   files_.copied(made);

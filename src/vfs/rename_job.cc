@@ -40,8 +40,9 @@ Result<RenameJob> RenameJob::create(const std::filesystem::path& path, const Ren
   return job;
 }
 
-Result<Unit> RenameJob::add(const std::vector<CopiedObject>& page) {
+Result<Unit> RenameJob::add(const std::vector<CopiedObject>& page, Contents contents) {
   if (page.empty()) return Unit{};
+  in_doubt_ = in_doubt_ || contents == Contents::in_doubt;
   RecordWriter payload;
   payload.number(page.size());
   for (const CopiedObject& object : page) {

@@ -35,12 +35,15 @@ class RenameJob {
   // Makes the file anew. Errors: ENOSPC, EIO.
   static Result<RenameJob> create(const std::filesystem::path& path, const RenamedKeys& keys);
 
-  // Objects of one listing page, all copied. Pages come in the order of their keys. Errors: ENOSPC, EIO.
-  Result<Unit> add(const std::vector<CopiedObject>& page);
+  // Objects of one listing page, all copied. Pages come in the order of their keys. in_doubt: some copy may be of
+  // another version than the listing showed. Errors: ENOSPC, EIO.
+  enum class Contents { same, in_doubt };
+  Result<Unit> add(const std::vector<CopiedObject>& page, Contents contents = Contents::same);
   // What was added is on disk when it returns, with the name of the file. Errors: EIO, ENOSPC.
   Result<Unit> sync();
   // Some copy has another ETag than its object.
   bool etags_changed() const { return etags_changed_; }
+  bool in_doubt() const { return in_doubt_; }
 
  private:
   RenameJob(UniqueFd file, std::filesystem::path path) : file_(std::move(file)), path_(std::move(path)) {}
@@ -50,6 +53,7 @@ class RenameJob {
   std::filesystem::path path_;
   ByteOffset end_{};
   bool etags_changed_ = false;
+  bool in_doubt_ = false;
 };
 
 // Reads a job from its beginning. What is cut off or damaged ends it: nothing behind it is known to be copied.

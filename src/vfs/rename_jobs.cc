@@ -32,7 +32,7 @@ void RenameJobs::remove_file(std::uint64_t job) {
 void RenameJobs::end_earlier(const RenamedKeys& keys) {
   const local::LiveEntries live = journal_.live();
   for (const auto& [job, entry] : live.jobs()) {
-    if (entry.begun.keys != std::vector{keys.from, keys.to}) continue;
+    if (entry.begun.keys != std::vector{keys.from, keys.to} || !entry.done_to.empty()) continue;
     end(job);
     remove_file(job);
   }
@@ -48,7 +48,7 @@ RenameJobs::Left RenameJobs::left_but(const std::vector<std::uint64_t>& known) {
     const Job found{job, {entry.begun.keys.front(), entry.begun.keys.back()}};
     if (entry.done_to.empty()) {
       left.copying.push_back(found);
-    } else if (std::filesystem::exists(path_of(job))) {
+    } else if (std::error_code unknown; std::filesystem::exists(path_of(job), unknown) || unknown) {
       left.deleting.push_back(found);
       needed.push_back(job);
     } else {
@@ -61,10 +61,12 @@ RenameJobs::Left RenameJobs::left_but(const std::vector<std::uint64_t>& known) {
 
 void RenameJobs::remove_files_but(const std::vector<std::uint64_t>& needed) {
   std::error_code failed;
-  for (const auto& file : std::filesystem::directory_iterator(directory_, failed)) {
-    const bool used = std::ranges::any_of(needed, [&](std::uint64_t job) { return path_of(job) == file.path(); });
-    if (!used && !std::filesystem::remove(file.path(), failed))
-      spdlog::warn("{}: {}", file.path().string(), failed.message());
+  std::filesystem::directory_iterator file(directory_, failed);
+  for (; !failed && file != std::filesystem::directory_iterator(); file.increment(failed)) {
+    const auto& path = file->path();
+    const bool used = std::ranges::any_of(needed, [&](std::uint64_t job) { return path_of(job) == path; });
+    std::error_code refused;
+    if (!used && !std::filesystem::remove(path, refused)) spdlog::warn("{}: {}", path.string(), refused.message());
   }
 }
 

@@ -361,6 +361,23 @@ class PowerCutRenameTest : public PowerCutTest {
   bool no_job_file_is_left() {
     return !fs::exists(options_.state_directory / "renames") || fs::is_empty(options_.state_directory / "renames");
   }
+  // Renames of above/N/old to above/N/new that were deleting, as many as copies are made at a time.
+  void leave_renames(Stops what) {
+    store_->fail({.operation = Operation::delete_objects, .times = kAlways},
+                 {.fault = Fault::stopped, .may_have_happened = false});
+    const Hold deletes = store_->hold({.operation = Operation::delete_objects, .times = kAlways}, Moment::before);
+    std::vector<std::future<int>> left;
+    for (unsigned i = 0; i < options_.parallel; ++i) {
+      const std::string below = "above/" + std::to_string(i) + "/";
+      store_->put(below + "old/f", "x");
+      left.push_back(std::async(std::launch::async, [this, below] { return rename(below + "old", below + "new"); }));
+      ASSERT_TRUE(deletes.await(i + 1));
+    }
+    stop(what, [&] {
+      deletes.release();
+      for (auto& each : left) EXPECT_NE(each.get(), 0);
+    });
+  }
 };
 
 TEST_F(PowerCutRenameTest, WhileItCopiesLeavesTheWholeOldTree) {
@@ -449,33 +466,76 @@ TEST_F(PowerCutRenameTest, WhereTheNamesKnowOfItAFileThatWasRewrittenSinceTakesI
   EXPECT_THAT(store_->keys(), UnorderedElementsAre("above/new/a", "above/new/b", "above/old/c"));
 }
 
-// Of earlier mounts, as many as copies are made at a time.
 TEST_F(PowerCutRenameTest, ThoseThatAreLeftTakeNoThreadFromTheOneThatTheyWaitFor) {
-  store_->fail({.operation = Operation::delete_objects, .times = kAlways},
-               {.fault = Fault::stopped, .may_have_happened = false});
-  const Hold deletes = store_->hold({.operation = Operation::delete_objects, .times = kAlways}, Moment::before);
-  std::vector<std::future<int>> left;
-  for (unsigned i = 0; i < options_.parallel; ++i) {
-    const std::string below = "above/" + std::to_string(i) + "/";
-    store_->put(below + "old/f", "x");
-    left.push_back(std::async(std::launch::async, [this, below] { return rename(below + "old", below + "new"); }));
-    ASSERT_TRUE(deletes.await(i + 1));
-  }
-  stop(Stops::machine, [&] {
-    deletes.release();
-    for (auto& each : left) EXPECT_NE(each.get(), 0);
-  });
+  leave_renames(Stops::machine);
   const Hold looked_up = store_->hold({.operation = Operation::list_objects, .key = "above/"}, Moment::before);
   start();
   ASSERT_TRUE(looked_up.await());
-  const Hold closed = store_->hold({.operation = Operation::list_objects, .key = "above_$folder$"}, Moment::before);
   auto renaming = std::async(std::launch::async, [this] { return rename("above", "moved"); });
-  ASSERT_TRUE(closed.await());
+  EXPECT_EQ(renaming.wait_for(std::chrono::milliseconds(200)), std::future_status::timeout);
   looked_up.release();
-  closed.release();
   EXPECT_EQ(renaming.get(), 0);
   EXPECT_THAT(promised().jobs(), IsEmpty());
   EXPECT_EQ(store_->bytes("moved/0/new/f"), "x");
+  EXPECT_EQ(store_->bytes("moved/0/old/f"), std::nullopt) << "what is left is not moved along";
+}
+
+TEST_F(PowerCutRenameTest, OneThatWaitsForWhatIsLeftBelowCanBeInterrupted) {
+  leave_renames(Stops::machine);
+  const Hold looked_up = store_->hold({.operation = Operation::list_objects, .key = "above/"}, Moment::before);
+  start();
+  ASSERT_TRUE(looked_up.await());
+  StopSource signal;
+  Request asked = request();
+  asked.stop = signal.token();
+  auto renaming = std::async(std::launch::async, [&] {
+    return errnum_of(fs_->rename(asked, kRootInode, "above", kRootInode, "moved", RenameMode::replace));
+  });
+  EXPECT_EQ(renaming.wait_for(std::chrono::milliseconds(200)), std::future_status::timeout);
+  signal.request_stop();
+  EXPECT_EQ(renaming.get(), EINTR);
+  looked_up.release();
+  EXPECT_THAT(promised().jobs(), IsEmpty());
+}
+
+TEST_F(PowerCutRenameTest, DeletesThatAreLeftTakeNoThreadFromThoseOfThisMount) {
+  leave_renames(Stops::process);
+  store_->put("mine/f", "x");
+  const Hold slow = store_->hold({.operation = Operation::delete_objects}, Moment::before);
+  start();
+  ASSERT_TRUE(slow.await());
+  EXPECT_EQ(rename("mine", "moved"), 0);
+  slow.release();
+  EXPECT_THAT(promised().jobs(), IsEmpty());
+}
+
+TEST_F(PowerCutRenameTest, AnInterruptedCallerDoesNotLetTheParentVanish) {
+  store_->put("implicit/sub/f", "x");
+  const InodeNumber parent = look("implicit");
+  ASSERT_NE(look("implicit/sub"), 0u);
+  const Hold marker = store_->hold({.operation = Operation::put_object, .key = "implicit/"}, Moment::before);
+  StopSource signal;
+  Request asked = request();
+  asked.stop = signal.token();
+  auto renaming = std::async(std::launch::async, [&] {
+    return errnum_of(fs_->rename(asked, parent, "sub", kRootInode, "moved", RenameMode::replace));
+  });
+  ASSERT_TRUE(marker.await());
+  signal.request_stop();
+  marker.release();
+  EXPECT_EQ(renaming.get(), 0);
+  EXPECT_TRUE(fs_->sync_all());
+  EXPECT_TRUE(store_->bytes("implicit/"));
+}
+
+TEST_F(PowerCutRenameTest, TheMarkerOfItsTargetIsNoFileUnderBothNames) {
+  store_->put("above/new/", "");
+  ASSERT_NE(look("above/new"), 0u);
+  stop_rename_at(Stops::machine, {.operation = Operation::copy_object, .times = kAlways});
+  const LogLines log;
+  start();
+  EXPECT_THAT(promised().jobs(), IsEmpty());
+  EXPECT_THAT(log.text(), Not(HasSubstr("both names")));
 }
 
 TEST_F(PowerCutRenameTest, AStoreThatDoesNotAnswerLeavesItToTheMountAfter) {

@@ -136,5 +136,52 @@ TEST_F(CopiedPartsTest, AreNotFetchedWhereTheConditionCounts) {
   EXPECT_EQ(store_->count(Operation::copy_object), 3u) << "one of them is the proof";
 }
 
+// What others put in the way has another size.
+class CopiedOverTest : public StoreKindsTest, public testing::WithParamInterface<std::size_t> {
+ protected:
+  void SetUp() override {
+    StoreKindsTest::SetUp();
+    store_->set({.put_conditions = Support::ignored,
+                 .create_conditions = Support::ignored,
+                 .complete_conditions = Support::ignored,
+                 .copy_conditions = Support::ignored});
+    options_.metadata_ttl = 1h;
+    start();
+    ASSERT_EQ(mkdir("d"), 0);
+    ASSERT_EQ(write("d/f", ramp(GetParam())), 0);
+    ASSERT_EQ(attributes("d/f").size.n, GetParam());
+    store_->put("d/f", theirs_);
+  }
+  void expect_theirs(std::string_view path) {
+    EXPECT_EQ(attributes(path).size.n, theirs_.size());
+    EXPECT_TRUE(read(path) == theirs_);
+    const auto [number, handle] = open(path, O_RDWR);
+    ASSERT_TRUE(fs_->write(request(), number, handle, {theirs_.size()}, bytes("+end")));
+    ASSERT_TRUE(fs_->flush(request(), number, handle));
+    EXPECT_TRUE(store_->bytes(std::string(path)) == theirs_ + "+end");
+  }
+  const std::string theirs_ = ramp(5000, 7);
+};
+
+INSTANTIATE_TEST_SUITE_P(Sizes, CopiedOverTest, testing::Values(1000, 11'000'000));
+
+TEST_P(CopiedOverTest, NewPermissionsOfWhatOthersReplacedShowAndKeepTheirContent) {
+  ASSERT_TRUE(fs_->setattr(request(), look("d/f"), {.permissions = 0600}));
+  EXPECT_EQ(attributes("d/f").permissions, 0600u);
+  expect_theirs("d/f");
+}
+
+TEST_P(CopiedOverTest, ARenameOfWhatOthersReplacedShowsAndKeepsTheirContent) {
+  ASSERT_EQ(rename("d/f", "d/g"), 0);
+  expect_theirs("d/g");
+}
+
+TEST_P(CopiedOverTest, ARenameOfTheDirectoryShowsAndKeepsTheirContent) {
+  ASSERT_EQ(rename("d", "e"), 0);
+  options_.metadata_ttl = 0s;
+  start();
+  expect_theirs("e/f");
+}
+
 }  // namespace
 }  // namespace pail::vfs
