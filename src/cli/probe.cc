@@ -30,6 +30,7 @@
 namespace pail::cli {
 namespace {
 
+constexpr std::string_view kTls = "https://", kPlain = "http://";
 constexpr int kTokenSeconds = kProbeSeconds - 1;  // the rest is for the store, and for the words about it
 
 Error explained(const Error& error, std::string_view explanation) {
@@ -105,32 +106,46 @@ std::string explain_loss(std::string_view url, cos::Loss loss) {
   return fmt::format("{} does not answer as an object store should", url);
 }
 
-// Any answer at all. Nothing secret is sent, so the certificate does not matter.
-bool answers(const std::string& url, StopToken stop) {
+// The status of any answer at all; none: there is none. Nothing secret is sent, so the certificate does not matter.
+std::optional<int> status_of_answer(const std::string& url, StopToken stop) {
   http::ClientOptions options;
   options.verification = http::TlsVerification::none;
   options.proxy = http::ProxyUse::none;  // its own answer would say nothing of the port
   const auto client = http::Client::create(std::move(options));
+  if (!client) return std::nullopt;
   http::Request request;
   request.method = "HEAD";
   request.url = url + "/";
   request.deadlines.connect = request.deadlines.first_byte = std::chrono::seconds(1);
-  return client && (*client)->send(std::move(request), std::move(stop));
+  const auto answer = (*client)->send(std::move(request), std::move(stop));
+  return answer ? std::optional(answer->status) : std::nullopt;
+}
+
+// Servers of TLS answer plain HTTP with 400 or a redirect. Where the certificate alone is not trusted, leaving TLS
+// would give the data away.
+bool serves_without_tls(const std::string& tls_url, const std::string& plain_url, const StopToken& stop) {
+  if (status_of_answer(tls_url, stop)) return false;
+  const auto status = status_of_answer(plain_url, stop);
+  return status && *status != 400 && !cos::is_redirect(*status);
 }
 
 // Words about a port that speaks the other protocol than `url` says; none: it does not.
-std::optional<std::string> other_protocol(std::string_view url, StopToken stop) {
-  constexpr std::string_view kTls = "https://", kPlain = "http://";
-  const bool tls = url.starts_with(kTls);
-  const std::string other = std::string(tls ? kPlain : kTls) + std::string(url.substr((tls ? kTls : kPlain).size()));
-  if (!answers(other, std::move(stop))) return std::nullopt;
-  return fmt::format("this port speaks {}; use -o url={}", tls ? "plain HTTP, not TLS" : "TLS, not plain HTTP", other);
+std::optional<std::string> explain_protocol(const std::string& url, const StopToken& stop) {
+  const auto other = other_protocol_of(url);
+  if (!other) return std::nullopt;
+  if (url.starts_with(kPlain))
+    return status_of_answer(*other, stop)
+               ? std::optional(fmt::format("this port speaks TLS, not plain HTTP; use -o url={}", *other))
+               : std::nullopt;
+  return serves_without_tls(url, *other, stop)
+             ? std::optional(fmt::format("this port speaks plain HTTP, not TLS; use -o url={}", *other))
+             : std::nullopt;
 }
 
-Error explain_no_store(std::string_view url, const Error& error, StopToken stop) {
+Error explain_no_store(std::string_view url, const Error& error, const StopToken& stop) {
   const cos::Loss loss = error.fault == Fault::lost ? cos::loss_of(error) : cos::Loss::broken;
   const bool somebody_spoke = loss == cos::Loss::no_trust || loss == cos::Loss::broken;
-  const auto other = somebody_spoke ? other_protocol(url, std::move(stop)) : std::nullopt;
+  const auto other = somebody_spoke ? explain_protocol(std::string(url), stop) : std::nullopt;
   return explained(error, other ? *other : explain_loss(url, loss));
 }
 
@@ -224,6 +239,13 @@ Result<Unit> outcome_of(const std::string& text, int status) {
 }
 
 }  // namespace
+
+std::optional<std::string> other_protocol_of(std::string_view url) {
+  const bool tls = url.starts_with(kTls);
+  const std::string_view place = url.substr((tls ? kTls : kPlain).size());
+  if (place.find(':') == std::string_view::npos || place.ends_with(']')) return std::nullopt;
+  return fmt::format("{}{}", tls ? kPlain : kTls, place);
+}
 
 Result<Unit> probe_token(auth::Authorizer& authorizer, const auth::IamApiKey& key, StopToken stop) {
   http::Request request;

@@ -1,6 +1,7 @@
 // The first question to a bucket, and what its answer means for the person who mounts.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -26,6 +27,10 @@ Result<Unit> probe_bucket(cos::Client& store, std::string_view url, const Source
 // so that no thread of it is left in this one: supervise() needs that.
 Result<Unit> probe_in_child(const MountOptions& options, const auth::Sources& sources, const auth::Resolved& resolved,
                             const Source& source);
+
+// `url`, scheme://host[:port], with the other one of http and https. None where it names no port: that would be another
+// port, which says nothing of this one.
+std::optional<std::string> other_protocol_of(std::string_view url);
 
 inline constexpr int kProbeSeconds = 9;
 

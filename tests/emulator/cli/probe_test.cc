@@ -1,21 +1,60 @@
 #include "cli/probe.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
 
+#include <array>
 #include <cerrno>
+#include <cstdint>
 #include <cstdlib>
 #include <filesystem>
 
+#include "../http/tiny_server.h"
 #include "base/file.h"
 #include "cli/connect.h"
 #include "emulator/emulator.h"
 #include "pailfs/base/stop.h"
+#include "pailfs/http/url.h"
 
 namespace pail::cli {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::Not;
+
+bool begins_with_tls(int fd) {
+  constexpr char kHandshake = 0x16;
+  char first = 0;
+  return ::recv(fd, &first, 1, MSG_PEEK) == 1 && first == kHandshake;
+}
+
+UniqueFd connect_to_loopback(std::uint16_t port) {
+  UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  EXPECT_EQ(::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0) << errno;
+  return fd;
+}
+
+// Passes on what either end sends, until one of them closes.
+void join(int one, int other) {
+  std::array<pollfd, 2> ends{{{one, POLLIN, 0}, {other, POLLIN, 0}}};
+  while (::poll(ends.data(), ends.size(), -1) > 0)
+    for (std::size_t i = 0; i < ends.size(); ++i) {
+      char bytes[4096];
+      if (ends.at(i).revents == 0) continue;
+      const ssize_t got = ::recv(ends.at(i).fd, bytes, sizeof bytes, 0);
+      if (got <= 0) return;
+      test::TinyConnection(ends.at(1 - i).fd).send({bytes, static_cast<std::size_t>(got)});
+    }
+}
 
 // What a person who mounts is told. Each test asks an emulator of its own.
 class Probe : public ::testing::Test {
@@ -57,6 +96,16 @@ class Probe : public ::testing::Test {
     rule.status = status;
     rule.code = code;
     server_->add_fault(rule);
+  }
+
+  // Passes TLS on to the emulator, and answers plain HTTP as servers of TLS do that tell the two apart.
+  test::TinyServer::Script front(int status) {
+    const auto behind = http::parse_url(server_->url());
+    return [status, port = behind->port](test::TinyConnection& client, int) {
+      if (!begins_with_tls(client.fd())) return client.read_head(), client.reply(status, "");
+      const UniqueFd server = connect_to_loopback(port);
+      join(client.fd(), server.get());
+    };
   }
 
   Result<Unit> probe(const std::string& bucket = "demo", const std::string& prefix = "") {
@@ -157,6 +206,36 @@ TEST_F(Probe, SaysThatTheHostIsUnknown) {
 TEST_F(Probe, SaysThatTheCertificateIsNotTrusted) {
   start(emulator::Tls::generated);
   expect_refusal(probe(), EPROTO, "ca_bundle=FILE");
+}
+TEST_F(Probe, NeverTellsToLeaveTlsWhereOnlyTheCertificateIsNotTrusted) {
+  start(emulator::Tls::generated);
+  for (const int status : {200, 301, 400, 403}) {
+    test::TinyServer server(front(status));
+    options_.url = fmt::format("https://127.0.0.1:{}", server.port());
+    const auto outcome = probe();
+    ASSERT_EQ(errnum_of(outcome), EPROTO);
+    EXPECT_THAT(outcome.error().context, AllOf(HasSubstr("ca_bundle=FILE"), Not(HasSubstr("http://")))) << status;
+  }
+}
+TEST_F(Probe, NeverTellsToLeaveTlsWherePlainHttpIsRefusedOrRedirected) {
+  for (const int status : {301, 308, 400}) {
+    test::TinyServer server([status](test::TinyConnection& client, int) {
+      if (begins_with_tls(client.fd())) return client.send("HTTP/1.1 400 not such TLS\r\n\r\n");
+      client.read_head();
+      client.reply(status, "");
+    });
+    options_.url = fmt::format("https://127.0.0.1:{}", server.port());
+    const auto outcome = probe();
+    ASSERT_FALSE(outcome);
+    EXPECT_THAT(outcome.error().context, Not(HasSubstr("http://"))) << status;
+  }
+}
+TEST_F(Probe, AsksForTheOtherProtocolOfTheSamePortOnly) {
+  EXPECT_EQ(other_protocol_of("https://store:9000"), "http://store:9000");
+  EXPECT_EQ(other_protocol_of("http://store:443"), "https://store:443");
+  EXPECT_EQ(other_protocol_of("http://[::1]:9000"), "https://[::1]:9000");
+  for (const char* url : {"https://store", "http://store", "https://[::1]"})
+    EXPECT_EQ(other_protocol_of(url), std::nullopt) << url;
 }
 TEST_F(Probe, SaysThatThePortSpeaksPlainHttp) {
   const std::string plain = options_.url;
