@@ -121,11 +121,15 @@ std::string lower(std::string_view text) {
   return result;
 }
 
+std::string advice_on(const std::filesystem::path& path, uid_t owner, unsigned mode) {
+  return advice_on_file(quote(path.string()), owner, mode, "name a file of your own with passwd_file= or credentials=");
+}
+
 // Whose it is, where that is what is wrong.
 Error not_opened(const std::filesystem::path& path, const Error& why) {
   struct stat status {};
   if (why.errnum != EACCES || ::stat(path.c_str(), &status) != 0 || status.st_uid == ::geteuid()) return why;
-  return {why.errnum, fmt::format("{}; {}", why.context, advice_on_file(quote(path.string()), status.st_uid, 0600))};
+  return {why.errnum, fmt::format("{}; {}", why.context, advice_on(path, status.st_uid, 0600))};
 }
 
 }  // namespace
@@ -134,7 +138,7 @@ Result<Unit> KeyFile::check_private(GroupAccess group) const {
   const unsigned allowed = group == GroupAccess::may_read ? 0640 : 0600;
   if ((mode & 0077 & ~allowed) == 0) return Unit{};
   return Error{EACCES, fmt::format("{}: other users may use this file of keys (mode {:04o}); {}", quote(path.string()),
-                                   mode, advice_on_file(quote(path.string()), owner, allowed))};
+                                   mode, advice_on(path, owner, allowed))};
 }
 
 Result<KeyFile> read_key_file(const std::filesystem::path& path) {

@@ -151,7 +151,7 @@ Result<Unit> check_private_file(const std::filesystem::path& path) {
   if (!S_ISREG(st.st_mode)) return not_regular(path);
   if ((st.st_mode & 077) != 0)
     return Error{EACCES, fmt::format("{}: other users may read this file of secrets; {}", path.string(),
-                                     advice_on_file(path, st.st_uid, 0600))};
+                                     advice_on_file(path.string(), st.st_uid, 0600, "use a file of your own"))};
   return Unit{};
 }
 

@@ -13,11 +13,12 @@ std::string describe_user(uid_t user) {
   return entry != nullptr ? fmt::format("{} (user {})", entry->pw_name, user) : fmt::format("user {}", user);
 }
 
-std::string advice_on_file(const std::filesystem::path& file, uid_t owner, unsigned mode) {
+std::string advice_on_file(std::string_view file, uid_t owner, unsigned mode, std::string_view own) {
   const uid_t self = ::geteuid();
-  if (self == 0 || self == owner) return fmt::format("run chmod {:o} {}", mode, file.string());
+  if (self == 0 || self == owner) return fmt::format("run chmod {:o} {}", mode, file);
+  if (owner == 0) return fmt::format("it belongs to {}: {}, or ask the administrator", describe_user(owner), own);
   return fmt::format("it belongs to {}: run this as that user, or as root chown {} {} and chmod {:o} on it",
-                     describe_user(owner), self, file.string(), mode);
+                     describe_user(owner), self, file, mode);
 }
 
 Result<Unit> check_own_directory(const std::filesystem::path& directory, const struct stat& status) {

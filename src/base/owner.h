@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <string>
+#include <string_view>
 
 #include "pailfs/base/result.h"
 
@@ -13,8 +14,10 @@ namespace pail {
 // "nobody (user 65534)"
 std::string describe_user(uid_t user);
 
-// "run chmod 600 FILE"; where the file is another user's, which that would not help, who has to do what.
-std::string advice_on_file(const std::filesystem::path& file, uid_t owner, unsigned mode);
+// "run chmod 600 FILE"; where the file is another user's, which that would not help, who has to do what. A file of root
+// is there for others, too, and stays as it is: `own`, such as "name a file of your own", says what helps instead.
+// `file` is shown as it is given.
+std::string advice_on_file(std::string_view file, uid_t owner, unsigned mode, std::string_view own);
 
 // Of a directory with this status. Errors: EACCES it belongs to another user, or others may write to it; the message
 // names what helps.

@@ -128,6 +128,19 @@ TEST_F(ResolveCredentials, AFileOfAnotherUserIsHelpedByItsOwnerNotItsMode) {
   }
 }
 
+TEST_F(ResolveCredentials, AFileOfRootStaysAsItIs) {
+  if (geteuid() != 0) GTEST_SKIP() << "needs root";
+  chmod(home_.c_str(), 0755);
+  for (const mode_t mode : {0600, 0644}) {
+    write("etc-passwd-s3fs", "etc:s", mode);
+    ASSERT_EQ(seteuid(12346), 0);
+    const std::string said = taken();
+    ASSERT_EQ(seteuid(0), 0);
+    EXPECT_NE(said.find("passwd_file= or credentials="), std::string::npos) << said;
+    for (const char* harm : {"chown", "chmod"}) EXPECT_EQ(said.find(harm), std::string::npos) << said;
+  }
+}
+
 TEST_F(ResolveCredentials, RefusesAnIniFileOnlyWhereItHoldsKeys) {
   write(".aws/config", "[default]\nregion=r\n", 0644);
   write(".passwd-s3fs", "own:s");
