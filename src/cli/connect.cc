@@ -47,6 +47,7 @@ cos::ClientOptions client_options(const MountOptions& options, std::string url, 
   client.deadline = std::chrono::duration_cast<std::chrono::milliseconds>(options.timeout);
   client.first_byte = std::min(client.first_byte, client.deadline);
   client.retries = options.retries;
+  client.outages = patience == Patience::serving ? cos::Outages::logged : cos::Outages::in_errors;
   if (patience == Patience::probing) {
     client.deadline = std::chrono::seconds(6);
     client.first_byte = std::chrono::seconds(6);

@@ -39,7 +39,8 @@ struct Connection {
 
 // How patient the connection is.
 enum class Patience {
-  probing,  // a person waits for the answer: one attempt's time
+  probing,  // a person waits for the answer: one attempt's time; the error says what is wrong, not the log
+  working,  // a person waits until it is done: as serving; the error says what is wrong, not the log
   serving,  // programs wait; a busy store gets time to recover
 };
 

@@ -44,7 +44,6 @@ int run(const CommandLine& line, auth::Environment environment) {
     case Command::doctor:
       return run_doctor(line, std::move(environment));
     case Command::recover:
-      spdlog::set_level(spdlog::level::err);  // what a warning says of the store is the reason with which it ends
       return run_recover(line, std::move(environment));
     case Command::generate:
       return run_generate(line.what);

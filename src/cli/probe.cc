@@ -209,8 +209,6 @@ Result<Unit> probe_here(const MountOptions& options, const auth::Sources& source
     const Alarm alarm{std::chrono::seconds(kTokenSeconds)};
     PAIL_CHECK(probe_token(*connection.authorizer, *key, alarm.token()));
   }
-  // What the store would be warned of is the reason that is returned.
-  spdlog::set_level(spdlog::level::err);
   return probe_bucket(*connection.store, connection.endpoint.url, source);
 }
 

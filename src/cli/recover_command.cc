@@ -311,7 +311,7 @@ Result<Connection> connect_to(const Task& task, const local::KeptDescription& ab
   if (options.url.empty() && options.region.empty()) options.url = about.endpoint;
   const auth::Sources sources = credential_sources(options, task.environment, about.bucket);
   PAIL_TRY(const auth::Resolved resolved, auth::resolve_credentials(sources));
-  return connect(options, sources, resolved, Patience::serving);
+  return connect(options, sources, resolved, Patience::working);
 }
 
 Result<Unit> store(const Task& task) {

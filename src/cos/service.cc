@@ -37,7 +37,7 @@ Service::Service(std::shared_ptr<http::Client> network, std::shared_ptr<auth::Au
       authorizer_(std::move(authorizer)),
       options_(std::move(options)),
       addresses_(std::move(addresses)),
-      health_(addresses_.origin(), *options_.clock),
+      health_(addresses_.origin(), *options_.clock, options_.outages),
       bucket_seen_(*options_.clock),
       dialect_(std::make_shared<Dialect>(addresses_.origin(), options_.dialect_file, *options_.clock)),
       timer_(*options_.clock) {}

@@ -8,15 +8,17 @@
 
 #include "base/mutex.h"
 #include "pailfs/base/clock.h"
+#include "pailfs/cos/client.h"
 
 namespace pail::cos {
 
 // The store counts as down from the moment a call has used up its whole bound while no other call
-// was answered since it began, until any call is answered. Both edges are logged. Thread-safe.
+// was answered since it began, until any call is answered. Both edges are logged,
+// where `outages` says so. Thread-safe.
 class StoreHealth {
  public:
   // `store` names it in the log. `clock` is borrowed.
-  StoreHealth(std::string store, const Clock& clock);
+  StoreHealth(std::string store, const Clock& clock, Outages outages = Outages::logged);
 
   bool down() const PAIL_EXCLUDES(mutex_);
   // A call that was begun at `began` has used up its bound; `why` is how its last attempt ended.
@@ -27,6 +29,7 @@ class StoreHealth {
  private:
   const std::string store_;
   const Clock& clock_;
+  const Outages outages_;
   mutable Mutex mutex_;
   std::optional<SteadyTime> down_since_ PAIL_GUARDED_BY(mutex_);
   std::optional<SteadyTime> last_answer_ PAIL_GUARDED_BY(mutex_);

@@ -38,6 +38,12 @@ namespace pail::cos {
 
 enum class Addressing { path, virtual_host };
 
+// Where it stands that the store does not answer, and that it does again.
+enum class Outages {
+  logged,     // once, as a warning, beside the errors of the calls
+  in_errors,  // nowhere else: for a program that ends with its first error and says it
+};
+
 struct ClientOptions {
   std::string url;  // scheme://host[:port], no path
   Addressing addressing = Addressing::path;
@@ -52,6 +58,7 @@ struct ClientOptions {
   const Clock* clock = &system_clock();
   // Keeps what is learnt of the store, for the next process; its directory is there. Empty: nothing is kept.
   std::filesystem::path dialect_file;
+  Outages outages = Outages::logged;
 };
 
 // While the store counts as down: from the moment an operation has used up its whole deadline without an answer, until

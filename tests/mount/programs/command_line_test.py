@@ -208,6 +208,15 @@ def why_the_store_cannot_be_reached_is_said_once(place):
         assert done.returncode != 0 and said.count("Connection refused") == 1, said
 
 
+def what_else_is_to_be_said_of_the_store_is_said(place):
+    place.serve()
+    with harness.store_with_another_clock() as url:
+        place.store.address = lambda: url
+        for done in mount_and_doctor(place, ""):
+            said = done.stdout + done.stderr
+            assert done.returncode != 0 and "the local clock is 3" in said, said
+
+
 def a_mount_that_fails_has_the_same_status_in_the_foreground(place):
     with unmounted_after(place) as directory:
         run(*mount_command(place))
@@ -353,7 +362,7 @@ if __name__ == "__main__":
                   a_warning_into_a_closed_pipe_does_not_keep_from_mounting,
                   an_error_into_a_full_file_is_an_exit_status, an_iam_endpoint_that_does_not_answer_is_named,
                   warnings_before_the_mount_go_to_stderr, a_disk_without_room_for_writing_is_told_of,
-                  why_the_store_cannot_be_reached_is_said_once,
+                  why_the_store_cannot_be_reached_is_said_once, what_else_is_to_be_said_of_the_store_is_said,
                   a_mount_that_fails_has_the_same_status_in_the_foreground,
                   a_state_directory_that_is_removed_under_a_mount_is_an_error_of_it,
                   attributes_that_nothing_has_are_no_lines_of_the_log,

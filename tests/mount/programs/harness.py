@@ -1,6 +1,7 @@
 """A store and a mount for a test, as a user would start them, and the runner of the cases."""
 import contextlib
 import ctypes
+import http.server
 import os
 import pathlib
 import re
@@ -9,6 +10,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import traceback
 
@@ -68,6 +70,33 @@ class Store:
         self.process.terminate()
         self.process.wait(30)
         self.log.close()
+
+
+class _AnotherClock(http.server.BaseHTTPRequestHandler):
+    def date_time_string(self, timestamp=None):
+        return super().date_time_string(time.time() + 3600)
+
+    def refuse(self):
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        body = b"<Error><Code>RequestTimeTooSkewed</Code><Message>too late</Message></Error>"
+        self.send_response(403)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_GET = do_PUT = refuse
+
+    def log_message(self, *_):
+        pass
+
+
+@contextlib.contextmanager
+def store_with_another_clock():
+    """The url of a store that is an hour ahead of this machine and refuses whatever that signs."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _AnotherClock) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
 
 
 def directories(folder, name=""):

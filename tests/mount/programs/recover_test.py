@@ -82,6 +82,20 @@ def mount_says_what_an_earlier_one_left_and_it_is_stored_without_a_mount(place):
     assert not (mount.folder / "mount.log").read_text().count("pailfs recover")
 
 
+def what_is_wrong_with_the_store_is_said_once_and_warnings_are_not_hidden(place):
+    mount = place.mount()
+    lose_a_race(place, mount, place.mount(name="other"))
+    [file] = kept(place)
+    words = ("store", file["id"], "--overwrite", "-o")
+    with harness.store_with_another_clock() as url:
+        said = refusal(place, *words, place.store.options().replace(place.store.address(), url))
+        assert "warning: the local clock is 3" in said, said
+    mount.unmount()
+    place.store.stop()
+    said = refusal(place, *words, place.store.options() + ",retries=2")
+    assert said.count("Connection refused") == 1, said
+
+
 def the_list_that_mount_names_holds_files_without_a_description(place):
     mount = place.mount()
     file = open(mount.path / "half", "wb", buffering=0)
@@ -139,6 +153,7 @@ def what_an_ended_mount_could_not_store_is_listed_before_the_next_one(place):
 if __name__ == "__main__":
     harness.main([a_lost_file_is_listed_and_stored_under_another_name_beside_a_running_mount,
                   mount_says_what_an_earlier_one_left_and_it_is_stored_without_a_mount,
+                  what_is_wrong_with_the_store_is_said_once_and_warnings_are_not_hidden,
                   the_list_that_mount_names_holds_files_without_a_description,
                   a_patch_whose_base_was_not_fetched_is_exported_but_not_stored,
                   what_an_ended_mount_could_not_store_is_listed_before_the_next_one])
