@@ -37,22 +37,20 @@ void add_files(const fs::path& staging, std::vector<LeftFile>& files) {
 
 namespace {
 
-void add_views(const fs::path& root, LeftStaging& found) {
+void add_view(const fs::path& view, LeftStaging& found) {
   std::error_code failed;
-  for (const auto& view : fs::directory_iterator(root, failed)) {
-    if (!fs::is_directory(view.path() / "staging", failed) || !find_trusted_directory(view.path())) continue;
-    if (take_unused(view.path()))
-      add_files(view.path() / "staging", found.files);
-    else
-      found.live = true;
-  }
+  if (!fs::is_directory(view / "staging", failed) || !find_trusted_directory(view)) return;
+  if (take_unused(view))
+    add_files(view / "staging", found.files);
+  else
+    found.live = true;
 }
 
 }  // namespace
 
-LeftStaging find_left_staging(const std::vector<fs::path>& roots) {
+LeftStaging find_left_staging(const std::vector<fs::path>& views) {
   LeftStaging found;
-  for (const fs::path& root : roots) add_views(root, found);
+  for (const fs::path& view : views) add_view(view, found);
   std::ranges::sort(found.files, {}, &LeftFile::path);
   return found;
 }

@@ -20,8 +20,8 @@ struct LeftStaging {
   bool live = false;  // running mounts hold directories, which were not looked at
 };
 
-// Looks at the directories that belong to this user and changes nothing in them. Some of these files
+// Looks at those of `views` that are directories of this user and changes nothing in them. Some of these files
 // may turn out to be stored or removed: only the next mount of the bucket can tell.
-LeftStaging find_left_staging(const std::vector<std::filesystem::path>& roots);
+LeftStaging find_left_staging(const std::vector<std::filesystem::path>& views);
 
 }  // namespace pail::cli

@@ -50,6 +50,7 @@ struct Task {
   const CommandLine& line;
   MountOptions options;
   std::vector<std::filesystem::path> roots;  // where directories of views lie; at least one
+  std::vector<std::filesystem::path> views;  // what lies there, once find_views() has looked
   auth::Environment environment;
 };
 
@@ -60,7 +61,7 @@ bool is_there(const std::filesystem::path& root) {
 }
 
 Result<Task> make_task(const CommandLine& line, auth::Environment environment) {
-  Task task{line, {}, {}, std::move(environment)};
+  Task task{line, {}, {}, {}, std::move(environment)};
   for (const std::string& text : line.options) PAIL_CHECK(parse_mount_options(text, task.options));
   if (!line.state_dir.empty()) task.options.state_dir = line.state_dir;
   if (!line.cache_dir.empty()) task.options.cache_dir = line.cache_dir;
@@ -75,17 +76,22 @@ Result<Task> make_task(const CommandLine& line, auth::Environment environment) {
   return task;
 }
 
-// What is kept is not known before it has been looked for. Errors: naming the directory and what helps.
-Result<Unit> check_roots(const Task& task) {
+Error not_looked_at(const std::filesystem::path& root, const std::error_code& failed) {
+  const bool refused = failed == std::errc::permission_denied;
+  const std::string_view advice = refused ? "run this as root, or as the user who mounted"
+                                          : "name the state directory of the mount with --state-dir DIR, or run this "
+                                            "as root if root mounted";
+  return {failed.value(), fmt::format("{}; {}", errno_error(failed.value(), root.string()).context, advice)};
+}
+
+// What is kept is not known before all of it has been looked at. Errors: naming the directory and what helps.
+Result<Unit> find_views(Task& task) {
   for (const auto& root : task.roots) {
     std::error_code failed;
-    std::filesystem::directory_iterator(root, failed);
-    if (!failed) continue;
-    const bool refused = failed == std::errc::permission_denied;
-    const std::string_view advice = refused ? "run this as root, or as the user who mounted"
-                                            : "name the state directory of the mount with --state-dir DIR, or run this "
-                                              "as root if root mounted";
-    return Error{failed.value(), fmt::format("{}; {}", errno_error(failed.value(), root.string()).context, advice)};
+    std::filesystem::directory_iterator entry(root, failed);
+    for (; !failed && entry != std::filesystem::directory_iterator(); entry.increment(failed))
+      task.views.push_back(entry->path());
+    if (failed) return not_looked_at(root, failed);
   }
   return Unit{};
 }
@@ -104,27 +110,20 @@ std::optional<std::string> why_left_out(const std::filesystem::path& view) {
 }
 
 void tell_left_out(const Task& task) {
-  std::error_code failed;
-  for (const auto& root : task.roots)
-    for (const auto& view : std::filesystem::directory_iterator(root, failed))
-      if (const auto why = why_left_out(view.path())) say("{}", *why);
+  for (const auto& view : task.views)
+    if (const auto why = why_left_out(view)) say("{}", *why);
 }
 
 // Of the directories that belong to this user: what others describe is not believed.
-void add_kept(const std::filesystem::path& root, std::vector<Kept>& all) {
-  std::error_code failed;
-  for (const auto& view : std::filesystem::directory_iterator(root, failed)) {
-    if (!view.is_directory(failed) || !find_trusted_directory(view.path())) continue;
-    for (local::KeptFile& file : local::kept_files(view.path())) {
-      std::string id = id_of(view.path(), file.path);
+std::vector<Kept> all_kept(const Task& task) {
+  std::vector<Kept> all;
+  for (const auto& view : task.views) {
+    if (!find_trusted_directory(view)) continue;
+    for (local::KeptFile& file : local::kept_files(view)) {
+      std::string id = id_of(view, file.path);
       all.push_back({std::move(id), std::move(file)});
     }
   }
-}
-
-std::vector<Kept> all_kept(const Task& task) {
-  std::vector<Kept> all;
-  for (const auto& root : task.roots) add_kept(root, all);
   return all;
 }
 
@@ -258,7 +257,7 @@ std::string table_text(const std::vector<Kept>& kept, const std::vector<LeftFile
 Result<Unit> list(const Task& task) {
   tell_left_out(task);
   const std::vector<Kept> kept = kept_to_list(task);
-  const LeftStaging left = find_left_staging(task.roots);
+  const LeftStaging left = find_left_staging(task.views);
   if (task.line.json) {
     auto array = nlohmann::json::array();
     for (const Kept& file : kept) array.push_back(json_of(file));
@@ -391,11 +390,11 @@ int ended(const Error& why, int exit_code) {
 }  // namespace
 
 int run_recover(const CommandLine& line, auth::Environment environment) {
-  const auto task = make_task(line, std::move(environment));
+  auto task = make_task(line, std::move(environment));
   if (!task) return ended(task.error(), kExitUsage);
   const auto action = asked_for(*task);
   if (!action) return ended(action.error(), kExitUsage);
-  if (const auto readable = check_roots(*task); !readable) return ended(readable.error(), kExitSystem);
+  if (const auto readable = find_views(*task); !readable) return ended(readable.error(), kExitSystem);
   const auto done = action->run(*task);
   return done ? 0 : ended(done.error(), kExitSystem);
 }

@@ -7,7 +7,7 @@ import subprocess
 
 import harness
 from ends_test import BYTES, leave_pending, pailfs_umount, set_faults
-from harness import forget_everything, run
+from harness import forget_everything, need, run
 
 
 def recover(place, *words):
@@ -96,6 +96,36 @@ def what_is_wrong_with_the_store_is_said_once_and_warnings_are_not_hidden(place)
     assert said.count("Connection refused") == 1, said
 
 
+# One name of each directory can be read, and no more.
+FAILING_DISK = """
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <dlfcn.h>
+#include <errno.h>
+static DIR* failing;
+int closedir(DIR* directory) {
+  failing = 0;
+  return ((int (*)(DIR*))dlsym(RTLD_NEXT, "closedir"))(directory);
+}
+struct dirent* readdir(DIR* directory) {
+  if (directory == failing) return errno = EIO, (struct dirent*)0;
+  struct dirent* entry = ((struct dirent* (*)(DIR*))dlsym(RTLD_NEXT, "readdir"))(directory);
+  if (entry && entry->d_name[0] != '.') failing = directory;
+  return entry;
+}
+"""
+
+
+def a_directory_that_cannot_be_read_to_its_end_is_named(place):
+    need("gcc")
+    library = place.folder / "failing.so"
+    subprocess.run(["gcc", "-shared", "-fPIC", "-x", "c", "-o", library, "-"], input=FAILING_DISK, text=True, check=True)
+    (place.folder / "state/view").mkdir(parents=True)
+    command = [place.binary, "recover", "list", "--state-dir", place.folder / "state"]
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "LD_PRELOAD": str(library)})
+    assert done.returncode == 2 and f"{place.folder}/state: Input/output error" in done.stderr, done
+
+
 def the_list_that_mount_names_holds_files_without_a_description(place):
     mount = place.mount()
     file = open(mount.path / "half", "wb", buffering=0)
@@ -154,6 +184,7 @@ if __name__ == "__main__":
     harness.main([a_lost_file_is_listed_and_stored_under_another_name_beside_a_running_mount,
                   mount_says_what_an_earlier_one_left_and_it_is_stored_without_a_mount,
                   what_is_wrong_with_the_store_is_said_once_and_warnings_are_not_hidden,
+                  a_directory_that_cannot_be_read_to_its_end_is_named,
                   the_list_that_mount_names_holds_files_without_a_description,
                   a_patch_whose_base_was_not_fetched_is_exported_but_not_stored,
                   what_an_ended_mount_could_not_store_is_listed_before_the_next_one])
