@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <cerrno>
-#include <utility>
 
 #include "base/log.h"
 
@@ -30,21 +29,48 @@ void log_finding(const JournalFinding& finding, const std::filesystem::path& dir
 
 JournalUpkeep::JournalUpkeep(JournalState& journal, const Clock& clock,
                              std::chrono::milliseconds pause)
-    : journal_(journal), pause_(pause), timer_(clock) {
+    : journal_(journal), clock_(clock), pause_(pause) {
+  timer_.emplace(clock);
   journal_.when_unsynced(
-      [this] { timer_.run_after(pause_, timer_.announce(), [this] { run(); }); });
+      [this] { timer_->run_after(pause_, timer_->announce(), [this] { run(); }); });
 }
 
 JournalUpkeep::~JournalUpkeep() {
   journal_.when_unsynced({});
-  if (const auto synced = journal_.sync(); !synced) spdlog::error("{}", synced.error().context);
+  timer_.reset();
+  sync();
 }
 
 void JournalUpkeep::run() {
   journal_.note_synced();
-  auto done = journal_.sync();
-  if (done && journal_.compaction_due()) done = journal_.compact();
-  if (!done && !std::exchange(logged_, true)) spdlog::error("{}", done.error().context);
+  sync();
+  compact_where_due();
+}
+
+void JournalUpkeep::sync() {
+  if (const auto synced = journal_.sync(); !synced) fail_for_good(synced.error());
+}
+
+void JournalUpkeep::compact_where_due() {
+  const auto* failed = std::get_if<CompactionFailed>(&state_);
+  const bool too_early = failed != nullptr && clock_.steady() < failed->again;
+  if (std::holds_alternative<FailedForGood>(state_) || too_early || !journal_.compaction_due())
+    return;
+  if (const auto done = journal_.compact(); done) {
+    state_ = Working{};
+  } else if (const auto for_good = journal_.failure()) {
+    fail_for_good(*for_good);
+  } else {
+    if (failed == nullptr)
+      spdlog::error("journal: cannot be compacted, goes on as it is: {}", done.error().context);
+    state_ = CompactionFailed{clock_.steady() + kPauseAfterFailedCompaction};
+  }
+}
+
+void JournalUpkeep::fail_for_good(const Error& why) {
+  const bool known = std::holds_alternative<FailedForGood>(state_);
+  if (!known) spdlog::error("{}", why.context);
+  state_ = FailedForGood{};
 }
 
 Result<std::unique_ptr<JournalState>> open_journal(const std::filesystem::path& directory) {

@@ -42,6 +42,11 @@ class FakeLogDisk : public std::enable_shared_from_this<FakeLogDisk> {
   std::function<void()> during_sync, during_names_sync;
   Names written, synced;
 
+  // May be set at any time: a new file finds no room.
+  void refuse_new_files(bool refuse) {
+    const MutexLock lock(mutex_);
+    refuses_new_files_ = refuse;
+  }
   std::size_t flushes() const {
     const MutexLock lock(mutex_);
     return flushes_;
@@ -49,6 +54,10 @@ class FakeLogDisk : public std::enable_shared_from_this<FakeLogDisk> {
   std::uint64_t steps() const {
     const MutexLock lock(mutex_);
     return steps_;
+  }
+  std::size_t new_files_refused() const {
+    const MutexLock lock(mutex_);
+    return new_files_refused_;
   }
   Bytes& bytes(std::string_view name) { return written.find(name)->second->written; }
   bool has(std::string_view name) const { return written.find(name) != written.end(); }
@@ -89,10 +98,18 @@ class FakeLogDisk : public std::enable_shared_from_this<FakeLogDisk> {
     return Unit{};
   }
 
+  Result<Unit> admit_new_file() {
+    const MutexLock lock(mutex_);
+    if (!refuses_new_files_) return Unit{};
+    ++new_files_refused_;
+    return Error{ENOSPC, "full"};
+  }
+
  private:
   friend class FakeLogFile;
   mutable Mutex mutex_;
-  std::size_t flushes_ = 0;
+  std::size_t flushes_ = 0, new_files_refused_ = 0;
+  bool refuses_new_files_ = false;
   std::uint64_t steps_ = 0;
 };
 
@@ -175,6 +192,7 @@ class FakeLogDirectory final : public LogDirectory {
   }
   Result<std::shared_ptr<LogFile>> create(std::string_view name) override {
     PAIL_CHECK(disk_->step());
+    PAIL_CHECK(disk_->admit_new_file());
     auto inode = std::make_shared<FakeLogDisk::Inode>();
     disk_->written.insert_or_assign(std::string(name), inode);
     return std::shared_ptr<LogFile>(std::make_shared<FakeLogFile>(disk_, inode));

@@ -5,6 +5,8 @@
 
 #include <fstream>
 
+#include "../../manual_clock.h"
+#include "../log_lines.h"
 #include "../temporary_directory.h"
 #include "base/thread.h"
 #include "memory_journal.h"
@@ -44,6 +46,62 @@ TEST_F(JournalUpkeepTest, ManyRecordsInOnePauseAreOneFlush) {
   }
   EXPECT_EQ(disk_->flushes(), flushes + 1);
   EXPECT_TRUE(survives_a_power_cut("999"));
+}
+
+// A log that is mostly history, on a disk without room for another file.
+class JournalOnAFullDiskTest : public JournalUpkeepTest {
+ protected:
+  void SetUp() override {
+    const std::string key(1000, 'k');
+    while (!journal_->compaction_due()) ASSERT_TRUE(journal_->record(UploadBegun{7, key, "upload-1"}));
+    disk_->refuse_new_files(true);
+    upkeep_ = std::make_unique<JournalUpkeep>(*journal_, clock_);
+    pass_batch();
+    ASSERT_TRUE(log_.await("full"));
+  }
+
+  // The upkeep has flushed the record of a batch when it returns.
+  void pass_batch() {
+    const auto flushes = disk_->flushes();
+    ASSERT_TRUE(journal_->record(kUpload));
+    clock_.pass_for_a_sleeper(JournalUpkeep::kPause);
+    while (disk_->flushes() == flushes) (void)sleep_for(std::chrono::milliseconds(1));
+  }
+  void end_upkeep() { upkeep_.reset(); }
+
+  const LogLines log_;
+  ManualClock clock_;
+  std::unique_ptr<JournalUpkeep> upkeep_;
+};
+
+TEST_F(JournalOnAFullDiskTest, IsNotWrittenAnewWithEachBatch) {
+  for (int i = 0; i < 10; ++i) pass_batch();
+  end_upkeep();
+  EXPECT_EQ(disk_->new_files_refused(), 1u);
+}
+
+TEST_F(JournalOnAFullDiskTest, IsCompactedAMinuteLaterWhenThereIsRoomAgain) {
+  disk_->refuse_new_files(false);
+  clock_.pass(JournalUpkeep::kPauseAfterFailedCompaction);
+  pass_batch();
+  end_upkeep();
+  EXPECT_FALSE(journal_->compaction_due());
+}
+
+TEST_F(JournalOnAFullDiskTest, IsLoggedOnceHoweverOftenItIsTried) {
+  clock_.pass(JournalUpkeep::kPauseAfterFailedCompaction);
+  pass_batch();
+  end_upkeep();
+  EXPECT_EQ(disk_->new_files_refused(), 2u);
+  EXPECT_EQ(log_.count("cannot be compacted"), 1);
+}
+
+TEST_F(JournalOnAFullDiskTest, AFailureForGoodIsLoggedOnceOfItsOwn) {
+  disk_->syncs_to_fail = 1;
+  pass_batch();
+  EXPECT_TRUE(log_.await("failed for good"));
+  end_upkeep();
+  EXPECT_EQ(log_.count("failed for good"), 1);
 }
 
 TEST(JournalOpening, OneInUseIsBusySoThatTheNextProcessWaits) {
