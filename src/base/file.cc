@@ -134,11 +134,37 @@ Result<Unit> sync_directory(const std::filesystem::path& directory) {
   return Unit{};
 }
 
+namespace {
+
+constexpr mode_t kPrivate = 0700;
+
+// Zero, or an errno.
+int make_directory(const std::filesystem::path& path, mode_t mode) {
+  return ::mkdir(path.c_str(), mode) == 0 || errno == EEXIST ? 0 : errno;
+}
+
+// std::filesystem makes them with mode 0777, and the umask of a mount is 0.
+Result<Unit> make_parents(const std::filesystem::path& path) {
+  constexpr mode_t kMode = 0755;
+  int failed = make_directory(path, kMode);
+  if (failed == ENOENT && path.has_relative_path()) {
+    PAIL_CHECK(make_parents(path.parent_path()));
+    failed = make_directory(path, kMode);
+  }
+  if (failed != 0) return errno_error(failed, path.string());
+  return Unit{};
+}
+
+}  // namespace
+
 Result<Unit> make_private_directory(const std::filesystem::path& path) {
-  std::error_code failed;
-  if (!path.parent_path().empty()) std::filesystem::create_directories(path.parent_path(), failed);
-  if (failed) return errno_error(failed.value(), path.parent_path().string());
-  if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return errno_error(errno, path.string());
+  const bool needs_parents = make_directory(path, kPrivate) == ENOENT && path.has_parent_path();
+  if (needs_parents) PAIL_CHECK(make_parents(path.parent_path()));
+  return make_private_folder(path);
+}
+
+Result<Unit> make_private_folder(const std::filesystem::path& path) {
+  if (const int failed = make_directory(path, kPrivate); failed != 0) return errno_error(failed, path.string());
   struct stat st {};
   if (::stat(path.c_str(), &st) != 0) return errno_error(errno, path.string());
   if (!S_ISDIR(st.st_mode)) return errno_error(ENOTDIR, path.string());

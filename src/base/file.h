@@ -44,9 +44,11 @@ Result<Unit> remove_file(const std::filesystem::path& path);
 // What was made, renamed and removed in the directory is on disk when it returns.
 Result<Unit> sync_directory(const std::filesystem::path& directory);
 
-// Creates the directory and its parents with mode 0700 where missing.
+// Creates the directory with mode 0700 and its parents with 0755, less the umask, where missing.
 // Errors: EACCES when it belongs to another user or others may write to it.
 Result<Unit> make_private_directory(const std::filesystem::path& path);
+// As make_private_directory(), in a parent that is there. Errors also: ENOENT the parent is missing.
+Result<Unit> make_private_folder(const std::filesystem::path& path);
 
 // A file with secrets may be read by its owner alone. Errors: EACCES, naming what helps; ENOENT.
 Result<Unit> check_private_file(const std::filesystem::path& path);

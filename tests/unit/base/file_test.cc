@@ -93,5 +93,59 @@ TEST(WriteFileAtomically, LeavesNothingWhereThereIsNoRoomAndNamesTheFile) {
   EXPECT_TRUE(std::filesystem::is_empty(directory.path()));
 }
 
+// ---- private directories ----
+
+class PrivateDirectoryTest : public testing::Test {
+ protected:
+  void SetUp() override { umask_ = ::umask(0); }
+  void TearDown() override { ::umask(umask_); }
+
+  unsigned mode_of(const std::filesystem::path& below) const {
+    struct stat status {};
+    EXPECT_EQ(::stat((directory_.path() / below).c_str(), &status), 0) << below;
+    return status.st_mode & 07777u;
+  }
+
+  const TemporaryDirectory directory_;
+  mode_t umask_ = 0;
+};
+
+TEST_F(PrivateDirectoryTest, OthersMayNotWriteToItsParentsWhateverTheUmask) {
+  ASSERT_TRUE(make_private_directory(directory_.path() / "a" / "b" / "c"));
+  EXPECT_EQ(mode_of("a"), 0755u);
+  EXPECT_EQ(mode_of("a/b"), 0755u);
+  EXPECT_EQ(mode_of("a/b/c"), 0700u);
+}
+
+TEST_F(PrivateDirectoryTest, AStrictUmaskHoldsForItsParents) {
+  ::umask(077);
+  ASSERT_TRUE(make_private_directory(directory_.path() / "a" / "b"));
+  EXPECT_EQ(mode_of("a"), 0700u);
+}
+
+TEST_F(PrivateDirectoryTest, OneThatIsThereIsTakenAlsoThroughALink) {
+  ASSERT_TRUE(make_private_directory(directory_.path() / "a"));
+  std::filesystem::create_directory_symlink("a", directory_.path() / "link");
+  EXPECT_TRUE(make_private_directory(directory_.path() / "link"));
+  EXPECT_TRUE(make_private_directory(directory_.path() / "link" / "b" / "c"));
+  EXPECT_EQ(mode_of("a/b/c"), 0700u);
+}
+
+TEST_F(PrivateDirectoryTest, WhereAParentCannotBeMadeTheErrorNamesIt) {
+  std::filesystem::create_directory_symlink("nowhere", directory_.path() / "link");
+  ASSERT_TRUE(write_file_atomically(directory_.path() / "file", ""));
+  EXPECT_EQ(errnum_of(make_private_directory(directory_.path() / "file" / "a" / "b")), ENOTDIR);
+  const auto made = make_private_directory(directory_.path() / "link" / "a");
+  ASSERT_FALSE(made);
+  EXPECT_NE(made.error().context.find((directory_.path() / "link").string()), std::string::npos);
+}
+
+TEST_F(PrivateDirectoryTest, AFolderOfADirectoryThatIsGoneIsNotMadeWithIt) {
+  EXPECT_EQ(errnum_of(make_private_folder(directory_.path() / "gone" / "folder")), ENOENT);
+  EXPECT_FALSE(std::filesystem::exists(directory_.path() / "gone"));
+  EXPECT_TRUE(make_private_folder(directory_.path() / "folder"));
+  EXPECT_EQ(mode_of("folder"), 0700u);
+}
+
 }  // namespace
 }  // namespace pail
