@@ -10,6 +10,7 @@
 #include "base/encoding.h"
 #include "base/file.h"
 #include "local/codec.h"
+#include "local/gone_directory.h"
 
 namespace pail::vfs {
 
@@ -29,7 +30,9 @@ Error damaged(const char* what) {
 }  // namespace
 
 Result<RenameJob> RenameJob::create(const std::filesystem::path& path, const RenamedKeys& keys) {
-  PAIL_CHECK(make_private_directory(path.parent_path()));
+  const std::filesystem::path folder = path.parent_path();
+  if (const auto made = make_private_folder(folder); !made)
+    return local::gone_directory(folder.parent_path()).value_or(made.error());
   PAIL_TRY(UniqueFd file, open_file(path, O_WRONLY | O_CREAT | O_TRUNC));
   RenameJob job(std::move(file), path);
   RecordWriter header;

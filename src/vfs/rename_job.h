@@ -32,7 +32,8 @@ struct RenamedKeys {
 // Not thread-safe.
 class RenameJob {
  public:
-  // Makes the file anew. Errors: ENOSPC, EIO.
+  // Makes the file anew, and its folder where missing. Errors: ENOSPC; EIO, also where the directory above the folder
+  // is gone.
   static Result<RenameJob> create(const std::filesystem::path& path, const RenamedKeys& keys);
 
   // Objects of one listing page, all copied. Pages come in the order of their keys. in_doubt: some copy may be of

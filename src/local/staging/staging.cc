@@ -10,14 +10,15 @@
 #include <cerrno>
 #include <charconv>
 #include <list>
-#include <mutex>
 #include <optional>
 #include <unordered_map>
+#include <utility>
 
 #include "base/encoding.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mutex.h"
+#include "local/gone_directory.h"
 #include "local/staging/kept.h"
 #include "local/staging/staged_file.h"
 #include "pailfs/base/clock.h"
@@ -52,7 +53,7 @@ std::string file_name_from(std::string_view label) {
 
 Result<Unit> write_description(const std::filesystem::path& kept_file, const KeptDescription& description) {
   const std::filesystem::path path = kept_description_path(kept_file);
-  PAIL_CHECK(make_private_directory(path.parent_path()));
+  PAIL_CHECK(make_private_folder(path.parent_path()));
   return write_file_atomically(path, render_kept_description(description));
 }
 
@@ -85,7 +86,7 @@ class DirectoryStagingArea final : public StagingArea {
   const std::shared_ptr<FreeSpace> space_;
   const Clock& clock_;
   Mutex mutex_;
-  std::once_flag gone_;  // the directory is: said once
+  bool told_gone_ PAIL_GUARDED_BY(mutex_) = false;
   // The last ones used, the newest first: opening one anew reads its log, which grows with every write.
   std::list<std::pair<InodeNumber, std::shared_ptr<SparseStagedFile>>> recent_ PAIL_GUARDED_BY(mutex_);
   std::unordered_map<InodeNumber, std::weak_ptr<SparseStagedFile>> open_files_ PAIL_GUARDED_BY(mutex_);
@@ -126,16 +127,12 @@ std::shared_ptr<StagedFile> DirectoryStagingArea::use(InodeNumber number, std::s
   return file;
 }
 
-// What is missing is the directory, not the file that is written.
+// Where the directory is missing, not the file that is written, the log says so once.
 Error DirectoryStagingArea::as_failed(const Error& why) {
-  std::error_code failed;
-  if (std::filesystem::exists(directory_, failed)) return why;
-  const std::string text = fmt::format(
-      "{}: the directory is gone: somebody removed it, or the state_dir that it lies in, under the running mount. "
-      "Nothing more can be written; unmount, and mount again",
-      directory_.string());
-  std::call_once(gone_, [&] { spdlog::error("{}", text); });
-  return {EIO, text};
+  const auto gone = gone_directory(directory_);
+  if (!gone) return why;
+  if (!std::exchange(told_gone_, true)) spdlog::error("{}", gone->context);
+  return *gone;
 }
 
 // Whoever still has it goes on with what it had.
@@ -199,7 +196,10 @@ std::filesystem::path DirectoryStagingArea::kept_path(InodeNumber number, std::s
 }
 
 Result<std::filesystem::path> DirectoryStagingArea::set_aside(InodeNumber number, KeptDescription description) {
-  PAIL_CHECK(make_private_directory(kept_folder(directory_.parent_path())));
+  if (const auto made = make_private_folder(kept_folder(directory_.parent_path())); !made) {
+    MutexLock lock(mutex_);
+    return as_failed(made.error());
+  }
   describe(number, description);
   const std::filesystem::path target = kept_path(number, description.name);
   if (const auto written = write_description(target, description); !written)

@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "../../manual_clock.h"
+#include "../log_lines.h"
 #include "../temporary_directory.h"
 #include "base/encoding.h"
 #include "base/file.h"
@@ -446,6 +447,30 @@ TEST_F(StagingTest, SyncOfAFileWhoseFolderIsGoneFails) {
   const auto staging = directory.path() / "staging", away = directory.path() / "away";
   std::filesystem::rename(staging, away);
   EXPECT_EQ(errnum_of(file->sync()), ENOENT);
+}
+
+TEST_F(StagingTest, AFolderThatIsGoneIsEioAndTheLogNamesItOnce) {
+  const LogLines log;
+  std::filesystem::remove_all(directory.path());
+  EXPECT_EQ(errnum_of(area->create(kNumber, {})), EIO);
+  EXPECT_EQ(errnum_of(area->create(kNumber, {})), EIO);
+  EXPECT_EQ(log.count((directory.path() / "staging").string() + ": the directory is gone"), 1);
+}
+
+TEST_F(StagingTest, SettingAsideDoesNotMakeAStateDirectoryThatIsGone) {
+  const auto file = create(0);
+  std::filesystem::remove_all(directory.path());
+  EXPECT_EQ(errnum_of(area->set_aside(kNumber, {})), EIO);
+  EXPECT_FALSE(std::filesystem::exists(directory.path()));
+}
+
+TEST_F(StagingTest, AFolderThatCannotBeLookedAtIsNotSaidToBeGone) {
+  const LogLines log;
+  const auto staging = directory.path() / "staging";
+  std::filesystem::remove(staging);
+  std::filesystem::create_symlink("staging", staging);
+  EXPECT_EQ(errnum_of(area->create(kNumber, {})), ELOOP);
+  EXPECT_EQ(log.text(), "");
 }
 
 // ---- the modification time ----

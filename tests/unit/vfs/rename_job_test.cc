@@ -90,5 +90,14 @@ TEST_F(RenameJobTest, WhatBeginsAsNoJobIsNone) {
   EXPECT_EQ(errnum_of(RenameJobReader::open(path_)), ENOENT);
 }
 
+TEST_F(RenameJobTest, AStateDirectoryThatIsGoneIsNamedAndNotMadeAnew) {
+  std::filesystem::remove_all(directory_);
+  const auto job = RenameJob::create(path_, {"old/dir", "new/dir"});
+  ASSERT_FALSE(job);
+  EXPECT_EQ(job.error().errnum, EIO);
+  EXPECT_NE(job.error().context.find(directory_.string() + ": the directory is gone"), std::string::npos);
+  EXPECT_FALSE(std::filesystem::exists(directory_));
+}
+
 }  // namespace
 }  // namespace pail::vfs
