@@ -378,6 +378,9 @@ Result<Action> asked_for(const Task& task) {
   if (action->needs != Needs::nothing && task.line.kept.empty())
     return Error{EINVAL, fmt::format("which file? Say its ID: pailfs recover {} ID; pailfs recover list names them",
                                      task.line.action)};
+  if (action->needs != Needs::id_and_file && !task.line.file.empty())
+    return Error{EINVAL, fmt::format("{}: one word too many; pailfs recover {} takes one at a time",
+                                     quote(task.line.file), task.line.action)};
   if (!task.line.as.empty()) PAIL_CHECK(check_key(task.line.as));
   return *action;
 }

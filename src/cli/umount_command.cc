@@ -62,7 +62,7 @@ int refuse(std::string_view why) {
 bool stored(const std::filesystem::path& place, const fuse::RecordedEnd& end) {
   for (const std::string& sentence : end.stays) say("not stored: {}", sentence);
   if (!end.stays.empty()) {
-    say("{}: unmounted, but {} file{} not in the bucket; the next mount of it keeps them for `pailfs recover list`",
+    say("{}: unmounted, but {} file{} not in the bucket; the next mount of it keeps them, and says how to list them",
         place.string(), end.stays.size(), end.stays.size() == 1 ? " is" : "s are");
   } else if (!end.code) {
     say("{}: its processes were killed; what was not stored stays in the state directory, where the "

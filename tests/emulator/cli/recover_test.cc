@@ -214,6 +214,13 @@ TEST_F(Recover, DropRemovesTheFileAndItsDescription) {
   EXPECT_TRUE(std::filesystem::is_empty(directory_ / "cache/view/descriptions"));
   EXPECT_NE(run({"show", id}), 0);
 }
+TEST_F(Recover, DropsNothingWhenItIsGivenMoreThanOne) {
+  const std::string id = keep("bytes", about("report.csv"));
+  EXPECT_EQ(run({"drop", id, "another"}), kExitUsage);
+  EXPECT_THAT(said_, HasSubstr("another"));
+  EXPECT_TRUE(anything_kept());
+}
+
 TEST_F(Recover, WhereItCannotLookItDoesNotSayThatNothingIsKept) {
   const std::string root = directory_ / "cache";
   EXPECT_EQ(run({"list"}), kExitSystem);
