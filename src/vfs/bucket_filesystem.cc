@@ -79,6 +79,8 @@ BucketFileSystem::~BucketFileSystem() {
 Result<Unit> BucketFileSystem::begin(Start start) {
   if (start == Start::resume) {
     leftovers_.sweep();
+    uploader_.let_go_unrecorded();
+    if (!options_.read_only) uploader_.begin_aborts();
     PAIL_CHECK(leftovers_.bring_notes_in_line());
     names_.keep_turns();
     constexpr std::chrono::seconds kAskedAgain(10);  // the kernel does that at once
@@ -90,7 +92,7 @@ Result<Unit> BucketFileSystem::begin(Start start) {
     }
     return Unit{};
   }
-  const Uploader::Left uploads = uploader_.take_left();
+  uploader_.let_go_left();
   leftovers_.sweep();
   if (!options_.read_only) names_.finish_interrupted();
   PAIL_CHECK(leftovers_.set_aside_unstored());
@@ -98,8 +100,7 @@ Result<Unit> BucketFileSystem::begin(Start start) {
     content_.discard(number);
     PAIL_CHECK(local_.names->let_go(number));
   }
-  if (!options_.read_only && !uploads.empty())
-    background_.run(Lane::background, [this, uploads] { uploader_.abort(uploads, background_stop_.token()); });
+  if (!options_.read_only) uploader_.begin_aborts();
   return leftovers_.bring_notes_in_line();
 }
 
@@ -455,6 +456,11 @@ Result<Unit> BucketFileSystem::sync_all(const Sync& how) {
   names_.wait_for_deletes(how.stop);
   if (first) return *first;
   return local_.names->sync();
+}
+
+void BucketFileSystem::wait_for_left(const StopToken& stop) {
+  names_.wait_for_deletes(stop);
+  uploader_.wait_for_aborts(stop);
 }
 
 std::vector<runtime::Counters::Value> BucketFileSystem::counters() {

@@ -89,6 +89,7 @@ class BucketFileSystem final : public FileSystem {
   Result<Unit> removexattr(const Request& request, InodeNumber number, std::string_view name) override;
   using FileSystem::sync_all;
   Result<Unit> sync_all(const Sync& how) override;
+  void wait_for_left(const StopToken& stop) override;
   std::vector<runtime::Counters::Value> counters() override;
 
  private:
@@ -117,7 +118,7 @@ class BucketFileSystem final : public FileSystem {
   TreeGate gate_;
   runtime::Executor helpers_, readers_;
   StopSource background_stop_;
-  runtime::Executor background_{2};  // what nobody waits for: storing, aborting
+  runtime::Executor background_{2};  // what nobody waits for: storing
   const AttributeView view_;
   StagedNotes staged_notes_;
   SetAside aside_;

@@ -112,6 +112,8 @@ class FileSystem {
   // stays.
   virtual Result<Unit> sync_all(const Sync& how) = 0;
   Result<Unit> sync_all() { return sync_all(Sync{}); }
+  // Waits until what earlier mounts left in the bucket is cleared up, as far as the store lets it, or until `stop`.
+  virtual void wait_for_left(const StopToken& stop) = 0;
   // What this mount has done since its process began, and what it holds: by name, in a fixed order.
   // Passes all locks of the file system, none of which is held across a wait: a caller that gets an answer knows that
   // nothing is stuck.

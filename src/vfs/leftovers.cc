@@ -24,7 +24,7 @@ void Leftovers::sweep() {
       sweep_nameless(number);
   }
   for (const InodeNumber number : names_.view().uploads())
-    if (!in_use.contains(number)) content_.abandon_upload(number);
+    if (!in_use.contains(number)) content_.let_go_upload(number);
 }
 
 // A staging file whose inode is not known: its names were lost with the index.

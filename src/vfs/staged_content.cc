@@ -26,19 +26,15 @@ Result<std::filesystem::path> StagedContent::keep(const local::InodeRecord& reco
 }
 
 void StagedContent::leave_base(InodeNumber number) {
-  abandon_upload(number);
+  uploader_.let_go(number);
   if (const auto noted = names_.content_lost(number); !noted) spdlog::warn("{}", noted.error().context);
   notes_.note(number);
 }
 
 void StagedContent::discard(InodeNumber number) {
-  abandon_upload(number);
+  uploader_.let_go(number);
   remove_file(number);
   notes_.note(number);
-}
-
-void StagedContent::abandon_upload(InodeNumber number) {
-  if (const auto done = uploader_.abandon(number, {}); !done) spdlog::warn("{}", done.error().context);
 }
 
 }  // namespace pail::vfs

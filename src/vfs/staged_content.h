@@ -51,8 +51,8 @@ class StagedContent {
   void leave_base(InodeNumber number);
   // Drops file and upload. What the names say of the inode is the caller's.
   void discard(InodeNumber number);
-  // Aborts the recorded upload of content that will not be stored any more.
-  void abandon_upload(InodeNumber number);
+  // The content will not be stored any more: neither is its recorded upload gone on with.
+  void let_go_upload(InodeNumber number) { uploader_.let_go(number); }
 
  private:
   local::NameStore& names_;

@@ -4,9 +4,10 @@
 
 namespace pail::vfs {
 
-void UploadNotes::begun(InodeNumber number, const std::string& key, const cos::UploadId& id) {
+bool UploadNotes::begun(InodeNumber number, const std::string& key, const cos::UploadId& id) {
   const auto noted = journal_.commit(local::UploadBegun{number, key, id.text});
   if (!noted) spdlog::warn("{}: a power cut would leave its upload unfinished: {}", quote(key), noted.error().context);
+  return noted.has_value();
 }
 
 void UploadNotes::ended(const cos::UploadId& id) {

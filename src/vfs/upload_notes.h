@@ -15,10 +15,12 @@ class UploadNotes {
  public:
   explicit UploadNotes(local::JournalState& journal) : journal_(journal) {}
 
-  // It is on disk when this returns. `number`: 0 of a copy.
-  void begun(InodeNumber number, const std::string& key, const cos::UploadId& id);
+  // It is on disk when this returns. `number`: 0 of a copy. False: the journal took no record.
+  bool begun(InodeNumber number, const std::string& key, const cos::UploadId& id);
   // Completed, aborted, or gone.
   void ended(const cos::UploadId& id);
+  // Whether the journal has a record of it.
+  bool has(const cos::UploadId& id) const { return journal_.has_upload(id.text); }
   // By upload id.
   std::map<std::string, local::UploadBegun> open() const { return journal_.live().uploads(); }
 

@@ -136,6 +136,7 @@ Uploader::Uploader(local::NameStore& names, UploadNotes& notes, cos::ObjectStore
       part_size_(part_size),
       parallel_(parallel),
       uploaded_(counters.counter("uploaded_bytes")),
+      aborts_(notes, store, clock),
       senders_(parallel) {}
 
 Result<Uploaded> Uploader::upload(const UploadJob& job, const StopToken& stop) {
@@ -308,45 +309,50 @@ Result<Uploader::Part> Uploader::send_part(const UploadJob& job, const cos::Uplo
   return part;
 }
 
+// ---- what nobody goes on with ---------------------------------------------------------------------------------------
+
 Result<Unit> Uploader::abandon(InodeNumber number, const StopToken& stop) {
   const auto record = names_.view().upload(number);
   if (!record) return Unit{};
   const auto aborted = store_.abort_upload(record->key, {record->upload_id}, stop);
   if (!aborted && stop.stop_requested()) return aborted.error();
   const bool gone = aborted || aborted.error().fault == Fault::no_upload;
-  if (!gone) spdlog::warn("an unfinished upload stays in the bucket until the next mount: {}", aborted.error().context);
+  if (!gone) (void)is_noted(number, *record);
   PAIL_CHECK(names_.upload_ended(number));
-  if (gone) notes_.ended({record->upload_id});
+  if (gone)
+    notes_.ended({record->upload_id});
+  else
+    aborts_.add({number, record->key, record->upload_id});
   return Unit{};
 }
 
-// ---- what a power cut must not leave --------------------------------------------------------------------------------
-
-Uploader::Left Uploader::take_left() {
-  Left left = notes_.open();
-  for (const InodeNumber number : names_.view().uploads()) {
-    const auto record = names_.view().upload(number);
-    if (!record) continue;
-    const bool missing =
-        left.try_emplace(record->upload_id, local::UploadBegun{number, record->key, record->upload_id}).second;
-    if (missing) notes_.begun(number, record->key, {record->upload_id});  // the journal took no record then
-    if (const auto noted = names_.upload_ended(number); !noted) spdlog::warn("{}", noted.error().context);
-  }
-  return left;
+bool Uploader::is_noted(InodeNumber number, const local::UploadRecord& upload) {
+  const cos::UploadId id{upload.upload_id};
+  return notes_.has(id) || notes_.begun(number, upload.key, id);
 }
 
-void Uploader::abort(const Left& left, const StopToken& stop) {
-  for (const auto& [id, upload] : left) {
-    const auto aborted = store_.abort_upload(upload.key, {id}, {stop, Lane::background});
-    if (aborted || aborted.error().fault == Fault::no_upload) {
-      notes_.ended({id});
-      continue;
-    }
-    if (stop.stop_requested()) return;
-    spdlog::warn("{}: an unfinished upload of an earlier mount stays in the bucket until the next one: {}",
-                 quote(upload.key), aborted.error().context);
-    if (aborted.error().fault == Fault::lost) return;  // nor would the others be answered
+void Uploader::let_go(InodeNumber number) {
+  const auto record = names_.view().upload(number);
+  if (!record) return;
+  // One of the two knows of it until it is aborted.
+  if (is_noted(number, *record))
+    if (const auto noted = names_.upload_ended(number); !noted) spdlog::warn("{}", noted.error().context);
+  aborts_.add({number, record->key, record->upload_id});
+}
+
+void Uploader::let_go_left() {
+  for (const InodeNumber number : names_.view().uploads()) let_go(number);
+  let_go_unrecorded();
+}
+
+void Uploader::let_go_unrecorded() {
+  auto noted = notes_.open();
+  {
+    const local::View view = names_.view();
+    for (const InodeNumber number : view.uploads())
+      if (const auto record = view.upload(number)) noted.erase(record->upload_id);
   }
+  for (const auto& [id, upload] : noted) aborts_.add(upload);
 }
 
 }  // namespace pail::vfs

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <functional>
-#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -13,6 +12,7 @@
 #include "runtime/counters.h"
 #include "runtime/executor.h"
 #include "vfs/types.h"
+#include "vfs/upload_aborts.h"
 #include "vfs/upload_notes.h"
 
 namespace pail::vfs {
@@ -53,14 +53,21 @@ class Uploader {
   // Stores a small object under a key that must be free. Errors: EEXIST it is not.
   Result<Uploaded> create(const std::string& key, const std::string& body, const cos::ObjectHeaders& headers,
                           const StopToken& stop);
-  // Aborts the recorded upload of the inode, if there is one. What cannot be aborted is left to the next mount, and the
-  // log says so. Errors: EINTR, and it stays recorded.
+  // Aborts the recorded upload of the inode, if there is one, so that another one may begin. What cannot be aborted now
+  // is let go. Errors: EINTR, and it stays recorded.
   Result<Unit> abandon(InodeNumber number, const StopToken& stop);
-  // What earlier mounts began, by upload id: nobody goes on with it from here on. Before this mount begins one.
-  using Left = std::map<std::string, local::UploadBegun>;
-  Left take_left();
-  // Aborts them. What cannot be aborted, or not before `stop`, is left to the next mount.
-  void abort(const Left& left, const StopToken& stop);
+  // Nobody goes on with the recorded upload of the inode, if there is one. It is aborted, but not waited for: see
+  // UploadAborts.
+  void let_go(InodeNumber number);
+  // The same for all that earlier mounts began. Before this mount begins one.
+  void let_go_left();
+  // The same for those that no inode has recorded: the process before this one had let them go. Before this process
+  // begins one.
+  void let_go_unrecorded();
+  // What is let go is aborted from here on.
+  void begin_aborts() { aborts_.begin(); }
+  // Waits until nothing is being aborted, or until `stop`.
+  void wait_for_aborts(const StopToken& stop) { aborts_.wait(stop); }
 
   std::uint64_t bytes_uploaded() const { return uploaded_.value(); }  // told as "uploaded_bytes"
 
@@ -76,6 +83,8 @@ class Uploader {
   using SendPart = std::function<Result<Part>(Part)>;
   void send_next(Lane lane, const std::shared_ptr<Parts>& parts, const SendPart& send);
   Result<Part> send_part(const UploadJob& job, const cos::UploadId& upload, Part part, const StopToken& stop);
+  // Makes sure that the next mount knows of it. False: it would not.
+  bool is_noted(InodeNumber number, const local::UploadRecord& upload);
   Result<Unit> announce(const UploadJob& job, const std::string& etag);
   // A refused precondition may be our own earlier success. Done: the object is what was sent, as `etag` tells. Again:
   // it is what an earlier upload of ours sent, and may be replaced.
@@ -89,6 +98,7 @@ class Uploader {
   const ByteCount part_size_;
   const unsigned parallel_;
   const runtime::Counters::Counter uploaded_;
+  UploadAborts aborts_;
   runtime::Executor senders_;
 };
 

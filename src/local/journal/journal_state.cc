@@ -81,6 +81,11 @@ std::optional<StagedEntry> JournalState::file(InodeNumber number) const {
   return found == live_.files().end() ? std::nullopt : std::optional(found->second);
 }
 
+bool JournalState::has_upload(const std::string& id) const {
+  const MutexLock lock(mutex_);
+  return live_.uploads().contains(id);
+}
+
 InodeNumber JournalState::reserved_below() const {
   const MutexLock lock(mutex_);
   return live_.reserved_below();

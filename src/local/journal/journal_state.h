@@ -53,6 +53,7 @@ class JournalState {
   LiveEntries live() const PAIL_EXCLUDES(mutex_);
   // What live() has of one file. None: it holds nothing that is to be stored.
   std::optional<StagedEntry> file(InodeNumber number) const PAIL_EXCLUDES(mutex_);
+  bool has_upload(const std::string& id) const PAIL_EXCLUDES(mutex_);
   InodeNumber reserved_below() const PAIL_EXCLUDES(mutex_);      // 0: no number was handed out
   std::uint64_t index_generation() const PAIL_EXCLUDES(mutex_);  // 0: none began
 

@@ -182,6 +182,7 @@ class DirectoryFileSystem : public vfs::FileSystem {
   Result<Unit> removexattr(const Request&, InodeNumber, std::string_view) override { return Unit{}; }
 
   using FileSystem::sync_all;
+  void wait_for_left(const StopToken&) override {}
   Result<Unit> sync_all(const vfs::Sync&) override {
     wait_while_there_is(directory_ / "hold-sync");
     std::ofstream(directory_ / "synced") << "yes";

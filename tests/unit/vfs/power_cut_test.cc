@@ -13,6 +13,7 @@
 #include "fake_store_fixture.h"
 #include "local/journal/upkeep.h"
 #include "local/staging/kept.h"
+#include "manual_clock.h"
 
 namespace {
 
@@ -339,6 +340,111 @@ TEST_F(PowerCutUploadTest, AMountThatEndsDoesNotWaitForThemToBeAborted) {
   aborting.release();
   start();
   expect_all_aborted();
+}
+
+// ---- uploads that nobody goes on with ----
+
+class LetGoTest : public PowerCutUploadTest {
+ protected:
+  void SetUp() override {
+    options_.clock = &clock_;
+    PowerCutUploadTest::SetUp();
+  }
+  // A file whose upload has begun and is recorded.
+  void leave_upload(std::string_view name) {
+    const Handle file = make(name, "begins so");
+    ASSERT_TRUE(fs_->setattr(request(), file.number, {.handle = file.handle, .size = 40_MiB}));
+    store_->fail({.operation = Operation::upload_part, .times = kAlways}, {.fault = Fault::denied});
+    EXPECT_NE(flush(file), 0);
+    close(file);
+    store_->behave();
+  }
+  void await_open_uploads(std::size_t wanted) {
+    for (int i = 0; i < 2000 && store_->open_uploads() != wanted; ++i) sleep_for(std::chrono::milliseconds(1));
+    EXPECT_EQ(store_->open_uploads(), wanted);
+  }
+
+  ManualClock clock_;
+};
+
+TEST_F(LetGoTest, WhoRemovesAFileDoesNotWaitUntilItsUploadIsAborted) {
+  leave_upload("big");
+  EXPECT_EQ(store_->open_uploads(), 1u);
+  const Hold aborting = store_->hold({.operation = Operation::abort_upload}, Moment::before);
+  auto removing = std::async(std::launch::async, [this] { return unlink("big"); });
+  EXPECT_TRUE(aborting.await());
+  EXPECT_EQ(removing.wait_for(std::chrono::seconds(10)), std::future_status::ready);
+  aborting.release();
+  EXPECT_EQ(removing.get(), 0);
+  await_open_uploads(0);
+}
+
+TEST_F(LetGoTest, WhoRenamesOverAFileDoesNotWaitUntilItsUploadIsAborted) {
+  leave_upload("big");
+  ASSERT_EQ(write("other", "small"), 0);
+  const Hold aborting = store_->hold({.operation = Operation::abort_upload}, Moment::before);
+  auto renaming = std::async(std::launch::async, [this] { return rename("other", "big"); });
+  EXPECT_TRUE(aborting.await());
+  EXPECT_EQ(renaming.wait_for(std::chrono::seconds(10)), std::future_status::ready);
+  aborting.release();
+  EXPECT_EQ(renaming.get(), 0);
+  await_open_uploads(0);
+}
+
+TEST_F(LetGoTest, WhatIsNotAbortedWhenTheMountEndsIsLeftToTheNext) {
+  leave_upload("big");
+  const Hold aborting = store_->hold({.operation = Operation::abort_upload}, Moment::before);
+  EXPECT_EQ(unlink("big"), 0);
+  ASSERT_TRUE(aborting.await());
+  EXPECT_THAT(promised().uploads(), SizeIs(1));
+  aborting.release();
+  start();
+  await_open_uploads(0);
+}
+
+TEST_F(LetGoTest, WhatIsNotAbortedWhenTheProcessEndsIsLeftToTheNext) {
+  leave_upload("big");
+  const Hold aborting = store_->hold({.operation = Operation::abort_upload}, Moment::before);
+  EXPECT_EQ(unlink("big"), 0);
+  ASSERT_TRUE(aborting.await());
+  resume();
+  aborting.release();
+  await_open_uploads(0);
+}
+
+TEST_F(LetGoTest, AnotherProcessDoesNotWaitUntilTheyAreAborted) {
+  leave_upload("big");
+  const Hold aborting = store_->hold({.operation = Operation::abort_upload}, Moment::before);
+  const InodeNumber number = look("big");
+  ASSERT_NE(number, 0u);
+  fs_.reset();
+  fs::remove_all(options_.state_directory / "staging");  // the file is put aside: nobody goes on
+  auto resuming = std::async(std::launch::async, [this] { resume(); });
+  EXPECT_TRUE(aborting.await());
+  EXPECT_EQ(resuming.wait_for(std::chrono::seconds(10)), std::future_status::ready);
+  aborting.release();
+  resuming.get();
+  await_open_uploads(0);
+}
+
+TEST_F(LetGoTest, AStoreThatDoesNotAnswerIsAskedAgainLater) {
+  leave_upload("a");
+  leave_upload("b");
+  fs_.reset();
+  store_->forget_requests();
+  store_->fail({.operation = Operation::abort_upload, .times = 2}, {.fault = Fault::lost, .may_have_happened = false});
+  start();
+  for (const int minutes : {1, 2}) {
+    await_abort();
+    EXPECT_EQ(store_->open_uploads(), 2u);
+    store_->forget_requests();
+    EXPECT_EQ(store_->count(Operation::abort_upload), 0u);
+    for (int i = 0; i < 2000 && store_->count(Operation::abort_upload) == 0; ++i) {
+      clock_.pass(std::chrono::minutes(minutes));
+      sleep_for(std::chrono::milliseconds(1));
+    }
+  }
+  await_open_uploads(0);
 }
 
 TEST_F(PowerCutUploadTest, ThoseThatWereCompletedAreNotPromisedAnyMore) {

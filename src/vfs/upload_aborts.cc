@@ -1,0 +1,82 @@
+#include "vfs/upload_aborts.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/log.h"
+
+namespace pail::vfs {
+
+void UploadAborts::add(local::UploadBegun upload) {
+  {
+    MutexLock lock(mutex_);
+    left_.emplace(upload.upload_id, std::move(upload));
+    if (state_ != State::idle) return;
+    state_ = State::working;
+  }
+  timer_.run_now([this] { work(); });
+}
+
+void UploadAborts::begin() {
+  {
+    MutexLock lock(mutex_);
+    state_ = State::working;
+  }
+  timer_.run_now([this] { work(); });
+}
+
+void UploadAborts::work() {
+  while (const auto upload = next()) {
+    const auto aborted = store_.abort_upload(upload->key, {upload->upload_id}, {stop_.token(), Lane::background});
+    if (aborted || aborted.error().fault == Fault::no_upload) {
+      notes_.ended({upload->upload_id});
+    } else if (stop_.stop_requested()) {
+      return;
+    } else if (aborted.error().fault == Fault::lost) {
+      return rest();  // nor would the others be answered
+    } else {
+      spdlog::warn("{}: its unfinished upload stays in the bucket until the next mount: {}", quote(upload->key),
+                   aborted.error().context);
+    }
+    done(upload->upload_id);
+  }
+}
+
+std::optional<local::UploadBegun> UploadAborts::next() {
+  MutexLock lock(mutex_);
+  state_ = left_.empty() ? State::idle : State::working;
+  changed_.notify_all();
+  if (left_.empty()) return std::nullopt;
+  return left_.begin()->second;
+}
+
+void UploadAborts::done(const std::string& id) {
+  MutexLock lock(mutex_);
+  left_.erase(id);
+  pause_ = kFirstPause;
+}
+
+void UploadAborts::rest() {
+  std::chrono::milliseconds pause{};
+  std::size_t left = 0;
+  {
+    MutexLock lock(mutex_);
+    state_ = State::resting;
+    left = left_.size();
+    pause = std::exchange(pause_, std::min(2 * pause_, kLongestPause));
+    changed_.notify_all();
+  }
+  spdlog::info("{} unfinished uploads stay in the bucket until the store answers", left);
+  timer_.run_after(pause, timer_.announce(), [this] { work(); });
+}
+
+void UploadAborts::wait(const StopToken& stop) {
+  const StopCallback wake(stop, [this] {
+    MutexLock lock(mutex_);
+    changed_.notify_all();
+  });
+  MutexLock lock(mutex_);
+  while (state_ == State::working && !stop.stop_requested()) changed_.wait(mutex_);
+}
+
+}  // namespace pail::vfs

@@ -1,0 +1,59 @@
+// The uploads in the bucket that nobody goes on with: they are aborted beside everything else.
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "base/mutex.h"
+#include "cos/object_store.h"
+#include "local/journal/records.h"
+#include "pailfs/base/stop.h"
+#include "runtime/timer.h"
+#include "vfs/upload_notes.h"
+
+namespace pail::vfs {
+
+// Thread-safe, with a thread of its own. Each stays promised in the notes until it is aborted: what is not done when
+// this ends is left to the next mount.
+class UploadAborts {
+ public:
+  // Where the store does not answer, the first pause until it is asked again; each is twice the one before.
+  static constexpr std::chrono::milliseconds kFirstPause = std::chrono::minutes(1);
+  static constexpr std::chrono::milliseconds kLongestPause = std::chrono::minutes(30);
+
+  // All outlive it.
+  UploadAborts(UploadNotes& notes, cos::ObjectStore& store, const Clock& clock)
+      : notes_(notes), store_(store), timer_(clock) {}
+  // Waits for no answer.
+  ~UploadAborts() { stop_.request_stop(); }
+
+  // Returns at once. What the store refuses to abort is left to the next mount, and the log says so.
+  void add(local::UploadBegun upload) PAIL_EXCLUDES(mutex_);
+  // Nothing is sent before this.
+  void begin() PAIL_EXCLUDES(mutex_);
+  // Waits until nothing is being aborted, or until `stop`. What is to be tried again later is not waited for.
+  void wait(const StopToken& stop) PAIL_EXCLUDES(mutex_);
+
+ private:
+  // Of the timer's thread: idle, it has no task here; resting, it has one for later.
+  enum class State { not_begun, idle, working, resting };
+
+  void work() PAIL_EXCLUDES(mutex_);
+  std::optional<local::UploadBegun> next() PAIL_EXCLUDES(mutex_);
+  void done(const std::string& id) PAIL_EXCLUDES(mutex_);
+  void rest() PAIL_EXCLUDES(mutex_);
+
+  UploadNotes& notes_;
+  cos::ObjectStore& store_;
+  StopSource stop_;
+  Mutex mutex_;
+  CondVar changed_;
+  std::map<std::string, local::UploadBegun> left_ PAIL_GUARDED_BY(mutex_);  // by upload id
+  State state_ PAIL_GUARDED_BY(mutex_) = State::not_begun;
+  std::chrono::milliseconds pause_ PAIL_GUARDED_BY(mutex_) = kFirstPause;
+  runtime::Timer timer_;  // its task uses all the others
+};
+
+}  // namespace pail::vfs
