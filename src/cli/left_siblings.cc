@@ -6,6 +6,8 @@
 
 #include <cerrno>
 #include <system_error>
+#include <utility>
+#include <vector>
 
 #include "base/file.h"
 #include "base/log.h"
@@ -54,36 +56,61 @@ Result<Unit> check_nothing_staged(const fs::path& folder) {
                                    folder.string(), left)};
 }
 
-// What its journal promises is known nowhere else.
-Result<Unit> check_nothing_promised(const fs::path& folder) {
-  if (!fs::exists(folder)) return Unit{};
-  PAIL_TRY(const auto journal, local::open_journal(folder));
-  const local::LiveEntries left = journal->live();
-  if (left.uploads().empty() && left.jobs().empty()) return Unit{};
-  return Error{EAGAIN, fmt::format("{}: {} unfinished uploads and {} renames are left to the next mount",
-                                   folder.string(), left.uploads().size(), left.jobs().size())};
-}
-
-Result<Unit> sweep(const fs::path& sibling, const fs::path& own, const OpenIn& open) {
+Result<Unit> put_aside(const fs::path& sibling, const fs::path& own, const OpenIn& open) {
   if (fs::exists(sibling / "names") || fs::exists(sibling / "staging")) {
     PAIL_TRY(const auto files, open(sibling));
   }
   PAIL_CHECK(check_nothing_staged(sibling / "staging"));
-  PAIL_CHECK(check_nothing_promised(sibling / "journal"));
-  PAIL_CHECK(move_kept(sibling, own));
-  std::error_code failed;
+  return move_kept(sibling, own);
+}
+
+// What its journal promises is known nowhere else; what is kept there could not be moved.
+// Errors: EAGAIN it promises something.
+Result<Unit> remove_emptied(const fs::path& sibling) {
+  if (fs::exists(sibling / "journal")) {
+    PAIL_TRY(const auto journal, local::open_journal(sibling / "journal"));
+    const local::LiveEntries left = journal->live();
+    if (!left.uploads().empty() || !left.jobs().empty())
+      return Error{EAGAIN, fmt::format("{}: {} unfinished uploads and {} renames are left to the next mount",
+                                       sibling.string(), left.uploads().size(), left.jobs().size())};
+  }
   if (!local::kept_files(sibling).empty()) return Unit{};
+  std::error_code failed;
   fs::remove_all(sibling, failed);
   if (failed) return errno_error(failed.value(), sibling.string());
   return Unit{};
 }
 
+// Does what it promises.
+Result<Unit> clear_up(const fs::path& sibling, const OpenIn& open, const StopToken& stop) {
+  PAIL_TRY(const auto files, open(sibling));
+  files->wait_for_left(stop);
+  return Unit{};
+}
+
+void warn(const Error& error) {
+  spdlog::warn("directory of an earlier mount: {}", error.context);
+}
+
 }  // namespace
 
-void sweep_left_siblings(const fs::path& own, const OpenIn& open) {
-  for (const ViewDirectory& sibling : take_left_siblings(own))
-    if (const auto swept = sweep(sibling.path, own, open); !swept)
-      spdlog::warn("directory of an earlier mount: {}", swept.error().context);
+Thread sweep_left_siblings(const fs::path& own, OpenIn open) {
+  auto unfinished = std::make_shared<std::vector<ViewDirectory>>();
+  for (ViewDirectory& sibling : take_left_siblings(own)) {
+    if (const auto moved = put_aside(sibling.path, own, open); !moved)
+      warn(moved.error());
+    else if (!remove_emptied(sibling.path))
+      unfinished->push_back(std::move(sibling));
+  }
+  if (unfinished->empty()) return {};
+  return Thread("pailfs-sweep", [unfinished, open = std::move(open)](const StopToken& stop) {
+    for (const ViewDirectory& sibling : *unfinished) {
+      if (stop.stop_requested()) return;
+      auto removed = clear_up(sibling.path, open, stop);
+      if (removed) removed = remove_emptied(sibling.path);
+      if (!removed) warn(removed.error());
+    }
+  });
 }
 
 void remove_left_caches(const fs::path& own) {

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 
+#include "base/thread.h"
 #include "pailfs/base/result.h"
 #include "vfs/filesystem.h"
 
@@ -15,7 +16,9 @@ using OpenIn = std::function<Result<std::unique_ptr<vfs::FileSystem>>(const std:
 
 // Moves what was kept or staged in siblings of `own` that no mount holds to the folder `kept` of `own`, with a line in
 // the log for each file, and removes them. One that fails stays for the next mount.
-void sweep_left_siblings(const std::filesystem::path& own, const OpenIn& open);
+// The thread waits until what they left in the bucket is cleared up, where it is not yet, and then removes them. What
+// is not cleared up when it is asked to stop stays for the next mount.
+Thread sweep_left_siblings(const std::filesystem::path& own, OpenIn open);
 
 // Removes siblings of `own` that no mount holds, of the cache.
 void remove_left_caches(const std::filesystem::path& own);

@@ -63,17 +63,18 @@ Result<std::unique_ptr<vfs::FileSystem>> open_patiently(const vfs::Options& opti
 
 }  // namespace
 
-Result<std::unique_ptr<vfs::FileSystem>> make_filesystem(const WorkerTask& task, WorkerSecrets secrets,
-                                                         std::shared_ptr<vfs::OpenTable> opens, vfs::Start start) {
+Result<MadeFileSystem> make_filesystem(const WorkerTask& task, WorkerSecrets secrets,
+                                       std::shared_ptr<vfs::OpenTable> opens, vfs::Start start) {
   const auth::Sources sources = credential_sources(task.options, std::move(secrets.environment), task.source.bucket);
   const auth::Resolved resolved = newest_credentials(sources, std::move(secrets.resolved));
   PAIL_TRY(const Connection connection,
            connect(task.options, sources, resolved, Patience::serving, task.state_directory / "dialect"));
   const auto store = cos::open_bucket(*connection.store, task.source.bucket);
   const vfs::Options options = view_options(task, connection.endpoint);
-  PAIL_TRY(auto files, open_patiently(options, store, std::move(opens), start));
+  MadeFileSystem made;
+  PAIL_TRY(made.files, open_patiently(options, store, std::move(opens), start));
   if (start == vfs::Start::fresh) {
-    sweep_left_siblings(task.state_directory, [&](const std::filesystem::path& directory) {
+    made.siblings = sweep_left_siblings(task.state_directory, [options, store](const std::filesystem::path& directory) {
       vfs::Options sibling = options;
       sibling.state_directory = directory;
       sibling.cache_directory = directory / "cache";
@@ -81,7 +82,7 @@ Result<std::unique_ptr<vfs::FileSystem>> make_filesystem(const WorkerTask& task,
     });
     remove_left_caches(task.cache_directory);
   }
-  return files;
+  return made;
 }
 
 }  // namespace pail::cli

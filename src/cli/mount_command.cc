@@ -266,14 +266,16 @@ int run_worker_process(const std::vector<std::string>& arguments) {
     return kExitSystem;
   }
   if (auto level = set_log_level(task->options.log_level); !level) spdlog::warn("{}", level.error().context);
+  Thread siblings;
   const auto make = [&](std::shared_ptr<vfs::OpenTable> opens,
                         vfs::Start start) -> Result<std::unique_ptr<vfs::FileSystem>> {
     PAIL_TRY(const Secret text, fuse::worker_secrets());
     PAIL_TRY(WorkerSecrets secrets, parse_secrets(text));
-    auto made = make_filesystem(*task, std::move(secrets), std::move(opens), start);
-    if (made && start == vfs::Start::fresh)
+    PAIL_TRY(MadeFileSystem made, make_filesystem(*task, std::move(secrets), std::move(opens), start));
+    siblings = std::move(made.siblings);
+    if (start == vfs::Start::fresh)
       for (const std::string& notice : notices(*task)) spdlog::warn("{}", notice);
-    return made;
+    return std::move(made.files);
   };
   return fuse::run_worker(make, {});
 }
