@@ -130,7 +130,7 @@ def survives(program, number):
     environment = dict(os.environ, PAIL_STUB=str(number))
     with tempfile.TemporaryDirectory() as place:  # a stub may write anywhere
         try:
-            done = subprocess.run([program, "--gtest_brief=1"], env=environment, cwd=place, stdout=subprocess.DEVNULL,
+            done = subprocess.run([program, "--gtest_brief=1", "--gtest_fail_fast"], env=environment, cwd=place, stdout=subprocess.DEVNULL,
                                   stderr=subprocess.DEVNULL, timeout=300)
         except subprocess.TimeoutExpired:
             return False
@@ -147,13 +147,14 @@ def main():
     program = build(tree, chosen.layer)
     assert survives(program, 0), "the tests fail without a stub"
     stubs = [stub for stub in stubs if chosen.only in stub[1]]
+    survivors = 0
     with concurrent.futures.ThreadPoolExecutor(chosen.jobs) as pool:
-        outcomes = list(pool.map(lambda stub: survives(program, stub[0]), stubs))
-    for survived, (_, name) in zip(outcomes, stubs):
-        if survived:
-            print(f"nobody notices: {name}")
-    print(f"{len(stubs) - sum(outcomes)} of {len(stubs)} stubs found")
-    sys.exit(1 if any(outcomes) else 0)
+        for survived, (_, name) in zip(pool.map(lambda stub: survives(program, stub[0]), stubs), stubs):
+            survivors += survived
+            if survived:
+                print(f"nobody notices: {name}", flush=True)
+    print(f"{len(stubs) - survivors} of {len(stubs)} stubs found")
+    sys.exit(1 if survivors else 0)
 
 
 if __name__ == "__main__":
