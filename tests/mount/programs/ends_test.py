@@ -62,6 +62,56 @@ def in_the_bucket(place, name):
         other.unmount()
 
 
+def killed_second_mount(place, prepare):
+    """A mount of the same bucket beside another one, which is killed while `prepare` is under way; both have ended."""
+    first, second = place.mount("metadata_ttl=1"), place.mount(name="second")
+    prepare(first.path, second.path)
+    second.abandon()
+    run("umount", "-l", second.path)
+    first.unmount()
+    set_faults(place)
+    return first
+
+
+def begin(*command):
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def await_cleared_up(place):
+    await_true("the second's directory is gone", lambda: len(list((place.folder / "state").iterdir())) == 1)
+
+
+def uploads_that_a_second_mount_left_are_aborted_by_the_next(place):
+    def fail_to_store(_, path):
+        set_faults(place, {"operations": ["CompleteMultipartUpload"], "status": 403, "code": "AccessDenied"})
+        for number in range(3):
+            assert begin("dd", "if=/dev/zero", f"of={path}/large{number}", "bs=1M", "count=33").wait() != 0
+
+    first = killed_second_mount(place, fail_to_store)
+    set_faults(place, {"operations": ["AbortMultipartUpload"], "kind": "stall", "stall_ms": 300})
+    first.start()
+    await_cleared_up(place)
+    assert len(list((place.folder / "state").glob("*/kept/*"))) >= 3
+
+
+def a_rename_that_a_second_mount_left_is_finished_by_the_next(place):
+    def stop_deleting(beside, path):
+        harness.write_tree(path / "old", 1, 30, 100)
+        set_faults(place, {"operations": ["DeleteObjects"], "kind": "stall"})
+        begin("mv", path / "old", path / "new")
+        await_true("the last copy", lambda: len(list(beside.glob("new/d0/*"))) == 30)
+
+    first = killed_second_mount(place, stop_deleting)
+    set_faults(place, {"operations": ["DeleteObjects"], "kind": "stall", "stall_ms": 300})
+    first.start()
+    await_cleared_up(place)
+    first.unmount()
+    harness.forget_everything(place.folder)
+    first.start()
+    assert [entry.name for entry in first.path.iterdir()] == ["new"]
+    assert len(list((first.path / "new" / "d0").iterdir())) == 30
+
+
 def view_directories(place):
     """Of state and cache, which have the same names."""
     of_state, of_cache = (sorted(entry.name for entry in (place.folder / name).iterdir()) for name in ("state", "cache"))
@@ -268,4 +318,6 @@ if __name__ == "__main__":
                   a_call_that_waits_is_answered_when_the_time_is_up,
                   files_are_stored_in_parallel_at_the_end, a_loop_of_umount_and_mount_loses_no_mount,
                   a_mount_waits_for_the_one_before_it, a_second_mount_beside_a_live_one_does_not_wait,
-                  what_a_second_mount_left_is_kept_by_the_next, umount_refuses_what_is_no_mount_of_pailfs])
+                  what_a_second_mount_left_is_kept_by_the_next,
+                  uploads_that_a_second_mount_left_are_aborted_by_the_next,
+                  a_rename_that_a_second_mount_left_is_finished_by_the_next, umount_refuses_what_is_no_mount_of_pailfs])
