@@ -61,9 +61,10 @@ void JournalUpkeep::compact_where_due() {
   } else if (const auto for_good = journal_.failure()) {
     fail_for_good(*for_good);
   } else {
-    if (failed == nullptr)
-      spdlog::error("journal: cannot be compacted, goes on as it is: {}", done.error().context);
+    const bool known = failed != nullptr;
     state_ = CompactionFailed{clock_.steady() + kPauseAfterFailedCompaction};
+    if (!known)
+      spdlog::error("journal: cannot be compacted, goes on as it is: {}", done.error().context);
   }
 }
 
