@@ -37,7 +37,7 @@ struct Digests {
 Result<Digests> digest(int fd, Extent extent) {
   Digest md5(DigestKind::md5);
   Digests digests;
-  std::vector<std::byte> block(kBlockSize.n);
+  std::vector<std::byte> block(std::min(kBlockSize.n, extent.size().n));
   for (ByteOffset at = extent.begin; at < extent.end; at = at + kBlockSize) {
     const std::span piece(block.data(), std::min(kBlockSize.n, (extent.end - at).n));
     PAIL_TRY(const std::size_t got, read_at(fd, at, piece));

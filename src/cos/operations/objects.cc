@@ -189,8 +189,9 @@ Result<CheckedBody> check_body(http::BodySource* body, std::string_view given) {
     return CheckedBody{std::string(given), to_hex(bytes_of(*raw))};
   }
   Digest digest(DigestKind::md5);
-  std::vector<std::byte> buffer(body == nullptr ? 0 : 256 << 10);
-  for (ByteOffset at; body != nullptr && at.n < body->size().n;) {
+  const std::uint64_t size = body == nullptr ? 0 : body->size().n;
+  std::vector<std::byte> buffer(std::min<std::uint64_t>(size, 256 << 10));
+  for (ByteOffset at; at.n < size;) {
     PAIL_TRY(const std::size_t got, body->read_at(at, buffer));
     if (got == 0) return Error{EIO, "the body ended before its size"};
     digest.update(std::span(buffer).first(got));
