@@ -317,7 +317,7 @@ Result<Unit> Uploader::abandon(InodeNumber number, const StopToken& stop) {
   const auto aborted = store_.abort_upload(record->key, {record->upload_id}, stop);
   if (!aborted && stop.stop_requested()) return aborted.error();
   const bool gone = aborted || aborted.error().fault == Fault::no_upload;
-  if (!gone) (void)is_noted(number, *record);
+  if (!gone) (void)note(number, *record);
   PAIL_CHECK(names_.upload_ended(number));
   if (gone)
     notes_.ended({record->upload_id});
@@ -326,7 +326,7 @@ Result<Unit> Uploader::abandon(InodeNumber number, const StopToken& stop) {
   return Unit{};
 }
 
-bool Uploader::is_noted(InodeNumber number, const local::UploadRecord& upload) {
+bool Uploader::note(InodeNumber number, const local::UploadRecord& upload) {
   const cos::UploadId id{upload.upload_id};
   return notes_.has(id) || notes_.begun(number, upload.key, id);
 }
@@ -335,7 +335,7 @@ void Uploader::let_go(InodeNumber number) {
   const auto record = names_.view().upload(number);
   if (!record) return;
   // One of the two knows of it until it is aborted.
-  if (is_noted(number, *record))
+  if (note(number, *record))
     if (const auto noted = names_.upload_ended(number); !noted) spdlog::warn("{}", noted.error().context);
   aborts_.add({number, record->key, record->upload_id});
 }

@@ -84,7 +84,7 @@ class Uploader {
   void send_next(Lane lane, const std::shared_ptr<Parts>& parts, const SendPart& send);
   Result<Part> send_part(const UploadJob& job, const cos::UploadId& upload, Part part, const StopToken& stop);
   // Makes sure that the next mount knows of it. False: it would not.
-  bool is_noted(InodeNumber number, const local::UploadRecord& upload);
+  bool note(InodeNumber number, const local::UploadRecord& upload);
   Result<Unit> announce(const UploadJob& job, const std::string& etag);
   // A refused precondition may be our own earlier success. Done: the object is what was sent, as `etag` tells. Again:
   // it is what an earlier upload of ours sent, and may be replaced.

@@ -82,13 +82,10 @@ Result<LogWriter> create_fresh_log(LogDirectory& directory, JournalSequence base
   return fresh;
 }
 
-std::variant<LogPublished, LogUnchanged, LogUnknown> publish_fresh_log(LogDirectory& directory,
-                                                                       LogFile& fresh) {
-  if (auto synced = fresh.sync(); !synced) return LogUnchanged{std::move(synced).error()};
-  if (auto renamed = directory.rename(kFreshLogName, kLogName); !renamed)
-    return LogUnknown{std::move(renamed).error()};
-  if (auto synced = directory.sync_names(); !synced) return LogUnknown{std::move(synced).error()};
-  return LogPublished{};
+Result<Unit> publish_fresh_log(LogDirectory& directory, LogFile& fresh) {
+  PAIL_CHECK(fresh.sync());
+  PAIL_CHECK(directory.rename(kFreshLogName, kLogName));
+  return directory.sync_names();
 }
 
 }  // namespace pail::local

@@ -56,15 +56,8 @@ Result<Unit> result_of(
 Result<LogWriter> create_fresh_log(LogDirectory& directory, JournalSequence base,
                                    std::uint64_t snapshot_records);
 
-struct LogPublished {};
-struct LogUnchanged {  // the old file is the journal, as before
-  Error why;
-};
-struct LogUnknown {  // it is not known which of the two a power loss leaves
-  Error why;
-};
-// Makes the file in the making the journal: syncs it, renames it, syncs the names.
-std::variant<LogPublished, LogUnchanged, LogUnknown> publish_fresh_log(LogDirectory& directory,
-                                                                       LogFile& fresh);
+// Makes the file in the making the journal: syncs it, renames it, syncs the names. After an error
+// it is not known which of the two a power loss leaves.
+Result<Unit> publish_fresh_log(LogDirectory& directory, LogFile& fresh);
 
 }  // namespace pail::local

@@ -100,9 +100,7 @@ Result<RecoveredLog> Recovery::rebuild(const LogDamaged& damage, JournalSequence
   PAIL_CHECK(directory_.link(kLogName, kept));
   PAIL_TRY(LogWriter fresh, create_fresh_log(directory_, highest, replayed_));
   PAIL_CHECK(copy_records(fresh));
-  const auto published = publish_fresh_log(directory_, *fresh.file());
-  if (const auto* unchanged = std::get_if<LogUnchanged>(&published)) return unchanged->why;
-  if (const auto* unknown = std::get_if<LogUnknown>(&published)) return unknown->why;
+  PAIL_CHECK(publish_fresh_log(directory_, *fresh.file()));
   return RecoveredLog{
       fresh, highest,
       JournalDamaged{reader_.position(), damage.readable_behind, directory_.path_of(kept)}};
@@ -163,9 +161,7 @@ Result<LogHeader> read_header(const LogFile& file, const std::filesystem::path& 
 
 Result<RecoveredLog> create_log(LogDirectory& directory) {
   PAIL_TRY(LogWriter fresh, create_fresh_log(directory, {}, 0));
-  const auto published = publish_fresh_log(directory, *fresh.file());
-  if (const auto* unchanged = std::get_if<LogUnchanged>(&published)) return unchanged->why;
-  if (const auto* unknown = std::get_if<LogUnknown>(&published)) return unknown->why;
+  PAIL_CHECK(publish_fresh_log(directory, *fresh.file()));
   return RecoveredLog{fresh, {}, JournalCreated{}};
 }
 
