@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "base/directory.h"
 #include "base/file.h"
 #include "base/log.h"
 
@@ -26,9 +27,9 @@ bool is_block_file_name(const std::string& name) {
 constexpr std::string_view kUnfinished = ".new";
 
 void remove_unfinished(const std::filesystem::path& directory) {
-  std::error_code failed;
-  for (const auto& entry : std::filesystem::directory_iterator(directory, failed))
-    if (entry.path().extension() == kUnfinished) std::filesystem::remove(entry.path(), failed);
+  std::error_code ignored;
+  for (const auto& path : list_readable(directory))
+    if (path.extension() == kUnfinished) std::filesystem::remove(path, ignored);
 }
 
 }  // namespace
@@ -133,12 +134,11 @@ void BlockFiles::forget(const std::string& name) {
 }
 
 void BlockFiles::sweep(unsigned directory, const std::function<bool(const std::string&)>& known) {
-  std::error_code failed;
   std::size_t removed = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(directory_ / fmt::format("{:02x}", directory), failed)) {
-    const std::string name = entry.path().filename().string();
+  for (const auto& path : list_readable(directory_ / fmt::format("{:02x}", directory))) {
+    const std::string name = path.filename().string();
     if (!is_block_file_name(name) || known(name)) continue;
-    ::unlink(entry.path().c_str());
+    ::unlink(path.c_str());
     ++removed;
   }
   if (removed > 0) spdlog::info("block cache: removed {} files without records", removed);

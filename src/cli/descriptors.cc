@@ -6,17 +6,16 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
-#include <system_error>
 #include <vector>
+
+#include "base/directory.h"
 
 namespace pail::cli {
 namespace {
 
 std::vector<int> open_descriptors() {
   std::vector<int> numbers;
-  std::error_code failed;
-  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd", failed))
-    numbers.push_back(std::atoi(entry.path().filename().c_str()));
+  for (const auto& path : list_readable("/proc/self/fd")) numbers.push_back(std::atoi(path.filename().c_str()));
   return numbers;
 }
 

@@ -4,6 +4,7 @@
 #include <cctype>
 #include <string>
 
+#include "base/directory.h"
 #include "base/trusted_directory.h"
 #include "cli/view_directory.h"
 
@@ -24,12 +25,12 @@ bool holds_bytes(const fs::path& path) {
 }
 
 void add_files(const fs::path& staging, std::vector<LeftFile>& files) {
-  std::error_code failed;
-  for (const auto& entry : fs::directory_iterator(staging, failed)) {
-    if (!entry.is_regular_file(failed) || !holds_bytes(entry.path())) continue;
-    const std::uint64_t size = entry.file_size(failed);
-    const auto written = entry.last_write_time(failed);
-    if (!failed) files.push_back({entry.path(), {size}, written});
+  for (const fs::path& path : list_readable(staging)) {
+    std::error_code failed;
+    if (!fs::is_regular_file(path, failed) || !holds_bytes(path)) continue;
+    const std::uint64_t size = fs::file_size(path, failed);
+    const auto written = failed ? fs::file_time_type() : fs::last_write_time(path, failed);
+    if (!failed) files.push_back({path, {size}, written});
   }
 }
 

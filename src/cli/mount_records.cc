@@ -9,6 +9,7 @@
 #include <string>
 
 #include "base/checksum.h"
+#include "base/directory.h"
 #include "base/encoding.h"
 #include "base/file.h"
 #include "cli/view_directory.h"
@@ -23,9 +24,8 @@ std::string beginning_of(const std::filesystem::path& mount_point) {
 
 std::vector<std::filesystem::path> paths_in(const std::filesystem::path& directory, const std::string& beginning) {
   std::vector<std::filesystem::path> paths;
-  std::error_code failed;
-  for (const auto& item : std::filesystem::directory_iterator(directory, failed))
-    if (item.path().filename().native().starts_with(beginning)) paths.push_back(item.path());
+  for (auto& path : list_readable(directory))
+    if (path.filename().native().starts_with(beginning)) paths.push_back(std::move(path));
   return paths;
 }
 

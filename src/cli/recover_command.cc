@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "base/checksum.h"
+#include "base/directory.h"
 #include "base/encoding.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -76,22 +77,20 @@ Result<Task> make_task(const CommandLine& line, auth::Environment environment) {
   return task;
 }
 
-Error not_looked_at(const std::filesystem::path& root, const std::error_code& failed) {
-  const bool refused = failed == std::errc::permission_denied;
+Error not_looked_at(const Error& why) {
+  const bool refused = why.errnum == EACCES;
   const std::string_view advice = refused ? "run this as root, or as the user who mounted"
                                           : "name the state directory of the mount with --state-dir DIR, or run this "
                                             "as root if root mounted";
-  return {failed.value(), fmt::format("{}; {}", errno_error(failed.value(), root.string()).context, advice)};
+  return {why.errnum, fmt::format("{}; {}", why.context, advice)};
 }
 
 // What is kept is not known before all of it has been looked at. Errors: naming the directory and what helps.
 Result<Unit> find_views(Task& task) {
   for (const auto& root : task.roots) {
-    std::error_code failed;
-    std::filesystem::directory_iterator entry(root, failed);
-    for (; !failed && entry != std::filesystem::directory_iterator(); entry.increment(failed))
-      task.views.push_back(entry->path());
-    if (failed) return not_looked_at(root, failed);
+    auto views = list_directory(root);
+    if (!views) return not_looked_at(views.error());
+    task.views.insert(task.views.end(), views->begin(), views->end());
   }
   return Unit{};
 }

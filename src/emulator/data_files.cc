@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <charconv>
 
+#include "base/directory.h"
 #include "base/file.h"
 
 namespace pail::emulator {
@@ -26,15 +27,15 @@ Result<std::unique_ptr<DataFiles>> DataFiles::open_directory(const fs::path& dir
     const fs::path below = dir / fmt::format("{:02x}", folder);
     std::error_code failed;
     if (!fs::exists(below, failed)) continue;  // made with its first file
-    for (const auto& entry : fs::directory_iterator(below, failed)) {
-      const std::string name = entry.path().filename();
+    PAIL_TRY(const auto paths, list_directory(below));
+    for (const fs::path& path : paths) {
+      const std::string name = path.filename();
       std::uint64_t id = 0;
       const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), id, 16);
       if (error != std::errc{} || end != name.data() + name.size()) continue;
       highest = std::max(highest, id);
-      if (!in_use(id)) fs::remove(entry.path(), failed);
+      if (!in_use(id)) PAIL_CHECK(remove_file(path));
     }
-    if (failed) return errno_error(failed.value(), below.string());
   }
   files->next_id_ = highest + 1;
   return files;

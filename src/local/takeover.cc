@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "base/directory.h"
 #include "base/file.h"
 #include "base/thread.h"
 #include "pailfs/cos/fault.h"
@@ -67,11 +68,13 @@ Result<std::vector<fs::path>> files_in(const fs::path& folder) {
   std::vector<fs::path> files;
   PAIL_TRY(const bool there, is_there(folder));
   if (!there) return files;
-  std::error_code failed;
-  fs::directory_iterator entry(folder, failed);
-  for (const fs::directory_iterator end; !failed && entry != end; entry.increment(failed))
-    if (entry->symlink_status(failed).type() == fs::file_type::regular) files.push_back(entry->path());
-  if (failed) return errno_error(failed.value(), folder.string());
+  PAIL_TRY(const auto paths, list_directory(folder));
+  for (const fs::path& path : paths) {
+    std::error_code failed;
+    const auto status = fs::symlink_status(path, failed);
+    if (failed) return errno_error(failed.value(), path.string());
+    if (status.type() == fs::file_type::regular) files.push_back(path);
+  }
   return files;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string>
 
+#include "base/directory.h"
 #include "base/log.h"
 
 namespace pail::vfs {
@@ -60,10 +61,7 @@ RenameJobs::Left RenameJobs::left_but(const std::vector<std::uint64_t>& known) {
 }
 
 void RenameJobs::remove_files_but(const std::vector<std::uint64_t>& needed) {
-  std::error_code failed;
-  std::filesystem::directory_iterator file(directory_, failed);
-  for (; !failed && file != std::filesystem::directory_iterator(); file.increment(failed)) {
-    const auto& path = file->path();
+  for (const auto& path : list_readable(directory_)) {
     const bool used = std::ranges::any_of(needed, [&](std::uint64_t job) { return path_of(job) == path; });
     std::error_code refused;
     if (!used && !std::filesystem::remove(path, refused)) spdlog::warn("{}: {}", path.string(), refused.message());

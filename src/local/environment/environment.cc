@@ -13,6 +13,7 @@
 #include <string>
 #include <utility>
 
+#include "base/directory.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "local/environment/salvage.h"
@@ -60,9 +61,9 @@ std::size_t resident_file_pages() {
 constexpr std::string_view kDamagedPrefix = "damaged-";
 
 void remove_former_damaged(const std::filesystem::path& directory) {
-  std::error_code failed;
-  for (const auto& entry : std::filesystem::directory_iterator(directory, failed))
-    if (entry.path().filename().string().starts_with(kDamagedPrefix)) std::filesystem::remove(entry.path(), failed);
+  std::error_code ignored;
+  for (const auto& path : list_readable(directory))
+    if (path.filename().string().starts_with(kDamagedPrefix)) std::filesystem::remove(path, ignored);
 }
 
 Environment& environment_of(MDB_txn* txn) {

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "base/directory.h"
 #include "base/encoding.h"
 #include "base/file.h"
 
@@ -159,11 +160,11 @@ std::filesystem::path kept_description_path(const std::filesystem::path& kept_fi
 
 std::vector<KeptFile> kept_files(const std::filesystem::path& view_directory) {
   std::vector<KeptFile> files;
-  std::error_code failed;
-  for (const auto& entry : std::filesystem::directory_iterator(kept_folder(view_directory), failed)) {
-    if (!entry.is_regular_file(failed)) continue;
-    const std::uint64_t size = entry.file_size(failed);
-    if (!failed) files.push_back({entry.path(), {size}, description_of(entry.path())});
+  for (const auto& path : list_readable(kept_folder(view_directory))) {
+    std::error_code failed;
+    if (!std::filesystem::is_regular_file(path, failed)) continue;
+    const std::uint64_t size = std::filesystem::file_size(path, failed);
+    if (!failed) files.push_back({path, {size}, description_of(path)});
   }
   std::ranges::sort(files, {}, &KeptFile::path);
   return files;
@@ -177,14 +178,14 @@ Result<Unit> remove_kept(const std::filesystem::path& kept_file) {
 KeptSummary kept_summary(const std::filesystem::path& view_directory) {
   KeptSummary summary;
   const std::string view = view_of(view_directory);
-  std::error_code failed;
-  for (const auto& sibling : std::filesystem::directory_iterator(view_directory.parent_path(), failed)) {
-    if (view_of(sibling.path()) != view) continue;
-    const std::filesystem::path folder = kept_folder(sibling.path());
-    for (const auto& entry : std::filesystem::directory_iterator(folder, failed)) {
-      if (!entry.is_regular_file(failed)) continue;
+  for (const auto& sibling : list_readable(view_directory.parent_path())) {
+    if (view_of(sibling) != view) continue;
+    for (const auto& path : list_readable(kept_folder(sibling))) {
+      std::error_code failed;
+      if (!std::filesystem::is_regular_file(path, failed)) continue;
+      const std::uint64_t size = std::filesystem::file_size(path, failed);
       ++summary.files;
-      summary.bytes = summary.bytes + ByteCount{entry.file_size(failed)};
+      if (!failed) summary.bytes = summary.bytes + ByteCount{size};
     }
   }
   return summary;

@@ -14,6 +14,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "base/directory.h"
 #include "base/encoding.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -227,9 +228,8 @@ Result<Unit> DirectoryStagingArea::move_data(InodeNumber number, const std::file
 
 std::vector<InodeNumber> DirectoryStagingArea::all() const {
   std::vector<InodeNumber> numbers;
-  std::error_code failed;
-  for (const auto& entry : std::filesystem::directory_iterator(directory_, failed))
-    if (const auto number = number_of(entry.path().filename().string())) numbers.push_back(*number);
+  for (const auto& path : list_readable(directory_))
+    if (const auto number = number_of(path.filename().string())) numbers.push_back(*number);
   std::sort(numbers.begin(), numbers.end());
   numbers.erase(std::unique(numbers.begin(), numbers.end()), numbers.end());
   return numbers;
@@ -238,8 +238,7 @@ std::vector<InodeNumber> DirectoryStagingArea::all() const {
 // Logs, times and notes without data, and files in the making, of a process that was killed.
 void DirectoryStagingArea::remove_leftovers() {
   std::error_code failed;
-  for (const auto& entry : std::filesystem::directory_iterator(directory_, failed)) {
-    const std::filesystem::path& path = entry.path();
+  for (const auto& path : list_readable(directory_)) {
     const bool unfinished = path.extension() == ".new";
     const bool orphaned = path.extension() == ".log" && !std::filesystem::exists(directory_ / path.stem(), failed);
     const bool remark = path.extension() == ".failed" || path.extension() == ".times";
