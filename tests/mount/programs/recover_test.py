@@ -62,12 +62,18 @@ def a_lost_file_is_listed_and_stored_under_another_name_beside_a_running_mount(p
     assert (mount.path / "dir/report.csv").read_text() == "theirs"
 
 
-def mount_says_what_an_earlier_one_left_and_it_is_stored_without_a_mount(place):
+def left_half_written(place, content):
+    """A mount that was killed while a file was open."""
     mount = place.mount()
     file = open(mount.path / "half", "wb", buffering=0)
-    file.write(b"never closed")
+    file.write(content)
     mount.abandon()
     subprocess.run(["umount", "-l", mount.path])
+    return mount
+
+
+def mount_says_what_an_earlier_one_left_and_it_is_stored_without_a_mount(place):
+    mount = left_half_written(place, b"never closed")
     said = run(place.binary, "mount", "demo", mount.path, "-o", mount.options)
     assert "1 file (12 bytes)" in said and f"pailfs recover list --state-dir {place.folder}/state" in said, said
     run("umount", mount.path)
@@ -127,11 +133,7 @@ def a_directory_that_cannot_be_read_to_its_end_is_named(place):
 
 
 def the_list_that_mount_names_holds_files_without_a_description(place):
-    mount = place.mount()
-    file = open(mount.path / "half", "wb", buffering=0)
-    file.write(b"never stored")
-    mount.abandon()
-    subprocess.run(["umount", "-l", mount.path])
+    mount = left_half_written(place, b"never stored")
     place.mount_in_background()
     run("umount", mount.path)
     for description in (place.folder / "state").glob("*/descriptions/*"):
