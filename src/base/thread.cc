@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "base/mutex.h"
+#include "base/wake_on_stop.h"
 #include "pailfs/base/clock.h"
 
 namespace pail {
@@ -42,10 +42,7 @@ void Thread::end() {
 bool sleep_for(std::chrono::nanoseconds time, const StopToken& stop) {
   Mutex mutex;
   CondVar woken;
-  const StopCallback wake(stop, [&] {
-    const MutexLock lock(mutex);
-    woken.notify_all();
-  });
+  const WakeOnStop wake(stop, mutex, woken);
   const SteadyTime until = system_clock().steady() + time;
   const MutexLock lock(mutex);
   while (!stop.stop_requested() && system_clock().steady() < until) (void)woken.wait_until(mutex, until);

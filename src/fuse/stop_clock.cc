@@ -1,8 +1,8 @@
 #include "fuse/stop_clock.h"
-#include "pailfs/base/stop.h"
 
 #include <algorithm>
 
+#include "base/wake_on_stop.h"
 #include "pailfs/base/clock.h"
 
 namespace pail::fuse {
@@ -36,10 +36,7 @@ void StopClock::begin_end() {
 }
 
 void StopClock::run(const StopToken& stop) {
-  const StopCallback on_stop(stop, [this] {
-    const MutexLock lock(mutex_);
-    changed_.notify_all();
-  });
+  const WakeOnStop wake(stop, mutex_, changed_);
   {
     const MutexLock lock(mutex_);
     while (!stop.stop_requested() && state_.end_by == 0) changed_.wait(mutex_);

@@ -77,21 +77,19 @@ BucketFileSystem::~BucketFileSystem() {
 }
 
 Result<Unit> BucketFileSystem::begin(Start start) {
-  if (start == Start::resume) {
+  if (start == Start::fresh) {
+    PAIL_CHECK(clear_up());
+  } else {
     leftovers_.sweep();
     uploader_.let_go_unrecorded();
-    if (!options_.read_only) uploader_.begin_aborts();
-    PAIL_CHECK(leftovers_.bring_notes_in_line());
-    names_.keep_turns();
-    constexpr std::chrono::seconds kAskedAgain(10);  // the kernel does that at once
-    timer_.run_after(kAskedAgain, timer_.announce(), [this] { names_.drop_turns(); });
-    // One that the process before this one was about to store; others are not kept waiting by it.
-    for (const InodeNumber number : local_.names->view().staged()) {
-      const auto unwritten = files_.is_unwritten(number, std::nullopt);
-      if (unwritten && *unwritten) store_soon(number, std::chrono::milliseconds(100));
-    }
-    return Unit{};
   }
+  if (!options_.read_only) uploader_.begin_aborts();
+  PAIL_CHECK(leftovers_.bring_notes_in_line());
+  if (start == Start::resume) go_on();
+  return Unit{};
+}
+
+Result<Unit> BucketFileSystem::clear_up() {
   uploader_.let_go_left();
   leftovers_.sweep();
   if (!options_.read_only) names_.finish_interrupted();
@@ -100,8 +98,18 @@ Result<Unit> BucketFileSystem::begin(Start start) {
     content_.discard(number);
     PAIL_CHECK(local_.names->let_go(number));
   }
-  if (!options_.read_only) uploader_.begin_aborts();
-  return leftovers_.bring_notes_in_line();
+  return Unit{};
+}
+
+void BucketFileSystem::go_on() {
+  names_.keep_turns();
+  constexpr std::chrono::seconds kAskedAgain(10);  // the kernel does that at once
+  timer_.run_after(kAskedAgain, timer_.announce(), [this] { names_.drop_turns(); });
+  // One that the process before this one was about to store; others are not kept waiting by it.
+  for (const InodeNumber number : local_.names->view().staged()) {
+    const auto unwritten = files_.is_unwritten(number, std::nullopt);
+    if (unwritten && *unwritten) store_soon(number, std::chrono::milliseconds(100));
+  }
 }
 
 Result<Unit> BucketFileSystem::check_writable() const {

@@ -93,6 +93,8 @@ class BucketFileSystem final : public FileSystem {
   std::vector<runtime::Counters::Value> counters() override;
 
  private:
+  Result<Unit> clear_up();  // what an earlier mount left
+  void go_on();             // with what the process before this one was doing
   Result<Unit> check_writable() const;
   struct PendingFile {
     std::string key;

@@ -394,7 +394,7 @@ Result<Unit> Files::put_attributes(InodeRecord& draft, const std::string& key, c
   }
   const ObjectCopy onto_itself{key, key, {draft.etag}, draft.size, to_headers(draft)};
   PAIL_TRY(const MadeCopy made, copy(onto_itself, stop));
-  if (made.may_be_of_others())
+  if (made.contents() == Contents::in_doubt)
     return Error{ESTALE, fmt::format("{}: may have been changed by others", quote(draft.name)), Fault::precondition};
   copied({&made, 1});
   draft.etag = made.object.etag.text;

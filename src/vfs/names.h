@@ -101,13 +101,12 @@ class Names {
   struct Moved {
     cos::ETag etag;
     WallTime stored{};
-    std::optional<Error> old_stays;  // the old object could not be deleted
-    // in_doubt: the copy may be of others; it is noted as the version of before, so that a look shows another one.
-    enum class Content { same, in_doubt } content = Content::same;
+    std::optional<Error> old_stays;      // the old object could not be deleted
+    Contents contents = Contents::same;  // in_doubt: noted as the version of before, so that a look shows another one
   };
   struct CopiedPage {
     std::vector<CopiedObject> objects;
-    RenameJob::Contents contents = RenameJob::Contents::same;
+    Contents contents = Contents::same;
     std::optional<Error> failed;  // the others were copied all the same
   };
   static local::Rename names_of(const Renaming& renaming);

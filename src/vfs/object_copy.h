@@ -17,13 +17,18 @@ struct ObjectCopy {
   std::optional<cos::ObjectHeaders> headers{};  // of the copy; none: those of the object
 };
 
+// What copies hold. same: what was known of their originals. in_doubt: it may be of others.
+enum class Contents { same, in_doubt };
+
 struct MadeCopy {
   ObjectCopy of;
   cos::CopyResult object;
   bool has_same_bytes() const { return object.etag == of.etag || object.version == cos::CopiedVersion::asked_for; }
   // A store that ignores the version asked for has copied what lay there: nothing that was known of it, not even the
   // size, needs to be true of the copy. What is copied in parts, above 5 GiB, is taken for what was asked for.
-  bool may_be_of_others() const { return !has_same_bytes() && of.size <= cos::kMaxSinglePut; }
+  Contents contents() const {
+    return has_same_bytes() || of.size > cos::kMaxSinglePut ? Contents::same : Contents::in_doubt;
+  }
 };
 
 // The version of what was copied in parts is unknown.

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/wake_on_stop.h"
 #include "local/codec.h"
 #include "pailfs/cos/fault.h"
 
@@ -69,15 +70,11 @@ OldObjectDeletes::~OldObjectDeletes() {
 
 Result<Unit> OldObjectDeletes::carry_out(const Request& request, InodeNumber subject, OldTree tree, OtherSide copies,
                                          TreeGate::Closure closed) {
-  const InodeNumber parent = tree.name.parent;
   const auto number = local::NameStore::request_of_deletes(request.unique, tree.job);
   const auto deleting =
       std::make_shared<Deleting>(Deleting{number, subject, std::move(tree), copies, std::move(closed), Caller::waits});
-  begin(deleting);
-  PAIL_CHECK(wait(*deleting, request.stop));
-  around_.lost_an_entry(parent, request.stop);
-  if (request.stop.stop_requested()) look_later(parent);
-  return Unit{};
+  begin(deleters_, deleting);
+  return wait(*deleting, request.stop);
 }
 
 Result<Unit> OldObjectDeletes::resume(const Request& request, const local::DeletesLeft& left) {
@@ -87,10 +84,9 @@ Result<Unit> OldObjectDeletes::resume(const Request& request, const local::Delet
   return carry_out(request, left.subject, *std::move(tree), OtherSide::any_object, std::move(closed));
 }
 
-void OldObjectDeletes::begin(const std::shared_ptr<Deleting>& deleting) {
+void OldObjectDeletes::begin(runtime::Executor& deleters, std::shared_ptr<Deleting> deleting) {
   one_more();
-  const bool waits = caller_of(*deleting) == Caller::waits;
-  (waits ? deleters_ : left_deleters_).run(Lane::demand, [this, deleting] { run(*deleting); });
+  deleters.run(Lane::demand, [this, deleting = std::move(deleting)] { run(*deleting); });
 }
 
 void OldObjectDeletes::run(Deleting& deleting) {
@@ -119,10 +115,7 @@ OldObjectDeletes::Caller OldObjectDeletes::end(Deleting& deleting, Result<Unit> 
 }
 
 Result<Unit> OldObjectDeletes::wait(Deleting& deleting, const StopToken& stop) {
-  const StopCallback wake(stop, [this] {
-    MutexLock lock(mutex_);
-    ended_.notify_all();
-  });
+  const WakeOnStop wake(stop, mutex_, ended_);
   MutexLock lock(mutex_);
   while (!deleting.outcome) {
     if (stop.stop_requested()) {
@@ -176,7 +169,9 @@ void OldObjectDeletes::finish_left(const std::vector<local::DeletesLeft>& known)
     MutexLock lock(mutex_);
     for (const RenameJobs::Job& job : left.deleting) to_be_closed_.insert(job.keys.from);
   }
-  for (auto& [each, tree] : trees) begin_left(each, std::move(tree));
+  for (auto& [each, tree] : trees)
+    if (auto closed = gate_.close({tree.name}, {}, stop_.token()))
+      begin_left(each, std::move(tree), OtherSide::any_object, *std::move(closed));
   for (const RenameJobs::Job& job : left.copying) run_beside([this, job] { look_at_copies(job); });
   for (const RenameJobs::Job& job : left.deleting)
     run_beside([this, job] {
@@ -185,17 +180,11 @@ void OldObjectDeletes::finish_left(const std::vector<local::DeletesLeft>& known)
     });
 }
 
-// Closes the old name at once.
-void OldObjectDeletes::begin_left(const local::DeletesLeft& left, OldTree tree) {
-  auto closed = gate_.close({tree.name}, {}, stop_.token());
-  if (closed) begin_left(left, std::move(tree), OtherSide::any_object, *std::move(closed));
-}
-
 void OldObjectDeletes::begin_left(const local::DeletesLeft& left, OldTree tree, OtherSide copies,
                                   TreeGate::Closure closed) {
   const auto number = local::NameStore::request_of_deletes(left.request, tree.job);
-  begin(std::make_shared<Deleting>(
-      Deleting{number, left.subject, std::move(tree), copies, std::move(closed), Caller::is_gone}));
+  begin(left_deleters_, std::make_shared<Deleting>(Deleting{number, left.subject, std::move(tree), copies,
+                                                            std::move(closed), Caller::is_gone}));
 }
 
 // Nobody knows which copies were made, so nothing is deleted. What users are to compare is looked for.
@@ -263,10 +252,7 @@ void OldObjectDeletes::closed(const std::string& key) {
 
 Result<Unit> OldObjectDeletes::wait_until_closed(const std::string& key, const StopToken& stop) {
   const auto lies_there = [&](const std::string& each) { return each == key || each.starts_with(key + "/"); };
-  const StopCallback wake(stop, [this] {
-    MutexLock lock(mutex_);
-    ended_.notify_all();
-  });
+  const WakeOnStop wake(stop, mutex_, ended_);
   MutexLock lock(mutex_);
   while (std::ranges::any_of(to_be_closed_, lies_there)) {
     if (stop.stop_requested()) return Error{EINTR, "interrupted", Fault::stopped};
@@ -276,10 +262,7 @@ Result<Unit> OldObjectDeletes::wait_until_closed(const std::string& key, const S
 }
 
 void OldObjectDeletes::wait_for_all(const StopToken& stop) {
-  const StopCallback wake(stop, [this] {
-    MutexLock lock(mutex_);
-    ended_.notify_all();
-  });
+  const WakeOnStop wake(stop, mutex_, ended_);
   MutexLock lock(mutex_);
   while (under_way_ > 0 && !stop.stop_requested()) ended_.wait(mutex_);
 }

@@ -40,24 +40,24 @@ struct OldTree {
 // Thread-safe.
 class OldObjectDeletes {
  public:
-  // What lies outside of this: called on any thread, with no lock held and no gate closed here.
+  // What lies outside of this: called on any thread, with no lock held, and but where it says so with no gate closed.
   struct Around {
     // Where the name is that belongs to a key. Errors: Fault::no_key a directory above it is gone.
     std::function<Result<TreeGate::Name>(const std::string& key, const StopToken& stop)> name_of;
     // The inode of a directory whose rename was answered with an error has its old name again. Its gate is closed.
     std::function<void(InodeNumber directory)> has_old_name_again;
-    // A directory has lost an entry; it may have been the last one. It may wait for a gate.
+    // A directory has lost an entry; it may have been the last one. Waits for the turn of the directory.
     std::function<void(InodeNumber directory, const StopToken& stop)> lost_an_entry;
   };
-  // All outlive it.
-  // `parallel`: trees at a time.
+  // `parallel`: trees at a time. All others outlive it.
   OldObjectDeletes(local::NameStore& names, TreeGate& gate, cos::ObjectStore& store, RenameJobs& jobs, Around around,
                    unsigned parallel);
   // What is not deleted by now is left to the next mount.
   ~OldObjectDeletes();
 
   // Deletes the old objects of `tree`, a rename that the names have, and then opens the gate. `subject` is the inode of
-  // the directory. Errors: EINTR the caller waits no longer, and the deletes go on; why some objects stay.
+  // the directory; that the one above it has lost an entry is for the caller to see to. Errors: EINTR the caller waits
+  // no longer: the deletes go on, and that is seen to with them; why some objects stay.
   Result<Unit> carry_out(const Request& request, InodeNumber subject, OldTree tree, OtherSide copies,
                          TreeGate::Closure closed) PAIL_EXCLUDES(mutex_);
   // The same when it is asked again, of a process that ended while it deleted. Errors: as well EIO it is not known what
@@ -83,7 +83,7 @@ class OldObjectDeletes {
   struct Deleting;
   enum class Caller { waits, is_gone };
 
-  void begin(const std::shared_ptr<Deleting>& deleting) PAIL_EXCLUDES(mutex_);
+  void begin(runtime::Executor& deleters, std::shared_ptr<Deleting> deleting) PAIL_EXCLUDES(mutex_);
   Result<Unit> wait(Deleting& deleting, const StopToken& stop) PAIL_EXCLUDES(mutex_);
   Caller caller_of(const Deleting& deleting) PAIL_EXCLUDES(mutex_);
   void run(Deleting& deleting) PAIL_EXCLUDES(mutex_);
@@ -93,7 +93,6 @@ class OldObjectDeletes {
   void run_beside(std::function<void()> task) PAIL_EXCLUDES(mutex_);
   void one_more() PAIL_EXCLUDES(mutex_);
   void one_less() PAIL_EXCLUDES(mutex_);
-  void begin_left(const local::DeletesLeft& left, OldTree tree) PAIL_EXCLUDES(mutex_);
   void begin_left(const local::DeletesLeft& left, OldTree tree, OtherSide copies, TreeGate::Closure closed)
       PAIL_EXCLUDES(mutex_);
   void closed(const std::string& key) PAIL_EXCLUDES(mutex_);

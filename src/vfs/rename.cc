@@ -26,9 +26,9 @@ Result<Unit> Names::rename(const Request& request, InodeNumber parent, std::stri
   const Place from{parent, name}, to{new_parent, new_name};
   PAIL_CHECK(key_for(to));
   PAIL_TRY(const Earlier earlier, this->earlier(request));
-  if (earlier && std::holds_alternative<local::DeletesLeft>(*earlier))
-    return old_objects_.resume(request, std::get<local::DeletesLeft>(*earlier));
-  if (earlier && std::holds_alternative<local::Answered>(*earlier)) {
+  const auto* left = earlier ? std::get_if<local::DeletesLeft>(&*earlier) : nullptr;
+  if (left != nullptr) PAIL_CHECK(old_objects_.resume(request, *left));
+  if (left != nullptr || (earlier && std::holds_alternative<local::Answered>(*earlier))) {
     lost_an_entry(parent, request.stop);
     return Unit{};
   }
@@ -120,7 +120,7 @@ Result<Names::Progress> Names::rename_file(Renaming renaming) {
   if (!moved && moved.error().fault == Fault::precondition) return Progress::source_replaced;
   if (!moved) return copy_in_doubt(renaming, moved.error());
   PAIL_CHECK(rebind_file(renaming, *moved));
-  if (moved->content == Moved::Content::in_doubt) files_.ask_anew(source.number);
+  if (moved->contents == Contents::in_doubt) files_.ask_anew(source.number);
   files_.note_staged(source.number);
   if (target) files_.note_staged(target->number);
   preserved.keep();
@@ -150,7 +150,7 @@ Result<Names::Moved> Names::move_file(const Renaming& renaming, bool local) {
   if (!copied) return copied.error();
   files_.copied({&*copied, 1});
   Moved moved{copied->object.etag, copied->object.last_modified, {}};
-  if (copied->may_be_of_others()) moved = {{source.etag}, {}, {}, Moved::Content::in_doubt};
+  if (copied->contents() == Contents::in_doubt) moved = {{source.etag}, {}, {}, Contents::in_doubt};
   auto deleted = store_.delete_object(from, stop);
   if (!deleted && deleted.error().may_have_happened) {
     const auto there = store_.head_object(from, stop);

@@ -33,6 +33,7 @@ Result<Names::Progress> Names::rename_directory(const Renaming& renaming) {
   // From here on the new tree is what everybody sees. An interruption ends the wait, and not the deletes.
   PAIL_CHECK(old_objects_.carry_out(renaming.request, source.number, std::move(old_tree), OtherSide::known,
                                     std::move(closed)));
+  lost_an_entry(renaming.from.parent, renaming.request.stop);
   return Progress::done;
 }
 
@@ -158,7 +159,7 @@ Names::CopiedPage Names::copy_page(const cos::ListPage& page, const RenamedKeys&
     if (copy && *copy) {
       copied.objects.push_back({object.key.substr(keys.from.size()), object.size, object.etag, object.last_modified,
                                 (*copy)->object.etag, (*copy)->object.last_modified});
-      if ((*copy)->may_be_of_others()) copied.contents = RenameJob::Contents::in_doubt;
+      if ((*copy)->contents() == Contents::in_doubt) copied.contents = Contents::in_doubt;
       made.push_back(**std::move(copy));
     } else if (copy && !copied.failed) {
       copied.failed = copy->error();

@@ -11,6 +11,7 @@
 #include "base/unique_fd.h"
 #include "pailfs/base/result.h"
 #include "pailfs/cos/types.h"
+#include "vfs/object_copy.h"
 
 namespace pail::vfs {
 
@@ -36,9 +37,8 @@ class RenameJob {
   // is gone.
   static Result<RenameJob> create(const std::filesystem::path& path, const RenamedKeys& keys);
 
-  // Objects of one listing page, all copied. Pages come in the order of their keys. in_doubt: some copy may be of
-  // another version than the listing showed. Errors: ENOSPC, EIO.
-  enum class Contents { same, in_doubt };
+  // Objects of one listing page, all copied. Pages come in the order of their keys. `contents`: of all of
+  // the copies. Errors: ENOSPC, EIO.
   Result<Unit> add(const std::vector<CopiedObject>& page, Contents contents = Contents::same);
   // What was added is on disk when it returns, with the name of the file. Errors: EIO, ENOSPC.
   Result<Unit> sync();

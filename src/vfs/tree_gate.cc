@@ -1,8 +1,9 @@
 #include "vfs/tree_gate.h"
-#include "pailfs/base/stop.h"
-#include "pailfs/cos/fault.h"
 
 #include <algorithm>
+
+#include "base/wake_on_stop.h"
+#include "pailfs/cos/fault.h"
 
 namespace pail::vfs {
 
@@ -72,10 +73,7 @@ bool TreeGate::may_go(Tickets::const_iterator ticket) const {
 }
 
 Result<TreeGate::Pass> TreeGate::wait(Ticket ticket, const StopToken& stop) {
-  const StopCallback wake(stop, [this] {
-    MutexLock lock(mutex_);
-    changed_.notify_all();
-  });
+  const WakeOnStop wake(stop, mutex_, changed_);
   MutexLock lock(mutex_);
   const auto place = tickets_.insert(tickets_.end(), std::move(ticket));
   while (!may_go(place)) {

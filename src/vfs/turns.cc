@@ -1,14 +1,12 @@
 #include "vfs/turns.h"
-#include "pailfs/base/stop.h"
+
+#include "base/wake_on_stop.h"
 #include "pailfs/cos/fault.h"
 
 namespace pail::vfs {
 
 Result<Turns::Turn> Turns::take(local::InodeNumber number, const StopToken& stop) {
-  const StopCallback wake(stop, [this] {
-    MutexLock lock(mutex_);
-    changed_.notify_all();
-  });
+  const WakeOnStop wake(stop, mutex_, changed_);
   MutexLock lock(mutex_);
   const Ticket ticket = ++last_;
   const auto queue = queues_.try_emplace(number).first;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/wake_on_stop.h"
 
 namespace pail::vfs {
 
@@ -71,10 +72,7 @@ void UploadAborts::rest() {
 }
 
 void UploadAborts::wait(const StopToken& stop) {
-  const StopCallback wake(stop, [this] {
-    MutexLock lock(mutex_);
-    changed_.notify_all();
-  });
+  const WakeOnStop wake(stop, mutex_, changed_);
   MutexLock lock(mutex_);
   while (state_ == State::working && !stop.stop_requested()) changed_.wait(mutex_);
 }
