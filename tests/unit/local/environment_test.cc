@@ -292,6 +292,26 @@ TEST_F(EnvironmentTest, SalvageCopiesASoundOneAndLeavesAnother) {
   EXPECT_TRUE(page(record / kPage).substr(record % kPage, 7) == "garbled");
 }
 
+TEST_F(EnvironmentTest, SalvageDoesWithoutADatabaseThatAnOlderVersionDidNotHave) {
+  fill(*open(), 10);
+  static constexpr auto kMore = std::to_array<const char*>({"names", "more"});
+  Schema newer = kSchema;
+  newer.databases = kMore;
+  const auto salvaged = salvage_environment(folder_, newer);
+  ASSERT_TRUE(salvaged);
+  EXPECT_EQ(*salvaged, Verdict::sound);
+  look([](MDB_env*, MDB_txn* txn) {
+    EXPECT_TRUE(has_database(txn, "names"));
+    EXPECT_FALSE(has_database(txn, "more"));
+  });
+}
+
+TEST_F(EnvironmentTest, DamageThatLmdbFindsEndsTheProcess) {
+  const auto environment = open();
+  environment->check(MDB_MAP_FULL, "write");
+  EXPECT_DEATH(environment->check(MDB_CORRUPTED, "write"), "");
+}
+
 TEST_F(EnvironmentTest, APageThatSaysItLiesElsewhereIsSeen) {
   {
     const auto environment = open();

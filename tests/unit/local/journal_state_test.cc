@@ -182,6 +182,21 @@ TEST_F(JournalStateTest, WhatCouldNotBeAppendedChangesNothing) {
   EXPECT_EQ(state->live(), LiveEntries());
 }
 
+TEST_F(JournalStateTest, AnswersForOneFileAndOneUpload) {
+  reopen();
+  const StagedFileBegun begun{7, kTarget, kAttributes};
+  ASSERT_TRUE(state->record(begun));
+  ASSERT_TRUE(state->record(UploadBegun{7, "big", "upload-1"}));
+  EXPECT_EQ(state->file(7), StagedEntry(begun));
+  EXPECT_EQ(state->file(8), std::nullopt);
+  EXPECT_TRUE(state->has_upload("upload-1"));
+  EXPECT_FALSE(state->has_upload("upload-2"));
+  ASSERT_TRUE(state->record(StagedFileEnded{7}));
+  ASSERT_TRUE(state->record(UploadEnded{"upload-1"}));
+  EXPECT_EQ(state->file(7), std::nullopt);
+  EXPECT_FALSE(state->has_upload("upload-1"));
+}
+
 TEST_F(JournalStateTest, InodeNumbersAreNeverHandedOutTwice) {
   std::set<InodeNumber> seen;
   const auto take = [&](InodeNumber at_least) {
