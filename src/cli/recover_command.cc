@@ -78,11 +78,9 @@ Result<Task> make_task(const CommandLine& line, auth::Environment environment) {
 }
 
 Error not_looked_at(const Error& why) {
-  const bool refused = why.errnum == EACCES;
-  const std::string_view advice = refused ? "run this as root, or as the user who mounted"
-                                          : "name the state directory of the mount with --state-dir DIR, or run this "
-                                            "as root if root mounted";
-  return {why.errnum, fmt::format("{}; {}", why.context, advice)};
+  return {why.errnum, fmt::format("{}; run this as root, or as the user who mounted, or name the state directory of "
+                                  "the mount with --state-dir DIR",
+                                  why.context)};
 }
 
 // What is kept is not known before all of it has been looked at. Errors: naming the directory and what helps.

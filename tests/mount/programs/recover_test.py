@@ -122,14 +122,25 @@ struct dirent* readdir(DIR* directory) {
 """
 
 
-def a_directory_that_cannot_be_read_to_its_end_is_named(place):
+def on_a_failing_disk(place, *words):
     need("gcc")
     library = place.folder / "failing.so"
     subprocess.run(["gcc", "-shared", "-fPIC", "-x", "c", "-o", library, "-"], input=FAILING_DISK, text=True, check=True)
+    return subprocess.run([place.binary, *words], capture_output=True, text=True,
+                          env={**os.environ, "LD_PRELOAD": str(library)})
+
+
+def a_directory_that_cannot_be_read_to_its_end_is_named(place):
     (place.folder / "state/view").mkdir(parents=True)
-    command = [place.binary, "recover", "list", "--state-dir", place.folder / "state"]
-    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "LD_PRELOAD": str(library)})
+    done = on_a_failing_disk(place, "recover", "list", "--state-dir", place.folder / "state")
     assert done.returncode == 2 and f"{place.folder}/state: Input/output error" in done.stderr, done
+
+
+def what_cannot_be_read_of_the_records_of_mounts_ends_no_umount(place):
+    place.mount()
+    (place.folder / "other").mkdir()
+    done = on_a_failing_disk(place, "umount", place.folder / "other")
+    assert done.returncode == 1 and "nothing is mounted there" in done.stderr, done
 
 
 def the_list_that_mount_names_holds_files_without_a_description(place):
@@ -187,6 +198,7 @@ if __name__ == "__main__":
                   mount_says_what_an_earlier_one_left_and_it_is_stored_without_a_mount,
                   what_is_wrong_with_the_store_is_said_once_and_warnings_are_not_hidden,
                   a_directory_that_cannot_be_read_to_its_end_is_named,
+                  what_cannot_be_read_of_the_records_of_mounts_ends_no_umount,
                   the_list_that_mount_names_holds_files_without_a_description,
                   a_patch_whose_base_was_not_fetched_is_exported_but_not_stored,
                   what_an_ended_mount_could_not_store_is_listed_before_the_next_one])
