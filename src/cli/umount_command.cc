@@ -101,7 +101,9 @@ int run_umount(const CommandLine& line) {
     if (const int code = unmount(line); code != 0) return code;
   if (line.lazy) return 0;
   if (records.empty()) {
-    say("{}: unmounted; there is no record that says whether everything is in the bucket", place->string());
+    say("{}: unmounted; whether everything is in the bucket is not known, since its processes had been killed, or "
+        "another user mounted it; what was not stored stays in its state directory, where the next mount finds it",
+        place->string());
     return kExitMountFailed;
   }
   const auto left = std::ranges::count_if(records, [&](auto& record) { return !wait_until_stored(*place, record); });

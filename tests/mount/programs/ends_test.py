@@ -294,6 +294,14 @@ def what_a_second_mount_left_is_kept_by_the_next(place):
     assert log_lines(place, "bytes that an earlier mount could not store are kept in")
 
 
+def umount_of_what_was_killed_says_where_the_rest_is(place):
+    mount = place.mount()
+    mount.abandon()
+    done = pailfs_umount(place, mount.path)
+    assert done.returncode != 0 and "had been killed" in done.stderr and "state directory" in done.stderr, done
+    assert not os.path.ismount(mount.path)
+
+
 def umount_refuses_what_is_no_mount_of_pailfs(place):
     folder, plain = place.folder / "other", place.folder / "plain"
     folder.mkdir()
@@ -320,4 +328,5 @@ if __name__ == "__main__":
                   a_mount_waits_for_the_one_before_it, a_second_mount_beside_a_live_one_does_not_wait,
                   what_a_second_mount_left_is_kept_by_the_next,
                   uploads_that_a_second_mount_left_are_aborted_by_the_next,
-                  a_rename_that_a_second_mount_left_is_finished_by_the_next, umount_refuses_what_is_no_mount_of_pailfs])
+                  a_rename_that_a_second_mount_left_is_finished_by_the_next,
+                  umount_of_what_was_killed_says_where_the_rest_is, umount_refuses_what_is_no_mount_of_pailfs])
