@@ -309,34 +309,43 @@ Result<Unit> assign_count(const Count& field, MountOptions& options, std::string
   return Unit{};
 }
 
+Result<Unit> assign_path(const File& field, MountOptions& options, std::string_view value) {
+  if (value == "~" || value.starts_with("~/"))
+    return Error{EINVAL, fmt::format("shells expand ~ at the beginning of a word alone, and {} is behind a '='; write "
+                                     "the whole path, or $HOME for ~",
+                                     quote(value))};
+  options.*field.field = std::filesystem::absolute(value);
+  return Unit{};
+}
+
 // Puts `value` where the row says. The errors tell what is expected; the caller adds the option's name.
 Result<Unit> apply_value(const OptionRow& row, MountOptions& options, const std::string& value) {
-  return std::visit(
-      Overloaded{
-          [&](const Text& f) -> Result<Unit> { return options.*f.field = value, Unit{}; },
-          [&](const UrlText& f) -> Result<Unit> {
-            PAIL_CHECK(check_url(value, f.part));
-            return options.*f.field = value, Unit{};
-          },
-          [&](const Word& f) -> Result<Unit> {
-            PAIL_CHECK(check_word(value, f.words));
-            return options.*f.field = value, Unit{};
-          },
-          [&](const File& f) -> Result<Unit> { return options.*f.field = std::filesystem::absolute(value), Unit{}; },
-          [&](const Size& f) -> Result<Unit> { return assign_size(f, options, value); },
-          [&](const Duration& f) -> Result<Unit> { return assign_duration(f, options, value); },
-          [&](const Count& f) -> Result<Unit> { return assign_count(f, options, value); },
-          [&](const Id& f) -> Result<Unit> {
-            return assign(f.kind == IdKind::user ? parse_user(value) : parse_group(value), options.*f.field);
-          },
-          [&](const Permissions& f) -> Result<Unit> { return assign_permissions(f, options, value); },
-          [&](const Kernel&) -> Result<Unit> {
-            options.kernel_options.push_back(fmt::format("{}={}", row.name, value));
-            return Unit{};
-          },
-          [](const auto&) -> Result<Unit> { return Unit{}; },
-      },
-      row.field);
+  return std::visit(Overloaded{
+                        [&](const Text& f) -> Result<Unit> { return options.*f.field = value, Unit{}; },
+                        [&](const UrlText& f) -> Result<Unit> {
+                          PAIL_CHECK(check_url(value, f.part));
+                          return options.*f.field = value, Unit{};
+                        },
+                        [&](const Word& f) -> Result<Unit> {
+                          PAIL_CHECK(check_word(value, f.words));
+                          return options.*f.field = value, Unit{};
+                        },
+                        [&](const File& f) -> Result<Unit> { return assign_path(f, options, value); },
+                        [&](const Size& f) -> Result<Unit> { return assign_size(f, options, value); },
+                        [&](const Duration& f) -> Result<Unit> { return assign_duration(f, options, value); },
+                        [&](const Count& f) -> Result<Unit> { return assign_count(f, options, value); },
+                        [&](const Id& f) -> Result<Unit> {
+                          return assign(f.kind == IdKind::user ? parse_user(value) : parse_group(value),
+                                        options.*f.field);
+                        },
+                        [&](const Permissions& f) -> Result<Unit> { return assign_permissions(f, options, value); },
+                        [&](const Kernel&) -> Result<Unit> {
+                          options.kernel_options.push_back(fmt::format("{}={}", row.name, value));
+                          return Unit{};
+                        },
+                        [](const auto&) -> Result<Unit> { return Unit{}; },
+                    },
+                    row.field);
 }
 
 Result<Unit> apply(const Setting& setting, MountOptions& options, UnknownOptions unknown) {

@@ -111,6 +111,10 @@ TEST(MountOptions, ValuesMayHoldEqualSigns) {
 TEST(MountOptions, RelativePathsBecomeAbsolute) {
   EXPECT_TRUE(parsed("cache_dir=here").cache_dir.is_absolute());
 }
+TEST(MountOptions, AHomeDirectoryThatNoShellHasExpandedIsNoPath) {
+  EXPECT_THAT(refusal("credentials=~/keys.json"), HasSubstr("$HOME"));
+  EXPECT_TRUE(parsed("credentials=~keys.json").credentials.is_absolute());
+}
 
 TEST(MountOptions, MisspeltOnesAreRefusedWithTheNearestName) {
   EXPECT_THAT(refusal("cach_size=1G"), AllOf(HasSubstr("cach_size"), HasSubstr("did you mean cache_size?")));
