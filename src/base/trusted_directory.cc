@@ -51,7 +51,11 @@ Result<std::filesystem::path> walk_to(const std::filesystem::path& path, PathWal
   PathWalk walk(missing, [superuser = owner_of_root()](const auto& where, const struct stat& status) {
     return check_step(where, status, superuser);
   });
-  PAIL_TRY(auto reached, walk.follow(path));
+  return walk.follow(path);
+}
+
+Result<std::filesystem::path> reach(const std::filesystem::path& path, PathWalk::Missing missing) {
+  PAIL_TRY(auto reached, walk_to(path, missing));
   PAIL_CHECK(check_last(reached));
   return reached;
 }
@@ -59,11 +63,19 @@ Result<std::filesystem::path> walk_to(const std::filesystem::path& path, PathWal
 }  // namespace
 
 Result<std::filesystem::path> make_trusted_directory(const std::filesystem::path& path) {
-  return walk_to(path, PathWalk::Missing::make);
+  return reach(path, PathWalk::Missing::make);
 }
 
 Result<std::filesystem::path> find_trusted_directory(const std::filesystem::path& path) {
-  return walk_to(path, PathWalk::Missing::refuse);
+  return reach(path, PathWalk::Missing::refuse);
+}
+
+Result<Unit> check_trusted_directory(const std::filesystem::path& path) {
+  PAIL_TRY(const auto reached, walk_to(path, PathWalk::Missing::stop));
+  struct stat status {};
+  if (::stat(path.c_str(), &status) == 0) PAIL_CHECK(check_own_directory(reached, status));
+  if (::access(reached.c_str(), W_OK | X_OK) != 0) return errno_error(errno, reached.string());
+  return Unit{};
 }
 
 }  // namespace pail

@@ -17,4 +17,8 @@ Result<std::filesystem::path> make_trusted_directory(const std::filesystem::path
 // The same for a directory that is there; nothing is made. Errors: also ENOENT.
 Result<std::filesystem::path> find_trusted_directory(const std::filesystem::path& path);
 
+// Whether make_trusted_directory() would succeed, as far as that can be told without making anything. Errors: as there,
+// EROFS among them.
+Result<Unit> check_trusted_directory(const std::filesystem::path& path);
+
 }  // namespace pail

@@ -10,6 +10,7 @@
 #include <string>
 #include <utility>
 
+#include "base/trusted_directory.h"
 #include "cli/connect.h"
 #include "cli/mount_checks.h"
 #include "cli/probe.h"
@@ -62,12 +63,19 @@ void check_updatedb(Report& report) {
     report.note("updatedb walks mounts: add fuse.pailfs to PRUNEFS in /etc/updatedb.conf");
 }
 
+void check_place(Report& report, std::string_view step, const std::filesystem::path& root,
+                 const std::optional<std::string>& warning) {
+  const auto usable = check_trusted_directory(root);
+  if (!usable) return report.bad(step, usable.error().context);
+  warning ? report.warn(step, *warning) : report.good(step, root.string());
+}
+
 void check_places(Report& report, const MountOptions& options) {
   const auto roots = roots_of(options);
   if (!roots) return report.bad("directories", roots.error().context);
   const auto warning = options.read_only ? std::nullopt : full_disk_warning(roots->state);
-  warning ? report.warn("state", *warning) : report.good("state", roots->state.string());
-  report.good("cache", roots->cache.string());
+  check_place(report, "state", roots->state, warning);
+  check_place(report, "cache", roots->cache, {});
 }
 
 Result<auth::Resolved> check_credentials(Report& report, const auth::Sources& sources) {

@@ -151,9 +151,9 @@ def with_api_key(place, iam_endpoint):
     return f"credentials={keys},iam_endpoint={iam_endpoint}"
 
 
-def mount_and_doctor(place, options):
+def mount_and_doctor(place, options="", **directories):
     """Both, with the same options."""
-    command = mount_command(place, options)
+    command = mount_command(place, options, **directories)
     for words in (command, [command[0], "doctor", *command[2:3], *command[4:]]):
         yield subprocess.run(words, capture_output=True, text=True, timeout=WAIT)
 
@@ -176,6 +176,28 @@ def warnings_before_the_mount_go_to_stderr(place):
         assert "warning" in done.stderr and "warning" not in done.stdout, (done.stdout, done.stderr)
         assert f"the IAM endpoint {endpoint}" in done.stdout + done.stderr
         assert "waiting for a token: POST" in done.stdout + done.stderr, done.stderr  # and why
+
+
+def what_cannot_be_a_directory_of_its_own_is_found_before_the_mount_too(place):
+    unusable = place.folder / "unusable"
+
+    def refused_by_both(why):
+        for which in ("state", "cache"):
+            for done in mount_and_doctor(place, **{which: unusable}):
+                said = done.stdout + done.stderr
+                assert done.returncode != 0 and re.search(f"{unusable}.*: {why}", said), said
+
+    unusable.touch()
+    refused_by_both("Not a directory")
+    unusable.unlink()
+    unusable.mkdir()
+    unusable.chmod(0o777)
+    refused_by_both("others than its owner")
+    run("mount", "-t", "tmpfs", "-o", "ro,mode=0700", "tmpfs", unusable)
+    try:
+        refused_by_both("Read-only file system")
+    finally:
+        run("umount", unusable)
 
 
 def a_disk_without_room_for_writing_is_told_of(place):
@@ -361,7 +383,9 @@ if __name__ == "__main__":
                   standard_descriptors_are_never_used_for_anything_else,
                   a_warning_into_a_closed_pipe_does_not_keep_from_mounting,
                   an_error_into_a_full_file_is_an_exit_status, an_iam_endpoint_that_does_not_answer_is_named,
-                  warnings_before_the_mount_go_to_stderr, a_disk_without_room_for_writing_is_told_of,
+                  warnings_before_the_mount_go_to_stderr,
+                  what_cannot_be_a_directory_of_its_own_is_found_before_the_mount_too,
+                  a_disk_without_room_for_writing_is_told_of,
                   why_the_store_cannot_be_reached_is_said_once, what_else_is_to_be_said_of_the_store_is_said,
                   a_mount_that_fails_has_the_same_status_in_the_foreground,
                   a_state_directory_that_is_removed_under_a_mount_is_an_error_of_it,
