@@ -287,14 +287,13 @@ TEST_F(FakeStoreTest, AnUploadWhoseAnswerWasLostStays) {
 
 TEST(FakeStoreEnd, AnswersWhatIsHeldAndDelayed) {
   const Answer<cos::ObjectInfo> held, delayed;
-  {
-    FakeStore store;
-    const Hold hold = store.hold({.key = "held"}, Moment::before);
-    store.delay({.key = "delayed"}, Moment::after, 1h);
-    store.head_object("held", {}, held.completion());
-    store.head_object("delayed", {}, delayed.completion());
-    ASSERT_TRUE(hold.await());
-  }
+  auto store = std::make_unique<FakeStore>();
+  const Hold hold = store->hold({.key = "held"}, Moment::before);  // also while the store ends
+  store->delay({.key = "delayed"}, Moment::after, 1h);
+  store->head_object("held", {}, held.completion());
+  store->head_object("delayed", {}, delayed.completion());
+  ASSERT_TRUE(hold.await());
+  store.reset();
   EXPECT_EQ(fault_of(held.wait()), Fault::stopped);
   EXPECT_EQ(fault_of(delayed.wait()), Fault::stopped);
 }
