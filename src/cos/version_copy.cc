@@ -1,5 +1,7 @@
 #include "cos/version_copy.h"
 
+#include <memory>
+#include <optional>
 #include <utility>
 
 namespace pail::cos {
@@ -7,45 +9,86 @@ namespace {
 
 constexpr Ability kAbility = Ability::copy_source_match;
 
-void copy_unproven(ObjectStore& store, CopyRequest request, CallContext context, Completion<CopyResult> then) {
-  store.copy_object(std::move(request), std::move(context), [then = std::move(then)](Result<CopyResult> copied) {
-    if (copied) copied->version = CopiedVersion::unknown;
-    then(std::move(copied));
-  });
-}
+// On a store whose word on the version is not proven. Its requests run one after the other.
+class UnprovenCopy : public std::enable_shared_from_this<UnprovenCopy> {
+ public:
+  UnprovenCopy(ObjectStore& store, Dialect& dialect, CopyRequest request, CallContext context,
+               Completion<CopyResult> then)
+      : store_(store),
+        dialect_(dialect),
+        request_(std::move(request)),
+        context_(std::move(context)),
+        then_(std::move(then)) {}
 
-// Its failures are those of the copy, but for the one that is the proof.
-void prove(ObjectStore& store, Dialect& dialect, CopyRequest request, CallContext context,
-           Completion<CopyResult> then) {
-  CopyRequest proof = request;
-  proof.source_if_match = {std::string(kNobodysETag)};
-  auto judge = [&store, &dialect, request = std::move(request), context,
-                then = std::move(then)](Result<CopyResult> copied) {
-    if (!copied && copied.error().fault == Fault::precondition) {
-      dialect.proven_there(kAbility);
-      return store.copy_object(request, context, then);
+  void begin() {
+    if (may_prove() && request_.source_if_match.is_of_parts()) return prove({});
+    store_.copy_object(request_, context_, [self = shared_from_this()](Result<CopyResult> copied) {
+      if (!copied) return self->then_(std::move(copied));
+      if (copied->etag == self->request_.source_if_match) return self->end(*std::move(copied), CopiedVersion::unknown);
+      self->may_prove() ? self->prove(*std::move(copied)) : self->look(*std::move(copied));
+    });
+  }
+
+ private:
+  // A refusal must not have another reason than the source.
+  bool may_prove() const {
+    const Preconditions& target = request_.conditions;
+    const bool only_source = target.if_match.empty() && target.if_none_match.empty() && !target.if_absent;
+    return dialect_.known(kAbility) == Known::unknown && only_source && !request_.source_if_match.empty();
+  }
+
+  // `made`: the copy, where it was sent before the proof.
+  void prove(std::optional<CopyResult> made) {
+    CopyRequest proof = request_;
+    proof.source_if_match = {std::string(kNobodysETag)};
+    store_.copy_object(std::move(proof), context_,
+                       [self = shared_from_this(), made = std::move(made)](Result<CopyResult> copied) {
+                         self->judge(std::move(copied), made);
+                       });
+  }
+
+  void judge(Result<CopyResult> of_proof, const std::optional<CopyResult>& made) {
+    if (of_proof) {
+      dialect_.proven_missing(kAbility);
+      return look(*std::move(of_proof));
     }
-    if (copied) {
-      dialect.proven_missing(kAbility);
-      copied->version = CopiedVersion::unknown;
-    }
-    then(std::move(copied));
-  };
-  store.copy_object(std::move(proof), std::move(context), std::move(judge));
-}
+    const bool refused = of_proof.error().fault == Fault::precondition;
+    if (refused) dialect_.proven_there(kAbility);
+    if (made) return refused ? end(*made, CopiedVersion::asked_for) : look(*made);
+    if (refused) return store_.copy_object(request_, context_, then_);
+    then_(std::move(of_proof));
+  }
+
+  // Where the object still is the version asked for, that is what was copied.
+  void look(CopyResult made) {
+    if (request_.source_key == request_.key || !request_.source_bucket.empty() || request_.source_if_match.empty())
+      return end(std::move(made), CopiedVersion::unknown);
+    store_.head_object(request_.source_key, context_,
+                       [self = shared_from_this(), made = std::move(made)](const Result<ObjectInfo>& info) {
+                         const bool still_there = info && info->etag == self->request_.source_if_match;
+                         self->end(made, still_there ? CopiedVersion::asked_for : CopiedVersion::unknown);
+                       });
+  }
+
+  void end(CopyResult made, CopiedVersion version) {
+    made.version = version;
+    then_(std::move(made));
+  }
+
+  ObjectStore& store_;
+  Dialect& dialect_;
+  const CopyRequest request_;
+  const CallContext context_;
+  const Completion<CopyResult> then_;
+};
 
 }  // namespace
 
 void copy_version(ObjectStore& store, Dialect& dialect, CopyRequest request, CallContext context,
                   Completion<CopyResult> then) {
-  const Known known = dialect.known(kAbility);
-  if (known == Known::there) return store.copy_object(std::move(request), std::move(context), std::move(then));
-  // A refusal must not have another reason than the source.
-  const Preconditions& target = request.conditions;
-  const bool only_source = target.if_match.empty() && target.if_none_match.empty() && !target.if_absent;
-  if (known == Known::unknown && only_source && request.source_if_match.is_of_parts())
-    return prove(store, dialect, std::move(request), std::move(context), std::move(then));
-  copy_unproven(store, std::move(request), std::move(context), std::move(then));
+  if (dialect.known(kAbility) == Known::there)
+    return store.copy_object(std::move(request), std::move(context), std::move(then));
+  std::make_shared<UnprovenCopy>(store, dialect, std::move(request), std::move(context), std::move(then))->begin();
 }
 
 }  // namespace pail::cos

@@ -1,10 +1,14 @@
 #include "vfs/object_copy.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <utility>
 #include <vector>
 
 #include "base/log.h"
+#include "pailfs/cos/fault.h"
 
 namespace pail::vfs {
 namespace {
@@ -22,6 +26,13 @@ cos::CopyRequest request_of(const ObjectCopy& copy) {
           .conditions = {}};
 }
 
+// A store that ignores the version asked for may have copied parts of several.
+Result<Unit> check_still_there(cos::ObjectStore& store, const ObjectCopy& copy, const StopToken& stop) {
+  PAIL_TRY(const cos::ObjectInfo info, store.head_object(copy.from, stop));
+  if (info.etag == copy.etag) return Unit{};
+  return Error{ESTALE, fmt::format("{}: was changed while it was copied", quote(copy.from)), Fault::precondition};
+}
+
 Result<cos::PutResult> copy_parts(cos::ObjectStore& store, const ObjectCopy& copy, const cos::UploadId& id,
                                   const StopToken& stop) {
   const cos::CopyRequest request = request_of(copy);
@@ -33,6 +44,7 @@ Result<cos::PutResult> copy_parts(cos::ObjectStore& store, const ObjectCopy& cop
     PAIL_TRY(cos::CompletedPart part, store.upload_part_copy({copy.to, id, number, request, range}, stop));
     parts.push_back(std::move(part));
   }
+  PAIL_CHECK(check_still_there(store, copy, stop));
   return store.complete_upload({copy.to, id, parts, {}}, stop);
 }
 

@@ -25,7 +25,7 @@ struct MadeCopy {
   cos::CopyResult object;
   bool has_same_bytes() const { return object.etag == of.etag || object.version == cos::CopiedVersion::asked_for; }
   // A store that ignores the version asked for has copied what lay there: nothing that was known of it, not even the
-  // size, needs to be true of the copy. What is copied in parts, above 5 GiB, is taken for what was asked for.
+  // size, needs to be true of the copy. What is copied in parts, above 5 GiB, is looked at before it is put together.
   Contents contents() const {
     return has_same_bytes() || of.size > cos::kMaxSinglePut ? Contents::same : Contents::in_doubt;
   }

@@ -138,6 +138,8 @@ Result<Unit> OldObjectDeletes::delete_copied(const Deleting& deleting) {
                                   : OldObjectsLeft{.others = true, .ours = noted.error()};
   if (left.ours && ending.stop_requested())
     return Error{EINTR, "the next mount deletes what is left of a rename", Fault::stopped};
+  const bool by_the_store = left.ours && left.ours->fault != Fault::none;  // the job itself gets no better
+  if (by_the_store && caller_of(deleting) == Caller::is_gone) return leave(deleting, *left.ours);
   std::optional<Error> error;
   if (left.ours) error = old_objects_stay(tree.keys.from, *left.ours);
   using local::OldObjects;
@@ -149,6 +151,15 @@ Result<Unit> OldObjectDeletes::delete_copied(const Deleting& deleting) {
   jobs_.remove_file(tree.job);
   if (error) return *error;
   return Unit{};
+}
+
+// Who asked for it is not told any more, so it is not given up.
+Error OldObjectDeletes::leave(const Deleting& deleting, const Error& why) {
+  const OldTree& tree = deleting.tree;
+  spdlog::warn("{}: old objects of its rename to {} stay until the next mount: {}", quote(tree.keys.from),
+               quote(tree.keys.to), why.context);
+  const auto noted = names_.doubted(tree.name);
+  return noted ? why : noted.error();
 }
 
 // ---- of the mount before this one -----------------------------------------------------------------------------------

@@ -89,6 +89,7 @@ class OldObjectDeletes {
   void run(Deleting& deleting) PAIL_EXCLUDES(mutex_);
   Caller end(Deleting& deleting, Result<Unit> outcome) PAIL_EXCLUDES(mutex_);
   Result<Unit> delete_copied(const Deleting& deleting);
+  Error leave(const Deleting& deleting, const Error& why);
 
   void run_beside(std::function<void()> task) PAIL_EXCLUDES(mutex_);
   void one_more() PAIL_EXCLUDES(mutex_);

@@ -143,9 +143,9 @@ Result<Names::Moved> Names::move_file(const Renaming& renaming, bool local) {
   if (!copied && copied.error().fault == Fault::no_key && renaming.earlier) {
     // Asked again: the copy was made and the old object deleted before the process ended.
     PAIL_TRY(const cos::ObjectInfo info, store_.head_object(to, stop));
-    const bool same = info.etag.text == source.etag || cos::ETag{source.etag}.is_of_parts();  // then it has another
-    if (!same) return copied.error();
-    return Moved{info.etag, info.last_modified, {}};
+    if (info.etag.text == source.etag) return Moved{info.etag, info.last_modified, {}};
+    if (!cos::ETag{source.etag}.is_of_parts()) return copied.error();
+    return Moved{{source.etag}, {}, {}, Contents::in_doubt};  // a copy of parts has another one
   }
   if (!copied) return copied.error();
   files_.copied({&*copied, 1});

@@ -73,15 +73,17 @@ Result<OldTree> Names::copy_directory(const TreeGate::Closure& closed, const Ren
   PAIL_TRY(old_tree.keys.from, key_for(renaming.from));
   PAIL_TRY(old_tree.keys.to, key_for(renaming.to));
   PAIL_TRY(old_tree.job, names_.next_job());
+  PAIL_TRY(RenameJob job, jobs_.begin(old_tree.job, old_tree.keys));
   auto copied = [&]() -> Result<Unit> {
-    PAIL_TRY(RenameJob job, jobs_.begin(old_tree.job, old_tree.keys));
     PAIL_TRY(const InodeRecord source, names_.inode(renaming.inodes.source.number));
     PAIL_CHECK(copy_markers(source, renaming.inodes.target.has_value(), old_tree.keys, job, renaming.request.stop));
     PAIL_CHECK(copy_tree(closed, old_tree.keys, job, renaming.request.stop));
     PAIL_CHECK(job.sync());  // before anything is deleted
     // What may be of others keeps the ETag of before in the names, so that a look shows another version.
     PAIL_CHECK(rebind_directory(renaming, old_tree, job.etags_changed() && !job.in_doubt()));
-    return job.in_doubt() ? names_.tree_doubted(renaming.to.key()) : Unit{};
+    if (!job.in_doubt()) return Unit{};
+    tree_.distrust();
+    return names_.tree_doubted(renaming.to.key());
   }();
   if (copied) return old_tree;
   take_back_copies(renaming, old_tree, copied.error());
@@ -129,6 +131,7 @@ Result<Unit> Names::copy_tree(const TreeGate::Closure&, const RenamedKeys& keys,
   cos::ListRequest list{.prefix = keys.from + "/"};
   do {
     PAIL_TRY(const cos::ListPage page, store_.list_objects(list, stop));
+    PAIL_CHECK(job.prepare(page.objects));
     const CopiedPage copied = copy_page(page, keys, stop);
     PAIL_CHECK(job.add(copied.objects, copied.contents));
     if (copied.failed) return *copied.failed;

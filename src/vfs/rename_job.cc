@@ -7,6 +7,7 @@
 #include <cerrno>
 
 #include "base/checksum.h"
+#include "base/disk_space.h"
 #include "base/encoding.h"
 #include "base/file.h"
 #include "local/codec.h"
@@ -41,6 +42,13 @@ Result<RenameJob> RenameJob::create(const std::filesystem::path& path, const Ren
   header.text(keys.to);
   PAIL_CHECK(job.append(header.bytes()));
   return job;
+}
+
+Result<Unit> RenameJob::prepare(const std::vector<cos::ListedObject>& page) {
+  constexpr std::uint64_t kRestOfAnObject = 256;  // numbers, times and the ETag of the copy
+  ByteCount size{kFrame + kRestOfAnObject};
+  for (const cos::ListedObject& object : page) size.n += object.key.size() + object.etag.text.size() + kRestOfAnObject;
+  return reserve_space(file_.get(), {end_, end_ + size}, path_.string());
 }
 
 Result<Unit> RenameJob::add(const std::vector<CopiedObject>& page, Contents contents) {

@@ -37,6 +37,8 @@ class RenameJob {
   // is gone.
   static Result<RenameJob> create(const std::filesystem::path& path, const RenamedKeys& keys);
 
+  // Room on the disk for what add() will be given of these. Errors: ENOSPC, EIO.
+  Result<Unit> prepare(const std::vector<cos::ListedObject>& page);
   // Objects of one listing page, all copied. Pages come in the order of their keys. `contents`: of all of
   // the copies. Errors: ENOSPC, EIO.
   Result<Unit> add(const std::vector<CopiedObject>& page, Contents contents = Contents::same);

@@ -10,9 +10,13 @@ namespace pail::vfs {
 
 Result<RenameJob> RenameJobs::begin(std::uint64_t job, const RenamedKeys& keys) {
   end_earlier(keys);
-  PAIL_TRY(RenameJob begun, RenameJob::create(path_of(job), keys));
-  PAIL_CHECK(journal_.commit(local::JobBegun{job, local::JobBegun::Kind::rename_directory, {keys.from, keys.to}}));
-  return begun;
+  auto begun = RenameJob::create(path_of(job), keys);
+  const local::JobBegun entry{job, local::JobBegun::Kind::rename_directory, {keys.from, keys.to}};
+  const auto noted = begun ? journal_.commit(entry) : Result<Unit>(begun.error());
+  if (noted) return begun;
+  end(job);
+  remove_file(job);
+  return noted.error();
 }
 
 Result<Unit> RenameJobs::deletes_begin(std::uint64_t job, const RenamedKeys& keys) {

@@ -25,7 +25,8 @@ class RenameJobs {
   std::filesystem::path path_of(std::uint64_t job) const { return directory_ / std::to_string(job); }
 
   // On disk when it returns, but for what is added to it. Earlier ones with the same keys that had not begun to delete
-  // are ended: of a process that was killed while it copied what is copied again now. Errors: ENOSPC, EIO.
+  // are ended: of a process that was killed while it copied what is copied again now. Errors: ENOSPC, EIO; nothing
+  // is left of it.
   Result<RenameJob> begin(std::uint64_t job, const RenamedKeys& keys);
   // All is copied, and the names have changed: from here on a power cut does not end it. On disk when it returns.
   // Errors: ENOSPC, EIO of the journal.

@@ -171,7 +171,8 @@ Result<Found> Bucket::get_range(const cos::GetRequest& request) const {
 // ---- writing ----
 
 void Bucket::write(const std::string& key, Content content, cos::ObjectHeaders headers) {
-  cos::ETag etag = etag_of(content.md5());
+  cos::ETag etag =
+      rules.encrypts ? cos::ETag{fmt::format("\"{:032x}\"", ++encrypted_)} : etag_of(content.md5());
   objects_[key] = {std::move(content), std::move(etag), second(), std::move(headers)};
 }
 

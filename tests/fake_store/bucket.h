@@ -32,6 +32,7 @@ struct Rules {
   bool no_key_to_match = false;  // If-Match of a key that is not there: NoSuchKey instead of 412
   bool ends_refused_uploads = false;  // an upload whose end is refused for a condition is gone
   bool copies_markers = true;         // false: a copy of a key that ends with '/' is refused
+  bool encrypts = false;  // each write and copy has an ETag of its own that no content gives
   ByteCount max_put = cos::kMaxSinglePut;
   ByteCount max_copy = cos::kMaxSinglePut;
   ByteCount max_part = cos::kMaxPartSize;
@@ -117,6 +118,7 @@ class Bucket {
   std::map<std::string, Object> objects_;
   std::map<std::string, Upload> uploads_;  // by id
   std::mt19937_64 random_;
+  std::uint64_t encrypted_ = 0;
 };
 
 }  // namespace pail::fake

@@ -107,8 +107,8 @@ struct CopyRequest {
 
 // Of what version of its source a copy is.
 enum class CopiedVersion {
-  unknown,    // no source_if_match, or the copy was found to be made after its answer was lost
-  asked_for,  // that of source_if_match: the store answered so
+  unknown,
+  asked_for,  // that of source_if_match, which the store was given
 };
 
 struct CopyResult {

@@ -38,6 +38,11 @@ bool is_own_copy(const CopyObject& operation, const ObjectInfo& info) {
          (!replace || holds_metadata(info.headers, request.headers));
 }
 
+// Of a copy that was made.
+CopiedVersion copied_version(const CopyRequest& request) {
+  return request.source_if_match.empty() ? CopiedVersion::unknown : CopiedVersion::asked_for;
+}
+
 }  // namespace
 
 Result<Call> CopyObject::call(Service& service) const {
@@ -67,13 +72,13 @@ void start(Service& service, CopyObject operation, CallContext context, Completi
         answer.failure && answer.failure->may_have_happened && answer.failure->fault == Fault::precondition;
     if (!in_doubt) {
       auto copied = read_copy(std::move(answer));
-      if (copied && !operation.request.source_if_match.empty()) copied->version = CopiedVersion::asked_for;
+      if (copied) copied->version = copied_version(operation.request);
       return then(std::move(copied));
     }
     start(service, HeadObject{operation.bucket, operation.request.key}, context,
           [operation, then, failure = *answer.failure](Result<ObjectInfo> info) {
             if (!info || !is_own_copy(operation, *info)) return then(failure);
-            then(CopyResult{info->etag, info->last_modified});
+            then(CopyResult{info->etag, info->last_modified, copied_version(operation.request)});
           });
   };
   exchange(service, *std::move(call), context, judge);

@@ -12,6 +12,7 @@
 #include <limits>
 
 #include "base/checksum.h"
+#include "base/disk_space.h"
 #include "base/file.h"
 #include "base/log.h"
 
@@ -27,16 +28,6 @@ constexpr std::uint64_t kLargestFile = std::numeric_limits<off_t>::max();
 Result<Unit> set_size(int fd, ByteCount size) {
   while (::ftruncate(fd, static_cast<off_t>(size.n)) != 0)
     if (errno != EINTR) return errno_error(errno, "staging file: truncate");
-  return Unit{};
-}
-
-// Space for later writes, without growing the file. Where the file system cannot, writes find out for themselves.
-Result<Unit> allocate(int fd, Extent extent) {
-  const auto begin = static_cast<off_t>(extent.begin.n), size = static_cast<off_t>(extent.size().n);
-  while (::fallocate(fd, FALLOC_FL_KEEP_SIZE, begin, size) != 0) {
-    if (errno == EOPNOTSUPP) return Unit{};
-    if (errno != EINTR) return errno_error(errno, "staging file: reserve");
-  }
   return Unit{};
 }
 
@@ -238,7 +229,7 @@ Result<Unit> SparseStagedFile::reserve(Extent extent) {
   MutexLock lock(mutex_);
   PAIL_CHECK(check_usable());
   PAIL_CHECK(admit(extent));
-  PAIL_CHECK(allocate(data_.get(), extent));
+  PAIL_CHECK(reserve_space(data_.get(), extent, "staging file: reserve"));
   reserved_.add(extent);
   return Unit{};
 }
@@ -279,7 +270,7 @@ Result<Unit> SparseStagedFile::make_log_room() {
   if (may_be_replaced && log_size_.n > kRewriteLogAbove.n) PAIL_CHECK(rewrite_log());
   if (log_size_.n + sizeof(LogRecord) <= log_room_.n) return Unit{};
   const Extent room{{log_room_.n}, ByteOffset{log_room_.n} + kLogRoomStep};
-  PAIL_CHECK(allocate(log_.get(), room));
+  PAIL_CHECK(reserve_space(log_.get(), room, "staging file: reserve"));
   log_room_ = log_room_ + kLogRoomStep;
   return Unit{};
 }

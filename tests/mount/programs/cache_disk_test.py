@@ -3,6 +3,8 @@
 import errno
 import os
 import random
+import subprocess
+import threading
 import time
 
 import harness
@@ -139,7 +141,27 @@ def an_index_garbled_between_two_mounts_hides_no_name(place):
     mount.unmount()
 
 
+def a_rename_on_a_disk_that_fills_leaves_nothing_under_both_names(place):
+    disk, mount = mount_on_small_disk(place)
+    try:
+        harness.set_faults(place, {"operations": ["CopyObject"], "kind": "stall", "stall_ms": 2000, "times": 1})
+        renaming = threading.Thread(target=lambda: subprocess.run(["mv", mount.path / "seen", mount.path / "moved"]))
+        renaming.start()
+        time.sleep(1)
+        fill(disk)
+        renaming.join()
+        assert sum((mount.path / name).exists() for name in ("seen", "moved")) == 1
+        (disk / "ballast").unlink()
+        if (mount.path / "seen").exists():
+            os.rename(mount.path / "seen", mount.path / "moved")
+        check_names(mount.path / "moved")
+        mount.unmount()
+    finally:
+        run("umount", "-l", disk)
+
+
 if __name__ == "__main__":
-    harness.main([names_and_reads_work_and_writes_are_refused, a_mount_begins_on_a_full_disk,
+    harness.main([names_and_reads_work_and_writes_are_refused,
+                  a_rename_on_a_disk_that_fills_leaves_nothing_under_both_names, a_mount_begins_on_a_full_disk,
                   an_index_that_is_cut_under_a_mount_costs_one_worker,
                   an_index_garbled_between_two_mounts_hides_no_name])

@@ -2,27 +2,17 @@
 """How a mount ends, and what the next one finds: nothing is lost, and nobody is told so too early."""
 import contextlib
 import errno
-import json
 import os
 import signal
 import subprocess
 import threading
 import time
-import urllib.request
 
 import harness
-from harness import await_true, directories, run
+from harness import await_true, directories, run, set_faults
 
 ROUNDS = int(os.environ.get("PAILFS_ROUNDS", 60))
 BYTES = b"written here and stored nowhere yet"
-
-
-def set_faults(place, *rules):
-    """These faults and no others."""
-    url = f"{place.store.address()}/-/control/faults"
-    urllib.request.urlopen(urllib.request.Request(url, method="DELETE"), timeout=30).read()
-    for rule in rules:
-        urllib.request.urlopen(url, data=json.dumps(rule).encode(), timeout=30).read()
 
 
 REFUSED = {"operations": ["PutObject"], "status": 403, "code": "AccessDenied"}

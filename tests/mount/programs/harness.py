@@ -2,6 +2,7 @@
 import contextlib
 import ctypes
 import http.server
+import json
 import os
 import pathlib
 import re
@@ -13,6 +14,7 @@ import tempfile
 import threading
 import time
 import traceback
+import urllib.request
 
 LOG_LEVEL = os.environ.get("PAILFS_LOG_LEVEL", "info")
 
@@ -160,6 +162,14 @@ class Mount:
         self.process.wait()
         await_true("the worker's end", lambda: not worker or not os.path.exists(f"/proc/{worker}"))
         self.log.close()
+
+
+def set_faults(place, *rules):
+    """These faults of the store and no others."""
+    url = f"{place.store.address()}/-/control/faults"
+    urllib.request.urlopen(urllib.request.Request(url, method="DELETE"), timeout=30).read()
+    for rule in rules:
+        urllib.request.urlopen(url, data=json.dumps(rule).encode(), timeout=30).read()
 
 
 class Place:

@@ -6,8 +6,8 @@ import os
 import subprocess
 
 import harness
-from ends_test import BYTES, leave_pending, pailfs_umount, set_faults
-from harness import forget_everything, need, run
+from ends_test import BYTES, leave_pending, pailfs_umount
+from harness import forget_everything, need, run, set_faults
 
 
 def recover(place, *words):

@@ -5,8 +5,8 @@ import os
 import time
 
 import harness
-from ends_test import in_the_bucket, set_faults
-from harness import directories
+from ends_test import in_the_bucket
+from harness import directories, set_faults
 
 NO_DELETES = {"operations": ["DeleteObject", "DeleteObjects"], "status": 403, "code": "AccessDenied"}
 

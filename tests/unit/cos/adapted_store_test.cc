@@ -457,10 +457,15 @@ class VersionCopyTest : public AdaptedStoreTest {
     fake_->put("whole", "1");
   }
   Result<CopyResult> copy(const std::string& from, Preconditions conditions = {}) {
+    return copy(from, std::move(conditions), etag(from));
+  }
+  Result<CopyResult> copy(const std::string& from, Preconditions conditions, const ETag& version,
+                          const std::string& to = "copy") {
     CopyRequest request;
     request.source_key = from;
-    request.key = "copy";
-    request.source_if_match = etag(from);
+    request.key = to;
+    request.directive = from == to ? MetadataDirective::replace : MetadataDirective::copy;
+    request.source_if_match = version;
     request.conditions = std::move(conditions);
     return store_->copy_object(request);
   }
@@ -481,14 +486,51 @@ TEST_F(VersionCopyTest, ThatItsConditionCountsIsProvenOnceByACopyThatIsNotMade) 
   EXPECT_EQ(copies(), 4u);
 }
 
-TEST_F(VersionCopyTest, IsOfAnUnknownVersionWhereItsConditionIsIgnored) {
+TEST_F(VersionCopyTest, IsOfAnUnknownVersionWhereItsConditionIsIgnoredAndOthersReplacedTheObject) {
   rule([](auto& rules) { rules.copy_conditions = Support::ignored; });
-  EXPECT_EQ(version(copy("parts")), CopiedVersion::unknown);
+  const ETag before = etag("parts");
+  fake_->put("parts", "2");
+  EXPECT_EQ(version(copy("parts", {}, before)), CopiedVersion::unknown);
   EXPECT_EQ(copies(), 1u) << "what was sent for the proof is the copy";
-  EXPECT_EQ(fake_->bytes("copy"), "1");
+  EXPECT_EQ(fake_->bytes("copy"), "2");
   EXPECT_EQ(known(), Known::missing);
-  EXPECT_EQ(version(copy("parts")), CopiedVersion::unknown);
+  EXPECT_EQ(version(copy("parts", {}, before)), CopiedVersion::unknown);
   EXPECT_EQ(copies(), 2u);
+}
+
+TEST_F(VersionCopyTest, IsOfTheVersionThatStillLiesThereWhereItsConditionIsIgnored) {
+  rule([](auto& rules) { rules.copy_conditions = Support::ignored; });
+  EXPECT_EQ(version(copy("parts")), CopiedVersion::asked_for) << "and the proof";
+  EXPECT_EQ(version(copy("parts")), CopiedVersion::asked_for);
+  EXPECT_EQ(copies(), 2u);
+  fake_->fail({.operation = Operation::head_object}, {.fault = Fault::lost});
+  EXPECT_EQ(version(copy("parts")), CopiedVersion::unknown) << "nobody could look";
+}
+
+TEST_F(VersionCopyTest, OntoItselfLeavesNothingToLookAt) {
+  rule([](auto& rules) { rules.copy_conditions = Support::ignored; });
+  EXPECT_EQ(version(copy("parts", {}, etag("parts"), "parts")), CopiedVersion::unknown);
+}
+
+TEST_F(VersionCopyTest, ThatComesBackWithAnotherETagProvesItsConditionOnce) {
+  rule([](auto& rules) { rules.encrypts = true; });
+  EXPECT_EQ(version(copy("whole")), CopiedVersion::asked_for);
+  EXPECT_EQ(copies(), 2u) << "the second is the proof, and not made";
+  EXPECT_EQ(known(), Known::there);
+  EXPECT_EQ(version(copy("whole", {}, etag("whole"), "whole")), CopiedVersion::asked_for);
+  EXPECT_EQ(copies(), 3u);
+}
+
+TEST_F(VersionCopyTest, ThatComesBackWithAnotherETagIsWhatTheProofMadeWhereTheConditionIsIgnored) {
+  rule([](auto& rules) {
+    rules.encrypts = true;
+    rules.copy_conditions = Support::ignored;
+  });
+  const auto copied = copy("whole");
+  EXPECT_EQ(version(copied), CopiedVersion::asked_for) << "it is still there";
+  EXPECT_EQ(known(), Known::missing);
+  ASSERT_TRUE(copied);
+  EXPECT_EQ(copied->etag, etag("copy"));
 }
 
 TEST_F(VersionCopyTest, OfAWholeObjectCostsNoProof) {

@@ -222,6 +222,40 @@ TEST_F(PowerCutRenameTest, AStoreThatDoesNotAnswerLeavesItToTheMountAfter) {
   EXPECT_EQ(store_->bytes("above/new/b"), "b");
 }
 
+TEST_F(PowerCutRenameTest, AStoreThatRefusesItsDeletesLeavesItToTheMountAfter) {
+  for (const Stops what : {Stops::process, Stops::machine}) {
+    stop_rename_at(what, {.operation = Operation::delete_objects});
+    store_->fail({.operation = Operation::delete_objects, .times = kAlways}, {.fault = Fault::denied});
+    start();
+    EXPECT_THAT(promised().jobs(), SizeIs(1));
+    store_->behave();
+    start();
+    EXPECT_THAT(promised().jobs(), IsEmpty());
+    EXPECT_EQ(store_->bytes("above/old/b"), std::nullopt);
+    EXPECT_EQ(store_->bytes("above/new/b"), "b");
+    start();
+    ASSERT_EQ(rename("above/new", "above/old"), 0);
+  }
+}
+
+TEST_F(PowerCutRenameTest, WhatOthersPutInThePlaceOfAFileShowsWhenItsRenameIsAskedAgain) {
+  options_.part_size = 5_MiB;
+  start();
+  ASSERT_EQ(write("above/f", ramp(11'000'000)), 0);
+  Request asked = request();
+  const InodeNumber above = look("above");
+  const auto carry_out = [&] { return errnum_of(fs_->rename(asked, above, "f", above, "g", RenameMode::replace)); };
+  store_->remove("above/g");
+  stop_during(Stops::process, {.operation = Operation::delete_object, .key = "above/f"}, carry_out);
+  store_->remove("above/f");
+  store_->put("above/g", "theirs");
+  resume();
+  asked.resent = true;
+  EXPECT_EQ(carry_out(), 0);
+  EXPECT_EQ(attributes("above/g").size.n, 6u);
+  EXPECT_EQ(read("above/g"), "theirs");
+}
+
 TEST_F(PowerCutRenameTest, OneThatWasAnsweredIsNotDoneAgain) {
   ASSERT_EQ(rename("above/old", "above/new"), 0);
   stop(Stops::machine);

@@ -85,11 +85,11 @@ class CopiedPartsTest : public StoreKindsTest {
     ASSERT_TRUE(read("f") == ours_);
   }
   // `change` copies the object; others replace it just before.
-  void replace_before_the_copy(const std::function<int()>& change) {
+  void replace_before_the_copy(const std::function<int()>& change, const std::string& key = "f") {
     const Hold copy = store_->hold({.operation = Operation::copy_object}, Moment::before);
     auto changing = std::async(std::launch::async, change);
     ASSERT_TRUE(copy.await());
-    store_->put("f", theirs_);
+    store_->put(key, theirs_);
     copy.release();
     ASSERT_EQ(changing.get(), 0);
   }
@@ -119,6 +119,17 @@ TEST_F(CopiedPartsTest, WhatOthersPutInTheWayOfNewPermissionsIsReadWhereTheCondi
   EXPECT_TRUE(read("f") == theirs_) << "the next mount";
 }
 
+TEST_F(CopiedPartsTest, WhatOthersPutInTheWayOfARenameOfTheDirectoryShowsWhereItsConditionIsIgnored) {
+  store_->set({.copy_conditions = Support::ignored});
+  options_.metadata_ttl = 1h;
+  start();
+  ASSERT_EQ(mkdir("d"), 0);
+  ASSERT_EQ(write("d/f", ours_ + "longer"), 0);
+  replace_before_the_copy([&] { return rename("d", "e"); }, "d/f");
+  EXPECT_EQ(attributes("e/f").size.n, theirs_.size());
+  EXPECT_TRUE(read("e/f") == theirs_);
+}
+
 TEST_F(CopiedPartsTest, AreFetchedAgainWhereTheConditionIsKnownToBeIgnored) {
   store_->set({.copy_conditions = Support::ignored});
   ASSERT_EQ(rename("f", "g"), 0);
@@ -134,6 +145,87 @@ TEST_F(CopiedPartsTest, AreNotFetchedWhereTheConditionCounts) {
   ASSERT_EQ(change_permissions(), 0);
   expect_no_fetch("f");
   EXPECT_EQ(store_->count(Operation::copy_object), 3u) << "one of them is the proof";
+}
+
+// Each copy has another ETag.
+class EncryptingStoreTest : public StoreKindsTest {
+ protected:
+  void SetUp() override {
+    store_->set({.encrypts = true});
+    StoreKindsTest::SetUp();
+    ASSERT_EQ(mkdir("d"), 0);
+    ASSERT_EQ(write("d/f", "hello"), 0);
+  }
+  std::string read_on(Handle file) {
+    int errnum = 0;
+    std::string content = read_open(file.number, file.handle, 5, &errnum);
+    EXPECT_EQ(errnum, 0);
+    return content;
+  }
+};
+
+TEST_F(EncryptingStoreTest, AttributesChangeAlsoWhileTheFileIsOpen) {
+  const Handle reader = open("d/f", O_RDONLY);
+  for (const mode_t mode : {0600, 0640}) {
+    EXPECT_EQ(errnum_of(fs_->setattr(request(), reader.number, {.permissions = mode})), 0);
+    EXPECT_EQ(attributes("d/f").permissions, mode);
+  }
+  EXPECT_EQ(read_on(reader), "hello");
+}
+
+TEST_F(EncryptingStoreTest, AnOpenFileIsReadAndWrittenOnAfterItsRename) {
+  const Handle reader = open("d/f", O_RDONLY), writer = open("d/f");
+  ASSERT_EQ(rename("d/f", "d/g"), 0);
+  EXPECT_EQ(read_on(reader), "hello");
+  EXPECT_EQ(write_to(writer, "J"), 0);
+  EXPECT_EQ(flush(writer), 0);
+  EXPECT_EQ(store_->bytes("d/g"), "Jello");
+}
+
+TEST_F(EncryptingStoreTest, AnOpenFileIsReadOnAfterARenameOfItsDirectory) {
+  const Handle reader = open("d/f", O_RDONLY);
+  ASSERT_EQ(rename("d", "e"), 0);
+  EXPECT_EQ(read_on(reader), "hello");
+}
+
+TEST_F(EncryptingStoreTest, WhatIsBeingWrittenIsStoredAfterARenameOfItsDirectory) {
+  const Handle writer = open("d/f");
+  EXPECT_EQ(write_to(writer, "J"), 0);
+  ASSERT_EQ(rename("d", "e"), 0);
+  EXPECT_EQ(flush(writer), 0);
+  EXPECT_EQ(store_->bytes("e/f"), "Jello");
+  EXPECT_THAT(kept(), testing::IsEmpty());
+}
+
+// Nobody else writes there.
+class IgnoringStoreTest : public StoreKindsTest {
+ protected:
+  void SetUp() override {
+    store_->set({.copy_conditions = Support::ignored});
+    StoreKindsTest::SetUp();
+    ASSERT_EQ(mkdir("d"), 0);
+    ASSERT_EQ(write("d/f", large_), 0);
+  }
+  const std::string large_ = ramp(11'000'000);
+};
+
+TEST_F(IgnoringStoreTest, AnOpenFileIsReadOnAfterItsRenameAndThatOfItsDirectory) {
+  const Handle reader = open("d/f", O_RDONLY);
+  for (const auto& [from, to] : {std::pair("d/f", "d/g"), std::pair("d", "e")}) {
+    ASSERT_EQ(rename(from, to), 0);
+    int errnum = 0;
+    EXPECT_EQ(read_open(reader.number, reader.handle, 5, &errnum), large_.substr(0, 5)) << to;
+    EXPECT_EQ(errnum, 0) << to;
+  }
+}
+
+TEST_F(IgnoringStoreTest, WhatIsBeingWrittenIsStoredAfterARenameOfItsDirectory) {
+  const Handle writer = open("d/f");
+  EXPECT_EQ(write_to(writer, "J"), 0);
+  ASSERT_EQ(rename("d", "e"), 0);
+  EXPECT_EQ(flush(writer), 0);
+  EXPECT_TRUE(store_->bytes("e/f") == "J" + large_.substr(1));
+  EXPECT_THAT(kept(), testing::IsEmpty());
 }
 
 // What others put in the way has another size.
