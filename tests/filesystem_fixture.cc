@@ -204,7 +204,8 @@ void FileSystemTest::close(Handle file) {
 
 std::vector<std::string> FileSystemTest::kept() {
   std::vector<std::string> contents;
-  for (const auto& file : local::kept_files(options_.state_directory)) {
+  const auto files = local::kept_files(options_.state_directory).value();
+  for (const auto& file : files) {
     const auto content = read_file(file.path, 64_MiB);
     EXPECT_TRUE(content) << content.error().context;
     if (content) contents.push_back(*content);

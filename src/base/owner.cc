@@ -24,10 +24,11 @@ std::string advice_on_file(std::string_view file, uid_t owner, unsigned mode, st
 Result<Unit> check_own_directory(const std::filesystem::path& directory, const struct stat& status) {
   const std::string name = directory.string();
   const uid_t self = ::geteuid();
-  if (status.st_uid != self)
-    return Error{EACCES, fmt::format("{}: must belong to you, {}, but belongs to {}; use another directory, run this "
-                                     "as that user, or chown {} {} as root",
-                                     name, describe_user(self), describe_user(status.st_uid), self, name)};
+  if (status.st_uid != self)  // and may use it: to give it away would help neither
+    return Error{EACCES,
+                 fmt::format("{}: must belong to you, {}, but belongs to {}; use another directory, or run this "
+                             "as that user",
+                             name, describe_user(self), describe_user(status.st_uid))};
   if ((status.st_mode & (S_IWGRP | S_IWOTH)) == 0) return Unit{};
   return Error{EACCES, fmt::format("{}: others may write to it (mode {:o}); run chmod 700 {}, or use another directory",
                                    name, status.st_mode & 07777, name)};

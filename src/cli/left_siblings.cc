@@ -33,7 +33,8 @@ Result<fs::path> move_to_free_name(const fs::path& from, const fs::path& folder)
 }
 
 Result<Unit> move_kept(const fs::path& from, const fs::path& to) {
-  for (const local::KeptFile& file : local::kept_files(from)) {
+  PAIL_TRY(const auto kept, local::kept_files(from));
+  for (const local::KeptFile& file : kept) {
     const fs::path folder = local::kept_folder(to);
     PAIL_CHECK(make_private_directory(folder));
     PAIL_TRY(const fs::path target, move_to_free_name(file.path, folder));
@@ -46,9 +47,15 @@ Result<Unit> move_kept(const fs::path& from, const fs::path& to) {
   return Unit{};
 }
 
+// What the disk does not tell is told by who opens it.
+bool may_be_there(const fs::path& path) {
+  std::error_code unknown;
+  return fs::exists(path, unknown) || unknown;
+}
+
 // What could not be put aside stays where it is, and the directory with it.
 Result<Unit> check_nothing_staged(const fs::path& folder) {
-  if (!fs::exists(folder)) return Unit{};
+  if (!may_be_there(folder)) return Unit{};
   PAIL_TRY(const auto staging, local::StagingArea::open(folder, {}, system_clock()));
   const std::size_t left = staging->all().size();
   if (left == 0) return Unit{};
@@ -57,7 +64,7 @@ Result<Unit> check_nothing_staged(const fs::path& folder) {
 }
 
 Result<Unit> put_aside(const fs::path& sibling, const fs::path& own, const OpenIn& open) {
-  if (fs::exists(sibling / "names") || fs::exists(sibling / "staging")) {
+  if (may_be_there(sibling / "names") || may_be_there(sibling / "staging")) {
     PAIL_TRY(const auto files, open(sibling));
   }
   PAIL_CHECK(check_nothing_staged(sibling / "staging"));
@@ -67,14 +74,15 @@ Result<Unit> put_aside(const fs::path& sibling, const fs::path& own, const OpenI
 // What its journal promises is known nowhere else; what is kept there could not be moved.
 // Errors: EAGAIN it promises something.
 Result<Unit> remove_emptied(const fs::path& sibling) {
-  if (fs::exists(sibling / "journal")) {
+  if (may_be_there(sibling / "journal")) {
     PAIL_TRY(const auto journal, local::open_journal(sibling / "journal"));
     const local::LiveEntries left = journal->live();
     if (!left.uploads().empty() || !left.jobs().empty())
       return Error{EAGAIN, fmt::format("{}: {} unfinished uploads and {} renames are left to the next mount",
                                        sibling.string(), left.uploads().size(), left.jobs().size())};
   }
-  if (!local::kept_files(sibling).empty()) return Unit{};
+  PAIL_TRY(const auto kept, local::kept_files(sibling));
+  if (!kept.empty()) return Unit{};
   std::error_code failed;
   fs::remove_all(sibling, failed);
   if (failed) return errno_error(failed.value(), sibling.string());

@@ -24,34 +24,31 @@ bool holds_bytes(const fs::path& path) {
   return path.extension().empty() && !fs::exists(path.string() + std::string(kWhole));
 }
 
-void add_files(const fs::path& staging, std::vector<LeftFile>& files) {
-  for (const fs::path& path : list_readable(staging)) {
+Result<Unit> add_files(const fs::path& staging, std::vector<LeftFile>& files) {
+  PAIL_TRY(const auto paths, list_directory(staging));
+  for (const fs::path& path : paths) {
     std::error_code failed;
     if (!fs::is_regular_file(path, failed) || !holds_bytes(path)) continue;
     const std::uint64_t size = fs::file_size(path, failed);
     const auto written = failed ? fs::file_time_type() : fs::last_write_time(path, failed);
     if (!failed) files.push_back({path, {size}, written});
   }
+  return Unit{};
 }
 
-}  // namespace
-
-namespace {
-
-void add_view(const fs::path& view, LeftStaging& found) {
+Result<Unit> add_view(const fs::path& view, LeftStaging& found) {
   std::error_code failed;
-  if (!fs::is_directory(view / "staging", failed) || !find_trusted_directory(view)) return;
-  if (take_unused(view))
-    add_files(view / "staging", found.files);
-  else
-    found.live = true;
+  if (!fs::is_directory(view / "staging", failed) || !find_trusted_directory(view)) return Unit{};
+  if (take_unused(view)) return add_files(view / "staging", found.files);
+  found.live = true;
+  return Unit{};
 }
 
 }  // namespace
 
-LeftStaging find_left_staging(const std::vector<fs::path>& views) {
+Result<LeftStaging> find_left_staging(const std::vector<fs::path>& views) {
   LeftStaging found;
-  for (const fs::path& view : views) add_view(view, found);
+  for (const fs::path& view : views) PAIL_CHECK(add_view(view, found));
   std::ranges::sort(found.files, {}, &LeftFile::path);
   return found;
 }

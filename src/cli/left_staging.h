@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "pailfs/base/bytes.h"
+#include "pailfs/base/result.h"
 
 namespace pail::cli {
 
@@ -21,7 +22,7 @@ struct LeftStaging {
 };
 
 // Looks at those of `views` that are directories of this user and changes nothing in them. Some of these files
-// may turn out to be stored or removed: only the next mount of the bucket can tell.
-LeftStaging find_left_staging(const std::vector<std::filesystem::path>& views);
+// may turn out to be stored or removed: only the next mount of the bucket can tell. Errors: one cannot be read.
+Result<LeftStaging> find_left_staging(const std::vector<std::filesystem::path>& views);
 
 }  // namespace pail::cli

@@ -83,9 +83,20 @@ Error not_looked_at(const Error& why) {
                                   why.context)};
 }
 
+// A path that other messages print leads into the directory of one bucket.
+Result<Unit> check_no_view(const std::filesystem::path& root) {
+  for (const auto& path : {root, root.parent_path()}) {
+    if (!is_view_directory(path)) continue;
+    return Error{EINVAL, fmt::format("{}: lies in what belongs to one bucket; say --state-dir {}", root.string(),
+                                     path.parent_path().string())};
+  }
+  return Unit{};
+}
+
 // What is kept is not known before all of it has been looked at. Errors: naming the directory and what helps.
 Result<Unit> find_views(Task& task) {
   for (const auto& root : task.roots) {
+    PAIL_CHECK(check_no_view(root));
     auto views = list_directory(root);
     if (!views) return not_looked_at(views.error());
     task.views.insert(task.views.end(), views->begin(), views->end());
@@ -112,11 +123,14 @@ void tell_left_out(const Task& task) {
 }
 
 // Of the directories that belong to this user: what others describe is not believed.
-std::vector<Kept> all_kept(const Task& task) {
+// Errors: as find_views().
+Result<std::vector<Kept>> all_kept(const Task& task) {
   std::vector<Kept> all;
   for (const auto& view : task.views) {
     if (!find_trusted_directory(view)) continue;
-    for (local::KeptFile& file : local::kept_files(view)) {
+    auto files = local::kept_files(view);
+    if (!files) return not_looked_at(files.error());
+    for (local::KeptFile& file : *files) {
       std::string id = id_of(view, file.path);
       all.push_back({std::move(id), std::move(file)});
     }
@@ -131,7 +145,8 @@ std::string places_text(const Task& task) {
 }
 
 Result<Kept> find_kept(const Task& task) {
-  for (Kept& kept : all_kept(task))
+  PAIL_TRY(auto all, all_kept(task));
+  for (Kept& kept : all)
     if (kept.id == task.line.kept) return std::move(kept);
   tell_left_out(task);
   return Error{ENOENT, fmt::format("{}: no kept file has this ID in {}; pailfs recover list names them",
@@ -224,8 +239,8 @@ Result<Unit> printed(const std::string& text) {
 
 // ---- the actions ----------------------------------------------------------------------------------------------------
 
-std::vector<Kept> kept_to_list(const Task& task) {
-  std::vector<Kept> all = all_kept(task);
+Result<std::vector<Kept>> kept_to_list(const Task& task) {
+  PAIL_TRY(auto all, all_kept(task));
   std::erase_if(all, [&](const Kept& kept) {
     if (task.line.kept.empty()) return false;
     return !kept.file.description || kept.file.description->bucket != task.line.kept;
@@ -253,8 +268,10 @@ std::string table_text(const std::vector<Kept>& kept, const std::vector<LeftFile
 // The bucket of what is not stored yet is known to its index alone, so it is always named.
 Result<Unit> list(const Task& task) {
   tell_left_out(task);
-  const std::vector<Kept> kept = kept_to_list(task);
-  const LeftStaging left = find_left_staging(task.views);
+  PAIL_TRY(const auto kept, kept_to_list(task));
+  const auto looked = find_left_staging(task.views);
+  if (!looked) return not_looked_at(looked.error());
+  const LeftStaging& left = *looked;
   if (task.line.json) {
     auto array = nlohmann::json::array();
     for (const Kept& file : kept) array.push_back(json_of(file));

@@ -229,9 +229,13 @@ Result<ViewDirectories> take_view_directories(const Roots& roots, std::string_vi
   return own;
 }
 
+bool is_view_directory(const std::filesystem::path& directory) {
+  std::error_code unknown;
+  return std::filesystem::exists(directory / kLockName, unknown);
+}
+
 std::optional<ViewDirectory> take_unused(const std::filesystem::path& directory) {
-  std::error_code failed;
-  if (!std::filesystem::exists(directory / kLockName, failed)) return std::nullopt;  // as most siblings are
+  if (!is_view_directory(directory)) return std::nullopt;  // as most siblings are
   const auto trusted = find_trusted_directory(directory);
   if (!trusted) return std::nullopt;  // somebody else's
   auto lock = try_lock(*trusted / kLockName, O_RDWR);

@@ -58,6 +58,9 @@ struct ViewDirectories {
 Result<ViewDirectories> take_view_directories(const Roots& roots, std::string_view url, const Source& source,
                                               const Taker& taker = {});
 
+// Whether mounts have used this directory as one of theirs.
+bool is_view_directory(const std::filesystem::path& directory);
+
 // Locks a directory that mounts have used and none holds now; else nothing.
 std::optional<ViewDirectory> take_unused(const std::filesystem::path& directory);
 

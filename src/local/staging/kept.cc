@@ -1,5 +1,6 @@
 #include "local/staging/kept.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -158,13 +159,16 @@ std::filesystem::path kept_description_path(const std::filesystem::path& kept_fi
   return kept_file.parent_path().parent_path() / kDescriptions / name;
 }
 
-std::vector<KeptFile> kept_files(const std::filesystem::path& view_directory) {
+Result<std::vector<KeptFile>> kept_files(const std::filesystem::path& view_directory) {
   std::vector<KeptFile> files;
-  for (const auto& path : list_readable(kept_folder(view_directory))) {
-    std::error_code failed;
-    if (!std::filesystem::is_regular_file(path, failed)) continue;
-    const std::uint64_t size = std::filesystem::file_size(path, failed);
-    if (!failed) files.push_back({path, {size}, description_of(path)});
+  std::error_code failed;
+  if (!std::filesystem::exists(kept_folder(view_directory), failed) && !failed) return files;
+  PAIL_TRY(const auto paths, list_directory(kept_folder(view_directory)));
+  for (const auto& path : paths) {
+    struct stat status {};
+    if (::lstat(path.c_str(), &status) != 0) return errno_error(errno, path.string());
+    if (!S_ISREG(status.st_mode)) continue;
+    files.push_back({path, {static_cast<std::uint64_t>(status.st_size)}, description_of(path)});
   }
   std::ranges::sort(files, {}, &KeptFile::path);
   return files;

@@ -57,8 +57,8 @@ struct KeptFile {
 std::filesystem::path kept_folder(const std::filesystem::path& view_directory);
 std::filesystem::path kept_description_path(const std::filesystem::path& kept_file);
 
-// By name. A folder that cannot be read is an empty one.
-std::vector<KeptFile> kept_files(const std::filesystem::path& view_directory);
+// By name; none where there is no folder. Errors: it cannot be read, or what lies there cannot be looked at.
+Result<std::vector<KeptFile>> kept_files(const std::filesystem::path& view_directory);
 // The bytes first: a description alone is a leftover, bytes alone are still bytes.
 Result<Unit> remove_kept(const std::filesystem::path& kept_file);
 

@@ -1,6 +1,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
 #include <unistd.h>
+#include <fstream>
 
 #include <cstdlib>
 #include <filesystem>
@@ -92,7 +94,7 @@ class Recover : public ::testing::Test {
     const auto content = store()->get_object("demo", key, 1_MiB);
     return content ? *content : "<none>";
   }
-  bool anything_kept() { return !local::kept_files(directory_ / "cache/view").empty(); }
+  bool anything_kept() { return !local::kept_files(directory_ / "cache/view").value().empty(); }
 
   std::filesystem::path directory_;
   std::unique_ptr<emulator::Emulator> server_;
@@ -231,6 +233,20 @@ TEST_F(Recover, WhereItCannotLookItDoesNotSayThatNothingIsKept) {
   EXPECT_THAT(said_, AllOf(HasSubstr(root), HasSubstr("Not a directory")));
   EXPECT_EQ(run({"show", "12345678"}), kExitSystem);
   EXPECT_THAT(said_, HasSubstr("Not a directory"));
+}
+TEST_F(Recover, AFolderOfKeptFilesThatCannotBeReadIsNoEmptyOne) {
+  std::filesystem::create_directories(directory_ / "cache/view/staging");
+  std::filesystem::permissions(directory_ / "cache/view", std::filesystem::perms::owner_all);
+  const std::string kept = directory_ / "cache/view/kept";
+  ASSERT_TRUE(write_file_atomically(kept, "in its place"));
+  EXPECT_EQ(run({"list"}), kExitSystem);
+  EXPECT_THAT(said_, AllOf(HasSubstr(kept), Not(HasSubstr("Nothing"))));
+}
+TEST_F(Recover, ThePathOfOneBucketIsToldFromThatOfAll) {
+  std::filesystem::create_directories(directory_ / "cache/staging");
+  std::ofstream(directory_ / "mount.lock");
+  EXPECT_NE(run({"list"}), 0);
+  EXPECT_THAT(said_, AllOf(HasSubstr("--state-dir " + directory_.parent_path().string()), Not(HasSubstr("Nothing"))));
 }
 TEST_F(Recover, WhoMayNotReadADirectoryIsToldToBecomeRoot) {
   if (::geteuid() != 0) GTEST_SKIP() << "needs root";

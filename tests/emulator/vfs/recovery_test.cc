@@ -63,7 +63,7 @@ TEST_F(RecoveryTest, AKeptFileIsDescribed) {
   ASSERT_TRUE(fs_->write(request(), number, handle, {1'000'000}, bytes("ours")));
   put("dir/big", ramp(3'000'000, 9));
   EXPECT_EQ(errnum_of(fs_->flush(request(), number, handle)), ESTALE);
-  const auto files = local::kept_files(options_.cache_directory);
+  const auto files = local::kept_files(options_.cache_directory).value();
   ASSERT_TRUE(files.size() == 1 && files[0].description);
   const local::KeptDescription& about = *files[0].description;
   EXPECT_EQ(about.endpoint, server_->url());

@@ -16,6 +16,8 @@
 namespace pail::cli {
 namespace {
 
+constexpr uid_t kStranger = 12345;
+
 class ViewDirectoryTest : public ::testing::Test {
  protected:
   ViewDirectoryTest() {
@@ -35,6 +37,12 @@ class ViewDirectoryTest : public ::testing::Test {
     EXPECT_EQ(errnum_of(taken), EACCES);
     return taken ? "" : taken.error().context;
   }
+  std::string refusal_for_a_user() {
+    EXPECT_EQ(::seteuid(kStranger), 0);
+    std::string said = refusal(root_);
+    EXPECT_EQ(::seteuid(0), 0);
+    return said;
+  }
   std::filesystem::path make(std::string_view name, std::filesystem::perms mode) {
     const std::filesystem::path path = root_ / name;
     std::filesystem::create_directory(path);
@@ -49,7 +57,6 @@ using std::filesystem::perms;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
-constexpr uid_t kStranger = 12345;
 
 TEST_F(ViewDirectoryTest, IsTheSameForTheNextMountOfAView) {
   const auto first = take("https://s3", {"bucket", ""}).path;
@@ -112,15 +119,12 @@ TEST_F(ViewDirectoryTest, OneOfAnotherUserIsNotHelpedByItsMode) {
   EXPECT_THAT(refusal(root_), AllOf(HasSubstr("belongs to user 12345"), HasSubstr("run this as that user"),
                                     HasSubstr("a directory of your own"), Not(HasSubstr("chmod"))));
 }
-TEST_F(ViewDirectoryTest, OneOfRootIsNotHelpedByItsModeForAUser) {
+TEST_F(ViewDirectoryTest, OneOfRootIsNotGivenToAUser) {
   if (::geteuid() != 0) GTEST_SKIP() << "needs root";
   std::filesystem::permissions(root_, static_cast<perms>(0755));
-  const auto path = take("https://s3", {"bucket", ""}).path;
-  ASSERT_EQ(::seteuid(kStranger), 0);
-  const std::string said = refusal(root_);
-  ASSERT_EQ(::seteuid(0), 0);
-  EXPECT_THAT(said, AllOf(HasSubstr("chown 12345 " + path.string()), HasSubstr("belongs to root (user 0)"),
-                          HasSubstr("another directory"), Not(HasSubstr("chmod"))));
+  take("https://s3", {"bucket", ""});
+  EXPECT_THAT(refusal_for_a_user(), AllOf(HasSubstr("belongs to root (user 0)"), HasSubstr("another directory"),
+                                          Not(HasSubstr("chown")), Not(HasSubstr("chmod"))));
 }
 
 TEST_F(ViewDirectoryTest, IsNotTakenBelowADirectoryThatOthersMayWriteTo) {

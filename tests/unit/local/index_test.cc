@@ -12,10 +12,13 @@
 #include <random>
 #include <thread>
 
+#include "../../manual_clock.h"
 #include "../temporary_directory.h"
 #include "base/file.h"
 #include "local/names/codec.h"
 #include "local/names/lmdb_index.h"
+#include "local/names/moments.h"
+#include "local/names/tree_walk.h"
 #include "memory_journal.h"
 
 namespace pail::local {
@@ -202,6 +205,34 @@ TEST_F(IndexTest, ChildrenComeInOrderOfInodeNumber) {
   EXPECT_EQ(children(1), (std::vector<InodeNumber>{7, 256, 300}));
   EXPECT_EQ(children(1, 7), (std::vector<InodeNumber>{256, 300}));
   EXPECT_TRUE(children(1, ~InodeNumber{0}).empty());
+}
+
+TEST_F(IndexTest, AnInodeHasItsNameWhereThatLeadsToIt) {
+  write([](WriteTransaction& txn) {
+    make(txn, 1, "a", 7);
+    make(txn, 1, "b", 8);
+    txn.bind(1, "b", Dirent{.number = 7});
+  });
+  const auto records = index->read();
+  EXPECT_TRUE(has_its_name(*records, *records->inode(7)));
+  EXPECT_FALSE(has_its_name(*records, *records->inode(8)));
+}
+
+TEST_F(IndexTest, TheLimitOfMomentsIsNotedOnceAMinute) {
+  using namespace std::chrono_literals;
+  ManualClock clock;
+  Moments moments(clock);
+  write([&](WriteTransaction& txn) { moments.begin(txn); });
+  const auto limit_after = [&](std::chrono::nanoseconds time) {
+    clock.pass(time);
+    write([&](WriteTransaction& txn) { moments.note(txn); });
+    moments.committed();
+    return index->read()->moment_anchor()->limit;
+  };
+  const WallTime first = limit_after(1s);
+  EXPECT_GE(first, moments.now());
+  EXPECT_EQ(limit_after(30s), first);
+  EXPECT_GT(limit_after(31s), first);
 }
 
 TEST_F(IndexTest, ChildrenMayBeUnboundWhileTheyAreVisited) {

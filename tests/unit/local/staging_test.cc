@@ -151,7 +151,7 @@ TEST_F(StagingTest, SetAsideFilesAreDescribed) {
   about.modified = WallTime(std::chrono::nanoseconds(1'234'567'890'123'456'789));
   about.headers = "sContent-Type\ntext/plain\n";
   ASSERT_TRUE(area->set_aside(kNumber, about));
-  const auto kept = kept_files(directory.path());
+  const auto kept = kept_files(directory.path()).value();
   ASSERT_EQ(kept.size(), 1u);
   EXPECT_EQ(kept[0].size, ByteCount{100});
   ASSERT_TRUE(kept[0].description);
@@ -174,7 +174,7 @@ TEST_F(StagingTest, SetAsideFilesSayWhyTheirUploadFailed) {
   reopen();
   EXPECT_EQ(area->all(), std::vector{kNumber});
   ASSERT_TRUE(area->set_aside(kNumber, {.reason = KeptReason::mount_ended, .name = "x"}));
-  const auto kept = kept_files(directory.path());
+  const auto kept = kept_files(directory.path()).value();
   ASSERT_TRUE(kept.size() == 1 && kept[0].description);
   EXPECT_EQ(kept[0].description->reason, KeptReason::upload_failed);
   EXPECT_EQ(kept[0].description->error, "PUT x: 403");
@@ -206,7 +206,7 @@ TEST_F(StagingTest, BytesAreKeptWhenTheirDescriptionCannotBeWritten) {
   const auto path = area->set_aside(kNumber, {.name = "x"});
   ASSERT_TRUE(path) << path.error().context;
   EXPECT_EQ(*read_file(*path, ByteCount{100}), "precious");
-  const auto kept = kept_files(directory.path());
+  const auto kept = kept_files(directory.path()).value();
   ASSERT_EQ(kept.size(), 1u);
   EXPECT_FALSE(kept[0].description);
 }

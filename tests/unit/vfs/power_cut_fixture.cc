@@ -83,7 +83,8 @@ local::LiveEntries PowerCutTest::promised() {
 
 std::vector<local::KeptDescription> PowerCutTest::kept_descriptions() {
   std::vector<local::KeptDescription> all;
-  for (const auto& file : local::kept_files(options_.state_directory)) {
+  const auto files = local::kept_files(options_.state_directory).value();
+  for (const auto& file : files) {
     EXPECT_TRUE(file.description) << file.path;
     if (file.description) all.push_back(*file.description);
   }

@@ -83,6 +83,12 @@ TEST_F(NamesTest, ACreatedFileIsStagedUnderItsNameInTheNextProcessToo) {
   EXPECT_FALSE(std::get<Answered>(*attempt).failure);
 }
 
+TEST(Attempts, EachHasItsSubject) {
+  EXPECT_EQ(subject_of(Begun{5}), 5u);
+  EXPECT_EQ(subject_of(DeletesLeft{1, 6, "job"}), 6u);
+  EXPECT_EQ(subject_of(Answered{7, {}}), 7u);
+}
+
 TEST_F(NamesTest, AFileIsNotCreatedOverOneThatIsBeingWritten) {
   create(kRoot, "f");
   EXPECT_EQ(errnum_of(names->created(0, {kRoot, "f"}, *names->next_number(), {})), EEXIST);
