@@ -46,9 +46,10 @@ Result<Unit> add_view(const fs::path& view, LeftStaging& found) {
 
 }  // namespace
 
-Result<LeftStaging> find_left_staging(const std::vector<fs::path>& views) {
+LeftStaging find_left_staging(const std::vector<fs::path>& views) {
   LeftStaging found;
-  for (const fs::path& view : views) PAIL_CHECK(add_view(view, found));
+  for (const fs::path& view : views)
+    if (auto added = add_view(view, found); !added) found.looked = std::move(added);
   std::ranges::sort(found.files, {}, &LeftFile::path);
   return found;
 }

@@ -18,11 +18,12 @@ struct LeftFile {
 // What the directories of views hold of it.
 struct LeftStaging {
   std::vector<LeftFile> files;
-  bool live = false;  // running mounts hold directories, which were not looked at
+  bool live = false;             // running mounts hold directories, which were not looked at
+  Result<Unit> looked = Unit{};  // why not at all others
 };
 
 // Looks at those of `views` that are directories of this user and changes nothing in them. Some of these files
-// may turn out to be stored or removed: only the next mount of the bucket can tell. Errors: one cannot be read.
-Result<LeftStaging> find_left_staging(const std::vector<std::filesystem::path>& views);
+// may turn out to be stored or removed: only the next mount of the bucket can tell.
+LeftStaging find_left_staging(const std::vector<std::filesystem::path>& views);
 
 }  // namespace pail::cli

@@ -85,7 +85,8 @@ Error not_looked_at(const Error& why) {
 
 // A path that other messages print leads into the directory of one bucket.
 Result<Unit> check_no_view(const std::filesystem::path& root) {
-  for (const auto& path : {root, root.parent_path()}) {
+  const auto whole = (std::filesystem::absolute(root) / "").lexically_normal().parent_path();
+  for (const auto& path : {whole, whole.parent_path()}) {
     if (!is_view_directory(path)) continue;
     return Error{EINVAL, fmt::format("{}: lies in what belongs to one bucket; say --state-dir {}", root.string(),
                                      path.parent_path().string())};
@@ -122,17 +123,25 @@ void tell_left_out(const Task& task) {
     if (const auto why = why_left_out(view)) say("{}", *why);
 }
 
+// What is kept, as far as it could be looked at.
+struct AllKept {
+  std::vector<Kept> files;
+  Result<Unit> looked = Unit{};  // why not at all of it
+};
+
 // Of the directories that belong to this user: what others describe is not believed.
-// Errors: as find_views().
-Result<std::vector<Kept>> all_kept(const Task& task) {
-  std::vector<Kept> all;
+AllKept all_kept(const Task& task) {
+  AllKept all;
   for (const auto& view : task.views) {
     if (!find_trusted_directory(view)) continue;
     auto files = local::kept_files(view);
-    if (!files) return not_looked_at(files.error());
+    if (!files) {
+      all.looked = not_looked_at(files.error());
+      continue;
+    }
     for (local::KeptFile& file : *files) {
       std::string id = id_of(view, file.path);
-      all.push_back({std::move(id), std::move(file)});
+      all.files.push_back({std::move(id), std::move(file)});
     }
   }
   return all;
@@ -145,10 +154,11 @@ std::string places_text(const Task& task) {
 }
 
 Result<Kept> find_kept(const Task& task) {
-  PAIL_TRY(auto all, all_kept(task));
-  for (Kept& kept : all)
+  AllKept all = all_kept(task);
+  for (Kept& kept : all.files)
     if (kept.id == task.line.kept) return std::move(kept);
   tell_left_out(task);
+  PAIL_CHECK(all.looked);
   return Error{ENOENT, fmt::format("{}: no kept file has this ID in {}; pailfs recover list names them",
                                    quote(task.line.kept), places_text(task))};
 }
@@ -239,9 +249,9 @@ Result<Unit> printed(const std::string& text) {
 
 // ---- the actions ----------------------------------------------------------------------------------------------------
 
-Result<std::vector<Kept>> kept_to_list(const Task& task) {
-  PAIL_TRY(auto all, all_kept(task));
-  std::erase_if(all, [&](const Kept& kept) {
+AllKept kept_to_list(const Task& task) {
+  AllKept all = all_kept(task);
+  std::erase_if(all.files, [&](const Kept& kept) {
     if (task.line.kept.empty()) return false;
     return !kept.file.description || kept.file.description->bucket != task.line.kept;
   });
@@ -265,20 +275,27 @@ std::string table_text(const std::vector<Kept>& kept, const std::vector<LeftFile
   return out;
 }
 
-// The bucket of what is not stored yet is known to its index alone, so it is always named.
-Result<Unit> list(const Task& task) {
-  tell_left_out(task);
-  PAIL_TRY(const auto kept, kept_to_list(task));
-  const auto looked = find_left_staging(task.views);
-  if (!looked) return not_looked_at(looked.error());
-  const LeftStaging& left = *looked;
+Result<Unit> print_list(const Task& task, const AllKept& all, const LeftStaging& left) {
+  const std::vector<Kept>& kept = all.files;
   if (task.line.json) {
     auto array = nlohmann::json::array();
     for (const Kept& file : kept) array.push_back(json_of(file));
     for (const LeftFile& file : left.files) array.push_back(json_of(file));
     return printed(text_of(array));
   }
-  return printed(kept.empty() && left.files.empty() ? nothing_text(task, left) : table_text(kept, left.files));
+  if (!kept.empty() || !left.files.empty()) return printed(table_text(kept, left.files));
+  return all.looked && left.looked ? printed(nothing_text(task, left)) : Result<Unit>(Unit{});
+}
+
+// The bucket of what is not stored yet is known to its index alone, so it is always named.
+Result<Unit> list(const Task& task) {
+  tell_left_out(task);
+  const AllKept kept = kept_to_list(task);
+  const LeftStaging left = find_left_staging(task.views);
+  PAIL_CHECK(print_list(task, kept, left));
+  PAIL_CHECK(kept.looked);
+  if (!left.looked) return not_looked_at(left.looked.error());
+  return Unit{};
 }
 
 Result<Unit> show(const Task& task) {

@@ -166,7 +166,9 @@ Result<std::vector<KeptFile>> kept_files(const std::filesystem::path& view_direc
   PAIL_TRY(const auto paths, list_directory(kept_folder(view_directory)));
   for (const auto& path : paths) {
     struct stat status {};
-    if (::lstat(path.c_str(), &status) != 0) return errno_error(errno, path.string());
+    const bool looked = ::lstat(path.c_str(), &status) == 0;
+    if (!looked && errno == ENOENT) continue;  // it has just been stored, or removed
+    if (!looked) return errno_error(errno, path.string());
     if (!S_ISREG(status.st_mode)) continue;
     files.push_back({path, {static_cast<std::uint64_t>(status.st_size)}, description_of(path)});
   }

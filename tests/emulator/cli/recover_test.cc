@@ -69,10 +69,11 @@ class Recover : public ::testing::Test {
   }
 
   // Runs `pailfs recover WORDS`; what it printed is in said_.
-  int run(std::vector<std::string> words) {
+  int run(std::vector<std::string> words) { return run_in(directory_ / "cache", std::move(words)); }
+  int run_in(const std::filesystem::path& root, std::vector<std::string> words) {
     words.insert(words.begin(), "recover");
     for (const char* word : {"--cache-dir", "", "-o", ""}) words.emplace_back(word);
-    words[words.size() - 3] = directory_ / "cache";
+    words[words.size() - 3] = root;
     words.back() = "credentials=" + server_->credentials().file.string();
     const auto parsed = parse_command_line(words);
     if (!parsed) return said_ = parsed.error().context, -1;
@@ -242,11 +243,24 @@ TEST_F(Recover, AFolderOfKeptFilesThatCannotBeReadIsNoEmptyOne) {
   EXPECT_EQ(run({"list"}), kExitSystem);
   EXPECT_THAT(said_, AllOf(HasSubstr(kept), Not(HasSubstr("Nothing"))));
 }
+TEST_F(Recover, ABucketThatCannotBeLookedAtDoesNotHideTheOthers) {
+  const std::string id = keep("precious", about("dir/report.csv"));
+  std::filesystem::create_directories(directory_ / "cache/other");
+  std::filesystem::permissions(directory_ / "cache/other", std::filesystem::perms::owner_all);
+  ASSERT_TRUE(write_file_atomically(directory_ / "cache/other/kept", "in its place"));
+  EXPECT_EQ(run({"list"}), kExitSystem);
+  EXPECT_THAT(said_, AllOf(HasSubstr(id), HasSubstr("cache/other/kept")));
+  EXPECT_EQ(run({"show", id}), 0);
+  EXPECT_EQ(run({"show", "12345678"}), kExitSystem);
+  EXPECT_THAT(said_, HasSubstr("cache/other/kept"));
+}
 TEST_F(Recover, ThePathOfOneBucketIsToldFromThatOfAll) {
   std::filesystem::create_directories(directory_ / "cache/staging");
-  std::ofstream(directory_ / "mount.lock");
-  EXPECT_NE(run({"list"}), 0);
-  EXPECT_THAT(said_, AllOf(HasSubstr("--state-dir " + directory_.parent_path().string()), Not(HasSubstr("Nothing"))));
+  std::ofstream(directory_ / "cache/mount.lock");
+  for (const char* written : {"cache", "cache/", "cache/staging"}) {
+    EXPECT_NE(run_in(directory_ / written, {"list"}), 0);
+    EXPECT_THAT(said_, AllOf(HasSubstr("--state-dir " + directory_.string() + "\n"), Not(HasSubstr("Nothing"))));
+  }
 }
 TEST_F(Recover, WhoMayNotReadADirectoryIsToldToBecomeRoot) {
   if (::geteuid() != 0) GTEST_SKIP() << "needs root";
