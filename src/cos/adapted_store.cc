@@ -213,7 +213,8 @@ class MarkerCopy final : public std::enable_shared_from_this<MarkerCopy> {
     store_.put_object(std::move(put), context_, [self = shared_from_this()](Result<PutResult> written) {
       if (!written) return self->then_(written.error());
       self->dialect_.proven_missing(Ability::marker_copy);
-      self->then_(CopyResult{written->etag, {}});
+      const bool looked_at = !self->request_.source_if_match.empty();
+      self->then_(CopyResult{written->etag, {}, looked_at ? CopiedVersion::asked_for : CopiedVersion::unknown});
     });
   }
 

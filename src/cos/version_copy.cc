@@ -1,5 +1,6 @@
 #include "cos/version_copy.h"
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -25,7 +26,7 @@ class UnprovenCopy : public std::enable_shared_from_this<UnprovenCopy> {
     store_.copy_object(request_, context_, [self = shared_from_this()](Result<CopyResult> copied) {
       if (!copied) return self->then_(std::move(copied));
       if (copied->etag == self->request_.source_if_match) return self->end(*std::move(copied), CopiedVersion::unknown);
-      self->may_prove() ? self->prove(*std::move(copied)) : self->look(*std::move(copied));
+      self->may_prove() ? self->prove(*std::move(copied)) : self->judge(*std::move(copied));
     });
   }
 
@@ -43,31 +44,40 @@ class UnprovenCopy : public std::enable_shared_from_this<UnprovenCopy> {
     proof.source_if_match = {std::string(kNobodysETag)};
     store_.copy_object(std::move(proof), context_,
                        [self = shared_from_this(), made = std::move(made)](Result<CopyResult> copied) {
-                         self->judge(std::move(copied), made);
+                         self->proven(std::move(copied), made);
                        });
   }
 
-  void judge(Result<CopyResult> of_proof, const std::optional<CopyResult>& made) {
+  void proven(Result<CopyResult> of_proof, const std::optional<CopyResult>& made) {
     if (of_proof) {
       dialect_.proven_missing(kAbility);
-      return look(*std::move(of_proof));
+      return judge(*std::move(of_proof));
     }
-    const bool refused = of_proof.error().fault == Fault::precondition;
-    if (refused) dialect_.proven_there(kAbility);
-    if (made) return refused ? end(*made, CopiedVersion::asked_for) : look(*made);
-    if (refused) return store_.copy_object(request_, context_, then_);
-    then_(std::move(of_proof));
+    if (of_proof.error().fault != Fault::precondition) {
+      of_proof.error().may_have_happened |= made.has_value();
+      return then_(std::move(of_proof));
+    }
+    dialect_.proven_there(kAbility);
+    made ? judge(*made) : store_.copy_object(request_, context_, then_);
   }
 
-  // Where the object still is the version asked for, that is what was copied.
-  void look(CopyResult made) {
-    if (request_.source_key == request_.key || !request_.source_bucket.empty() || request_.source_if_match.empty())
+  // A copy that was sent with the condition asked for, or as a proof that the store ignores it.
+  void judge(CopyResult made) {
+    const bool conditional = !request_.source_if_match.empty();
+    if (conditional && dialect_.known(kAbility) == Known::there) return end(std::move(made), CopiedVersion::asked_for);
+    if (!conditional || request_.source_key == request_.key || !request_.source_bucket.empty())
       return end(std::move(made), CopiedVersion::unknown);
     store_.head_object(request_.source_key, context_,
                        [self = shared_from_this(), made = std::move(made)](const Result<ObjectInfo>& info) {
-                         const bool still_there = info && info->etag == self->request_.source_if_match;
-                         self->end(made, still_there ? CopiedVersion::asked_for : CopiedVersion::unknown);
+                         const bool same = info && self->was_there_before(*info, made);
+                         self->end(made, same ? CopiedVersion::asked_for : CopiedVersion::unknown);
                        });
+  }
+
+  // The version asked for lies there, and lay there before the copy was made: nobody has put it back since.
+  bool was_there_before(const ObjectInfo& info, const CopyResult& made) const {
+    const auto copied = std::chrono::floor<std::chrono::seconds>(made.last_modified);  // as of `info`
+    return info.etag == request_.source_if_match && info.last_modified < copied;
   }
 
   void end(CopyResult made, CopiedVersion version) {

@@ -6,7 +6,8 @@
 // meet. Where it is made all the same, that is the copy.
 //
 // On a store that does not keep to it the object is looked at when its copy is made: while it has the ETag asked for,
-// that is what was copied. A copy of an object onto itself leaves nothing to look at.
+// and from before the second in which the copy was made, that is what was copied. A copy of an object onto itself
+// leaves nothing to look at.
 #pragma once
 
 #include "cos/dialect.h"

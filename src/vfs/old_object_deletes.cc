@@ -138,28 +138,44 @@ Result<Unit> OldObjectDeletes::delete_copied(const Deleting& deleting) {
                                   : OldObjectsLeft{.others = true, .ours = noted.error()};
   if (left.ours && ending.stop_requested())
     return Error{EINTR, "the next mount deletes what is left of a rename", Fault::stopped};
-  const bool by_the_store = left.ours && left.ours->fault != Fault::none;  // the job itself gets no better
-  if (by_the_store && caller_of(deleting) == Caller::is_gone) return leave(deleting, *left.ours);
+  const bool told = left.ours && caller_of(deleting) == Caller::waits;
+  // What nobody is told of is not given up, where the store may answer otherwise.
+  if (left.ours && !told && left.ours->fault != Fault::none) return leave(deleting, *left.ours);
   std::optional<Error> error;
   if (left.ours) error = old_objects_stay(tree.keys.from, *left.ours);
-  using local::OldObjects;
-  const bool told = error && caller_of(deleting) == Caller::waits;
-  const OldObjects state = told ? OldObjects::told_all : left.any() ? OldObjects::some : OldObjects::gone;
   jobs_.end(tree.job);  // what the journal has of it is to be gone on with, what the names have is too
-  PAIL_CHECK(names_.deletes_ended(deleting.request, tree.name, deleting.subject, state, error));
+  using local::OldObjects;
+  PAIL_CHECK(note_end(deleting, left.others,
+                      told         ? OldObjects::told_all
+                      : left.any() ? OldObjects::some
+                                   : OldObjects::gone,
+                      error));
   if (told) around_.has_old_name_again(deleting.subject);
   jobs_.remove_file(tree.job);
   if (error) return *error;
   return Unit{};
 }
 
-// Who asked for it is not told any more, so it is not given up.
+// The journal has it for the next mount, and the names do not any more: the gate opens now, and what is under either
+// name then is to be compared with the copies.
 Error OldObjectDeletes::leave(const Deleting& deleting, const Error& why) {
   const OldTree& tree = deleting.tree;
   spdlog::warn("{}: old objects of its rename to {} stay until the next mount: {}", quote(tree.keys.from),
                quote(tree.keys.to), why.context);
-  const auto noted = names_.doubted(tree.name);
+  const auto noted = note_end(deleting, true, local::OldObjects::some, why);
   return noted ? why : noted.error();
+}
+
+// Where the gate was open since the rename, the old name may be of something else: with `others` below it that keeps
+// its numbers, and a file is looked up.
+Result<Unit> OldObjectDeletes::note_end(const Deleting& deleting, bool others, local::OldObjects left,
+                                        const std::optional<Error>& error) {
+  using local::OldObjects;
+  const OldTree& tree = deleting.tree;
+  const bool was_open = deleting.copies == OtherSide::the_copy;
+  if (was_open && others) return names_.doubted(tree.name);
+  return names_.deletes_ended(deleting.request, tree.name, deleting.subject,
+                              was_open && left == OldObjects::gone ? OldObjects::some : left, error);
 }
 
 // ---- of the mount before this one -----------------------------------------------------------------------------------

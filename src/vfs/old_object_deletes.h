@@ -90,6 +90,8 @@ class OldObjectDeletes {
   Caller end(Deleting& deleting, Result<Unit> outcome) PAIL_EXCLUDES(mutex_);
   Result<Unit> delete_copied(const Deleting& deleting);
   Error leave(const Deleting& deleting, const Error& why);
+  Result<Unit> note_end(const Deleting& deleting, bool others, local::OldObjects left,
+                        const std::optional<Error>& error);
 
   void run_beside(std::function<void()> task) PAIL_EXCLUDES(mutex_);
   void one_more() PAIL_EXCLUDES(mutex_);

@@ -144,8 +144,7 @@ Result<Names::Moved> Names::move_file(const Renaming& renaming, bool local) {
     // Asked again: the copy was made and the old object deleted before the process ended.
     PAIL_TRY(const cos::ObjectInfo info, store_.head_object(to, stop));
     if (info.etag.text == source.etag) return Moved{info.etag, info.last_modified, {}};
-    if (!cos::ETag{source.etag}.is_of_parts()) return copied.error();
-    return Moved{{source.etag}, {}, {}, Contents::in_doubt};  // a copy of parts has another one
+    return Moved{{source.etag}, {}, {}, Contents::in_doubt};  // a copy may have another one, or others wrote there
   }
   if (!copied) return copied.error();
   files_.copied({&*copied, 1});

@@ -1,4 +1,5 @@
 // Renames of directories that a power cut or a kill ended early.
+#include <fcntl.h>
 #include <gmock/gmock.h>
 
 #include <future>
@@ -236,6 +237,94 @@ TEST_F(PowerCutRenameTest, AStoreThatRefusesItsDeletesLeavesItToTheMountAfter) {
     start();
     ASSERT_EQ(rename("above/new", "above/old"), 0);
   }
+}
+
+TEST_F(PowerCutRenameTest, AFileThatIsAskedAgainIsThereOnAStoreThatEncrypts) {
+  store_->set({.encrypts = true});
+  ASSERT_EQ(write("above/f", "hello"), 0);
+  Request asked = request();
+  const InodeNumber above = look("above");
+  const auto carry_out = [&] { return errnum_of(fs_->rename(asked, above, "f", above, "g", RenameMode::replace)); };
+  stop_during(Stops::process, {.operation = Operation::delete_object, .key = "above/f"}, carry_out);
+  store_->remove("above/f");
+  resume();
+  asked.resent = true;
+  EXPECT_EQ(carry_out(), 0);
+  EXPECT_EQ(read("above/g"), "hello");
+}
+
+// Interrupted while it deletes, and the store refuses the deletes.
+class RefusedRenameTest : public PowerCutTest {
+ protected:
+  void SetUp() override {
+    options_.metadata_ttl = std::chrono::hours(1);
+    PowerCutTest::SetUp();
+    options_.metadata_ttl = std::chrono::hours(1);
+    start();
+    store_->put("d/f", "x");
+    ASSERT_NE(look("d/f"), 0u);
+    store_->fail({.operation = Operation::delete_objects, .times = kAlways}, {.fault = Fault::denied});
+    const Hold held = store_->hold({.operation = Operation::delete_objects}, Moment::before);
+    StopSource signal;
+    Request asked = request();
+    asked.stop = signal.token();
+    auto renaming = std::async(std::launch::async, [&] {
+      return errnum_of(fs_->rename(asked, local::kRootInode, "d", local::kRootInode, "e", RenameMode::replace));
+    });
+    ASSERT_TRUE(held.await());
+    signal.request_stop();
+    EXPECT_EQ(renaming.get(), EINTR);
+    held.release();
+    EXPECT_TRUE(fs_->sync_all(Sync{}));
+    store_->behave();
+    ASSERT_EQ(read("d/f"), "x") << "both names show it";
+  }
+  void remount() {
+    start();
+    EXPECT_THAT(promised().jobs(), IsEmpty());
+    start();
+  }
+};
+
+TEST_F(RefusedRenameTest, IsEndedByTheNextMount) {
+  remount();
+  EXPECT_EQ(store_->bytes("d/f"), std::nullopt);
+  EXPECT_EQ(read("e/f"), "x");
+}
+
+TEST_F(RefusedRenameTest, KeepsAnObjectWhoseCopyWasRemovedAndMadeAnewSince) {
+  EXPECT_EQ(unlink("e/f"), 0);
+  EXPECT_EQ(write("e/f", "another thing"), 0);
+  remount();
+  EXPECT_EQ(store_->bytes("d/f"), "x");
+}
+
+TEST_F(RefusedRenameTest, HidesNoFileThatGotTheOldNameSince) {
+  EXPECT_EQ(unlink("d/f"), 0);
+  EXPECT_EQ(rmdir("d"), 0);
+  EXPECT_EQ(write("d", "a file now"), 0);
+  remount();
+  EXPECT_EQ(read("d"), "a file now");
+  EXPECT_EQ(write("d", "more"), 0);
+  EXPECT_THAT(kept(), IsEmpty());
+}
+
+TEST_F(RefusedRenameTest, LeavesADirectoryThatGotTheOldNameSinceItsNumber) {
+  EXPECT_EQ(unlink("d/f"), 0);
+  EXPECT_EQ(rmdir("d"), 0);
+  EXPECT_EQ(mkdir("d"), 0);
+  EXPECT_EQ(write("d/new", "new"), 0);
+  const Hold listing = store_->hold({.operation = Operation::list_objects, .key = "d/"}, Moment::before);
+  start();
+  EXPECT_TRUE(listing.await());
+  const Handle reader = open("d/new", O_RDONLY);
+  const InodeNumber before = look("d");
+  listing.release();
+  fs_->wait_for_left({});
+  EXPECT_EQ(look("d"), before);
+  int errnum = 0;
+  EXPECT_EQ(read_open(reader.number, reader.handle, 3, &errnum), "new");
+  EXPECT_EQ(errnum, 0);
 }
 
 TEST_F(PowerCutRenameTest, WhatOthersPutInThePlaceOfAFileShowsWhenItsRenameIsAskedAgain) {

@@ -85,8 +85,9 @@ class CopiedPartsTest : public StoreKindsTest {
     ASSERT_TRUE(read("f") == ours_);
   }
   // `change` copies the object; others replace it just before.
-  void replace_before_the_copy(const std::function<int()>& change, const std::string& key = "f") {
-    const Hold copy = store_->hold({.operation = Operation::copy_object}, Moment::before);
+  void replace_before_the_copy(const std::function<int()>& change, const std::string& key = "f",
+                               const std::string& to = {}) {
+    const Hold copy = store_->hold({.operation = Operation::copy_object, .key = to}, Moment::before);
     auto changing = std::async(std::launch::async, change);
     ASSERT_TRUE(copy.await());
     store_->put(key, theirs_);
@@ -125,7 +126,7 @@ TEST_F(CopiedPartsTest, WhatOthersPutInTheWayOfARenameOfTheDirectoryShowsWhereIt
   start();
   ASSERT_EQ(mkdir("d"), 0);
   ASSERT_EQ(write("d/f", ours_ + "longer"), 0);
-  replace_before_the_copy([&] { return rename("d", "e"); }, "d/f");
+  replace_before_the_copy([&] { return rename("d", "e"); }, "d/f", "e/f");
   EXPECT_EQ(attributes("e/f").size.n, theirs_.size());
   EXPECT_TRUE(read("e/f") == theirs_);
 }
@@ -197,6 +198,28 @@ TEST_F(EncryptingStoreTest, WhatIsBeingWrittenIsStoredAfterARenameOfItsDirectory
   EXPECT_THAT(kept(), testing::IsEmpty());
 }
 
+TEST_F(EncryptingStoreTest, OfTwoChangesAtOnceTheOneThatProvesNothingIsNoChangeOfOthers) {
+  ASSERT_EQ(write("d/g", "hello"), 0);
+  const Handle reader = open("d/g", O_RDONLY);
+  const Hold held = store_->hold({.operation = Operation::copy_object, .key = "d/g"}, Moment::after);
+  auto other = std::async(std::launch::async,
+                          [&] { return errnum_of(fs_->setattr(request(), reader.number, {.permissions = 0600})); });
+  ASSERT_TRUE(held.await());
+  EXPECT_EQ(errnum_of(fs_->setattr(request(), look("d/f"), {.permissions = 0600})), 0);
+  held.release();
+  EXPECT_EQ(other.get(), 0);
+  EXPECT_EQ(read_on(reader), "hello");
+}
+
+TEST_F(EncryptingStoreTest, WhatIsBeingWrittenIsStoredAfterARenameOfItsDirectoryWhereMarkersAreNotCopied) {
+  store_->set({.copies_markers = false, .encrypts = true});
+  const Handle writer = open("d/f");
+  EXPECT_EQ(write_to(writer, "J"), 0);
+  ASSERT_EQ(rename("d", "e"), 0);
+  EXPECT_EQ(flush(writer), 0);
+  EXPECT_EQ(store_->bytes("e/f"), "Jello");
+}
+
 // Nobody else writes there.
 class IgnoringStoreTest : public StoreKindsTest {
  protected:
@@ -205,6 +228,7 @@ class IgnoringStoreTest : public StoreKindsTest {
     StoreKindsTest::SetUp();
     ASSERT_EQ(mkdir("d"), 0);
     ASSERT_EQ(write("d/f", large_), 0);
+    store_->pass(2s);
   }
   const std::string large_ = ramp(11'000'000);
 };
@@ -213,6 +237,7 @@ TEST_F(IgnoringStoreTest, AnOpenFileIsReadOnAfterItsRenameAndThatOfItsDirectory)
   const Handle reader = open("d/f", O_RDONLY);
   for (const auto& [from, to] : {std::pair("d/f", "d/g"), std::pair("d", "e")}) {
     ASSERT_EQ(rename(from, to), 0);
+    store_->pass(2s);
     int errnum = 0;
     EXPECT_EQ(read_open(reader.number, reader.handle, 5, &errnum), large_.substr(0, 5)) << to;
     EXPECT_EQ(errnum, 0) << to;
@@ -226,6 +251,26 @@ TEST_F(IgnoringStoreTest, WhatIsBeingWrittenIsStoredAfterARenameOfItsDirectory) 
   EXPECT_EQ(flush(writer), 0);
   EXPECT_TRUE(store_->bytes("e/f") == "J" + large_.substr(1));
   EXPECT_THAT(kept(), testing::IsEmpty());
+}
+
+TEST_F(StoreKindsTest, WhatOthersPutBackAfterTheCopyIsNotTakenForWhatWasCopied) {
+  store_->set({.copy_conditions = Support::ignored});
+  options_.metadata_ttl = 1h;
+  start();
+  ASSERT_EQ(write("f", "ours!"), 0);
+  ASSERT_EQ(read("f"), "ours!");
+  const Hold copy = store_->hold({.operation = Operation::copy_object}, Moment::before);
+  auto renaming = std::async(std::launch::async, [&] { return rename("f", "g"); });
+  ASSERT_TRUE(copy.await());
+  store_->put("f", "THEIR");
+  const Hold head = store_->hold({.operation = Operation::head_object, .key = "f"}, Moment::before);
+  copy.release();
+  ASSERT_TRUE(head.await());
+  store_->put("f", "ours!");
+  head.release();
+  EXPECT_EQ(renaming.get(), 0);
+  EXPECT_EQ(store_->bytes("g"), "THEIR");
+  EXPECT_EQ(read("g"), "THEIR");
 }
 
 // What others put in the way has another size.
