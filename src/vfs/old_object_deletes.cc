@@ -127,7 +127,7 @@ Result<Unit> OldObjectDeletes::wait(Deleting& deleting, const StopToken& stop) {
   return *deleting.outcome;
 }
 
-// Ends a rename: whatever comes of the deletes, nothing is left that a later process would do, but when this one ends.
+// Ends a rename: nothing is left that a later process would do, but when this one ends, or nobody is told what stays.
 Result<Unit> OldObjectDeletes::delete_copied(const Deleting& deleting) {
   const OldTree& tree = deleting.tree;
   const StopToken ending = stop_.token();
