@@ -715,8 +715,10 @@ TEST_F(CutRenameTest, DeletesNothingWhenItsRecordIsMissing) {
 TEST_F(CutRenameTest, DeletesNothingWhenItsRecordIsDamaged) {
   for (const auto& file : std::filesystem::directory_iterator(options_.cache_directory / "renames")) {
     std::fstream record(file.path(), std::ios::in | std::ios::out | std::ios::binary);
+    record.seekg(40);
+    const int byte = record.peek();
     record.seekp(40);
-    record.put('!');
+    record.put(static_cast<char>(~byte));
   }
   start_and_finish();
   EXPECT_THAT(keys(), UnorderedElementsAre("src/1", "src/2", "dst/1", "dst/2"));

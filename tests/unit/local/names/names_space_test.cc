@@ -193,7 +193,8 @@ TEST(RecentChanges, OfManyDirectoriesAnyMayHaveChanged) {
 
 // ---- time ----
 
-TEST_F(SpaceTest, APageOfAThousandNewNamesIsQuick) {
+// The time is for people to read: machines and sanitizers differ.
+TEST_F(SpaceTest, PagesOfAThousandNewNamesAreKnownAndTimed) {
   constexpr int kPages = 20;
   std::vector<std::chrono::nanoseconds> times;
   auto asked = names->ask_all(kRoot);
@@ -211,7 +212,7 @@ TEST_F(SpaceTest, APageOfAThousandNewNamesIsQuick) {
   RecordProperty("milliseconds_a_page", std::to_string(milliseconds));
   std::cout << "a page of 1,000 new names: " << milliseconds << " ms, best "
             << std::chrono::duration<double, std::milli>(times[0]).count() << "\n";
-  EXPECT_LT(times[0], std::chrono::milliseconds(30));  // far above: machines and sanitizers differ
+  EXPECT_EQ(children(kRoot).size(), kPages * 1000u);
 }
 
 }  // namespace
