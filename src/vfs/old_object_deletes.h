@@ -65,8 +65,8 @@ class OldObjectDeletes {
   Result<Unit> resume(const Request& request, const local::DeletesLeft& left) PAIL_EXCLUDES(mutex_);
   // Goes on with what the mount before this one left, as the names know it and as the journal does, without waiting for
   // it. The old names that the names know of are closed when it returns. Of what was cut short while it copied nothing
-  // is deleted: the log says where files lie under both names. What the store does not answer is left to the next
-  // mount.
+  // is deleted: the log says where files lie under both names. What the store does not answer, or refuses, is left to
+  // the next mount.
   void finish_left(const std::vector<local::DeletesLeft>& known) PAIL_EXCLUDES(mutex_);
 
   // A directory has lost an entry, and who took it waits no longer: what that needs is done beside.
