@@ -167,62 +167,52 @@ class ConditionalWrite final : public std::enable_shared_from_this<ConditionalWr
 // The copy of a directory marker, which is nothing but its headers.
 class MarkerCopy final : public std::enable_shared_from_this<MarkerCopy> {
  public:
-  MarkerCopy(ObjectStore& store, Dialect& dialect, CopyRequest request, CallContext context,
-             Completion<CopyResult> then)
-      : store_(store),
-        dialect_(dialect),
-        request_(std::move(request)),
-        context_(std::move(context)),
-        then_(std::move(then)) {}
+  explicit MarkerCopy(CopyCall call) : call_(std::move(call)) {}
 
   void begin() {
-    if (dialect_.known(Ability::marker_copy) == Known::missing) return look(std::nullopt);
+    if (call_.dialect.known(Ability::marker_copy) == Known::missing) return look(std::nullopt);
     copy();
   }
 
  private:
   void copy() {
-    copy_version(store_, dialect_, request_, context_, [self = shared_from_this()](Result<CopyResult> copied) {
-      if (!copied && copied.error().fault == Fault::refused) return self->look(std::move(copied).error());
-      if (copied) self->dialect_.proven_there(Ability::marker_copy);
-      self->then_(std::move(copied));
-    });
+    copy_version({call_.store, call_.dialect, call_.request, call_.context,
+                  [self = shared_from_this()](Result<CopyResult> copied) {
+                    if (!copied && copied.error().fault == Fault::refused) return self->look(std::move(copied).error());
+                    if (copied) self->call_.dialect.proven_there(Ability::marker_copy);
+                    self->call_.then(std::move(copied));
+                  }});
   }
 
   // `refusal` is what a copy was answered, none where it was not tried.
   void look(std::optional<Error> refusal) {
     auto found = [self = shared_from_this(), refusal = std::move(refusal)](Result<ObjectInfo> info) {
-      if (!info) return self->then_(info.error());
+      if (!info) return self->call_.then(info.error());
       if (info->size.n == 0) return self->write(*info);
       // With bytes it is no marker.
-      refusal ? self->then_(*refusal)
-              : copy_version(self->store_, self->dialect_, self->request_, self->context_, self->then_);
+      refusal ? self->call_.then(*refusal) : copy_version(self->call_);
     };
-    store_.head_object(request_.source_key, context_, std::move(found));
+    call_.store.head_object(call_.request.source_key, call_.context, std::move(found));
   }
 
   void write(const ObjectInfo& source) {
-    if (!request_.source_if_match.empty() && request_.source_if_match != source.etag)
-      return then_(changed_by_others("COPY " + readable(request_.source_key)));
-    const bool replace = request_.directive == MetadataDirective::replace;
-    PutRequest put{.key = request_.key,
+    if (!call_.request.source_if_match.empty() && call_.request.source_if_match != source.etag)
+      return call_.then(changed_by_others("COPY " + readable(call_.request.source_key)));
+    const bool replace = call_.request.directive == MetadataDirective::replace;
+    PutRequest put{.key = call_.request.key,
                    .body = nullptr,
                    .content_md5 = {},
-                   .headers = replace ? request_.headers : source.headers,
-                   .conditions = request_.conditions};
-    store_.put_object(std::move(put), context_, [self = shared_from_this()](Result<PutResult> written) {
-      if (!written) return self->then_(written.error());
-      self->dialect_.proven_missing(Ability::marker_copy);
-      const bool looked_at = !self->request_.source_if_match.empty();
-      self->then_(CopyResult{written->etag, {}, looked_at ? CopiedVersion::asked_for : CopiedVersion::unknown});
+                   .headers = replace ? call_.request.headers : source.headers,
+                   .conditions = call_.request.conditions};
+    call_.store.put_object(std::move(put), call_.context, [self = shared_from_this()](Result<PutResult> written) {
+      if (!written) return self->call_.then(written.error());
+      self->call_.dialect.proven_missing(Ability::marker_copy);
+      const bool looked_at = !self->call_.request.source_if_match.empty();
+      self->call_.then(CopyResult{written->etag, {}, looked_at ? CopiedVersion::asked_for : CopiedVersion::unknown});
     });
   }
 
-  ObjectStore& store_;
-  Dialect& dialect_;
-  const CopyRequest request_;
-  const CallContext context_;
-  const Completion<CopyResult> then_;
+  const CopyCall call_;
 };
 
 class AdaptedStore final : public ObjectStore {
@@ -280,11 +270,9 @@ class AdaptedStore final : public ObjectStore {
                      std::move(then));
   }
   void copy_object(CopyRequest request, CallContext context, Completion<CopyResult> then) override {
-    if (!request.key.ends_with('/') || !request.source_bucket.empty())
-      return copy_version(*store_, *dialect_, std::move(request), std::move(context), while_running(std::move(then)));
-    std::make_shared<MarkerCopy>(*store_, *dialect_, std::move(request), std::move(context),
-                                 while_running(std::move(then)))
-        ->begin();
+    const bool marker = request.key.ends_with('/') && request.source_bucket.empty();
+    CopyCall call{*store_, *dialect_, std::move(request), std::move(context), while_running(std::move(then))};
+    marker ? std::make_shared<MarkerCopy>(std::move(call))->begin() : copy_version(std::move(call));
   }
   void create_upload(std::string key, ObjectHeaders headers, Preconditions conditions, CallContext context,
                      Completion<UploadId> then) override {

@@ -15,9 +15,16 @@
 
 namespace pail::cos {
 
-// CopyResult::version is `asked_for` only where one of the two says so. `store` and `dialect`
-// must stay until `then` was called. Errors: those of the copy.
-void copy_version(ObjectStore& store, Dialect& dialect, CopyRequest request, CallContext context,
-                  Completion<CopyResult> then);
+// `store` and `dialect` must stay until `then` was called.
+struct CopyCall {
+  ObjectStore& store;
+  Dialect& dialect;
+  CopyRequest request;
+  CallContext context;
+  Completion<CopyResult> then;
+};
+
+// CopyResult::version is `asked_for` only where one of the two says so. Errors: those of the copy.
+void copy_version(CopyCall call);
 
 }  // namespace pail::cos
