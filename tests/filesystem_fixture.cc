@@ -110,11 +110,11 @@ int FileSystemTest::write(std::string_view path, std::string_view content) {
   return flushed;
 }
 
-std::vector<std::string> FileSystemTest::names(std::string_view path) {
+std::vector<std::string> FileSystemTest::names(std::string_view path, std::size_t most) {
   std::vector<std::string> names;
   const InodeNumber number = look(path);
   for (std::uint64_t offset = 0;;) {
-    const auto entries = fs_->read_directory(request(), number, offset, 100, WithAttributes::no);
+    const auto entries = fs_->read_directory(request(), number, offset, most, WithAttributes::no);
     EXPECT_TRUE(entries) << entries.error().context;
     if (!entries || entries->empty()) break;
     for (const auto& entry : *entries)

@@ -55,7 +55,7 @@ class FileSystemTest : public testing::Test {
   std::string read_open(InodeNumber number, std::uint64_t handle, std::size_t size, int* errnum = nullptr);
   // Creates or replaces a file as open(O_CREAT|O_TRUNC), write, close do; returns the errno of close.
   int write(std::string_view path, std::string_view content);
-  std::vector<std::string> names(std::string_view path);
+  std::vector<std::string> names(std::string_view path, std::size_t most = 100);  // so many a page
   // The size that a listing of the root with attributes shows; none where it shows none.
   std::optional<std::uint64_t> listed_size(std::string_view name);
   int rename(std::string_view from, std::string_view to, RenameMode mode = RenameMode::replace);

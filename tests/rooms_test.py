@@ -10,12 +10,12 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
-# Threads, locks, promises, stop tokens and clocks are those of base; what queues is runtime's. The supervisor lives in
+# Threads, locks, promises, stop tokens, clocks and random numbers are those of base; what queues is runtime's. The supervisor lives in
 # a process of its own, and the emulator is no part of the file system.
 SCHEDULES = ("src/base/", "include/pailfs/base/", "src/runtime/", "src/emulator/", "src/fuse/supervisor.")
 SCHEDULING = re.compile(
     r"std::(thread|jthread|this_thread|mutex|shared_mutex|recursive_mutex|condition_variable|promise|future|async|"
-    r"stop_\w+|latch|barrier|counting_semaphore|binary_semaphore)\b|\w+_clock::now\(\)|\bclock_gettime\(")
+    r"stop_\w+|latch|barrier|counting_semaphore|binary_semaphore|random_device)\b|\b(getrandom|RAND_bytes)\(|\w+_clock::now\(\)|\bclock_gettime\(")
 
 # Their clock is handed to them, so that a test can move it.
 CLOCK_IS_PASSED_IN = ("src/runtime/", "src/local/", "src/cache/", "src/vfs/")

@@ -8,12 +8,14 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import traceback
 
 import builds
 import rooms_test
 import tally
 import tiers
+from simulation import mutations, soaking
 from tally import Tally
 
 GTEST = """[==========] Running 3 tests from 1 test suite.
@@ -199,6 +201,88 @@ def an_errno_that_is_passed_on_decides_nothing():
         assert not rooms_test.decisions("src/vfs/a.cc", line), line
 
 
+SOAKED = """3600101.5 idle step 5599 a59d
+
+WRONG, seed 1005: (34) process 2: symlink "f0"
+  was answered: EEXIST
+seed 1005 digest 14de37c8a9e40356
+5 histories, 1214 operations, 1687 calls, 728 requests, 11 deaths, 12 virtual hours in 1 s: 1632 operations/s
+"""
+
+
+def a_soak_that_ends_with_a_wrong_history_names_its_seed_and_claim():
+    wrong = soaking.wrong_of(SOAKED, 1, 1000)
+    assert wrong.seed == 1005, wrong
+    assert wrong.claim == 'WRONG, seed 1005: (34) process 2: symlink "f0" was answered: EEXIST', wrong.claim
+    again = SOAKED.replace("1005", "77").replace('(34) process 2: symlink "f0"', '(8) process 1: symlink "d1"')
+    other = soaking.wrong_of(again, 1, 1)
+    assert wrong.claim != other.claim and wrong.kind == other.kind, (wrong.kind, other.kind)
+    assert soaking.wrong_of(SOAKED, 0, 1000) is None
+    assert soaking.wrong_of("Segmentation fault", -11, 1000).seed is None
+    stuck = soaking.wrong_of("WRONG, seed 5: call 4 waits\nthread 1 main\n/a/b\nseed 5 digest a1\n", 1, 5)
+    assert stuck.claim == "WRONG, seed 5: call 4 waits", stuck.claim
+
+
+def the_figures_of_several_processes_are_summed_up():
+    figures = soaking.Figures(seconds=2)
+    figures.add(SOAKED)
+    figures.add(SOAKED)
+    figures.add("killed")
+    assert str(figures).startswith("10 histories, 2428 operations, 3374 calls, 1456 requests, 22 deaths"), figures
+    assert str(figures).endswith("1214 operations/s, 11.0 deaths/s, 12.00 virtual hours/s"), figures
+
+
+class FakeSimulate:
+    """A program that is wrong at these seeds, as far as a soak from the seed before finds them."""
+
+    def __init__(self, folder, wrong_seeds):
+        numbers = " ".join(map(str, wrong_seeds))
+        stub(folder, "simulate", f"""
+seed=${{@: -1}}
+case " {numbers} " in *" $seed "*) echo "WRONG, seed $seed: lost"; echo "seed $seed digest abc"; exit 1;; esac
+echo "seed $seed digest abc"; sleep 0.1""")
+        self.path = pathlib.Path(folder) / "simulate"
+
+
+def a_soak_goes_on_with_other_seeds_after_a_wrong_history():
+    with tempfile.TemporaryDirectory() as folder:
+        soaked = soaking.Soak(FakeSimulate(folder, [7]).path, 7).run(1)
+        assert [wrong.seed for wrong in soaked.wrong] == [7], soaked.wrong
+        assert soaking.run_history(FakeSimulate(folder, [7]).path, 8).right
+        assert soaking.run_history(FakeSimulate(folder, [7]).path, 8).digest == "abc"
+
+
+def a_history_that_is_stopped_leaves_no_files():
+    with tempfile.TemporaryDirectory() as folder:
+        stub(folder, "simulate", """
+place=$(mktemp -d /dev/shm/pailfs-simulate-XXXXXX)
+exec 3> "$place/file"
+sleep 100 &
+echo "$place" > "$1"
+wait""")
+        told = pathlib.Path(folder) / "place"
+        process = soaking.Process(soaking.CPUS[0], pathlib.Path(folder) / "simulate", told)
+        while not told.exists() or not told.read_text().endswith("\n"):
+            assert not process.has_ended()
+            time.sleep(0.01)
+        place = pathlib.Path(told.read_text().strip())
+        assert place.is_dir()
+        process.stop()
+        assert process.has_ended() and not place.exists()
+
+
+def every_mutation_still_applies():
+    names = [mutation.name for mutation in mutations.MUTATIONS]
+    assert len(names) == len(set(names)) >= 26
+    for mutation in mutations.MUTATIONS:
+        with tempfile.TemporaryDirectory() as tree:
+            copy = pathlib.Path(tree) / mutation.path
+            copy.parent.mkdir(parents=True)
+            copy.write_text((builds.ROOT / mutation.path).read_text())
+            before = mutation.apply(tree)
+            assert copy.read_text() != before, mutation.name
+
+
 CASES = [cases_of_googletest_are_counted_and_failures_named,
          cases_of_scripts_are_counted_and_failures_named,
          a_script_that_shows_the_output_of_googletest_is_counted_by_its_last_line,
@@ -210,7 +294,11 @@ CASES = [cases_of_googletest_are_counted_and_failures_named,
          a_build_that_is_ready_is_tested_while_the_next_is_made,
          the_command_line_is_checked, a_build_folder_of_other_options_is_made_anew,
          packages_that_are_optional_stop_nothing_and_others_do,
-         a_decision_on_an_errno_or_a_text_is_seen, an_errno_that_is_passed_on_decides_nothing]
+         a_decision_on_an_errno_or_a_text_is_seen, an_errno_that_is_passed_on_decides_nothing,
+         a_soak_that_ends_with_a_wrong_history_names_its_seed_and_claim,
+         the_figures_of_several_processes_are_summed_up,
+         a_soak_goes_on_with_other_seeds_after_a_wrong_history, a_history_that_is_stopped_leaves_no_files,
+         every_mutation_still_applies]
 
 
 def main():

@@ -70,13 +70,23 @@ Result<std::size_t> read_at(int fd, ByteOffset at, std::span<std::byte> out) {
   return done;
 }
 
-Result<Unit> write_at(int fd, ByteOffset at, std::span<const std::byte> data) {
+Result<ByteCount> write_what_fits(int fd, ByteOffset at, std::span<const std::byte> data) {
   std::size_t done = 0;
   while (done < data.size()) {
     const ssize_t n = ::pwrite(fd, data.data() + done, data.size() - done, static_cast<off_t>(at.n + done));
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return errno_error(errno, "write");
+    if (n < 0 && done == 0) return errno_error(errno, "write");
+    if (n < 0) break;
     done += static_cast<std::size_t>(n);
+  }
+  return ByteCount{done};
+}
+
+Result<Unit> write_at(int fd, ByteOffset at, std::span<const std::byte> data) {
+  while (!data.empty()) {
+    PAIL_TRY(const ByteCount done, write_what_fits(fd, at, data));
+    data = data.subspan(done.n);
+    at = at + done;
   }
   return Unit{};
 }

@@ -28,7 +28,10 @@ Result<std::string> read_file(const std::filesystem::path& path, ByteCount limit
 
 // Reads until `out` is full or the file ends; returns the bytes read.
 Result<std::size_t> read_at(int fd, ByteOffset at, std::span<std::byte> out);
-// Writes all of `data`. Errors: ENOSPC, EIO.
+// Writes `data` up to where the file takes no more, and returns the bytes written. Errors: ENOSPC, EIO, EFBIG, and then
+// nothing is written.
+Result<ByteCount> write_what_fits(int fd, ByteOffset at, std::span<const std::byte> data);
+// Writes all of `data`. Errors: ENOSPC, EIO; a part may be written.
 Result<Unit> write_at(int fd, ByteOffset at, std::span<const std::byte> data);
 
 // Copies the content of one file to another, empty one, with its holes. Errors: ENOSPC, EIO.

@@ -1,9 +1,8 @@
-// std::mutex with clang's thread-safety annotations: `clang++ -Wthread-safety` then knows what a lock protects.
+// A mutex with clang's thread-safety annotations: `clang++ -Wthread-safety` then knows what a lock protects.
 #pragma once
 
-#include <chrono>
-#include <condition_variable>
-#include <mutex>
+#include "pailfs/base/clock.h"
+#include "schedule/primitives.h"
 
 #if defined(__clang__)
 #define PAIL_ANNOTATE(x) __attribute__((x))
@@ -26,7 +25,7 @@ class PAIL_ANNOTATE(capability("mutex")) Mutex {
 
  private:
   friend class CondVar;
-  std::mutex mutex_;
+  schedule::Lock mutex_;
 };
 
 class PAIL_ANNOTATE(scoped_lockable) MutexLock {
@@ -43,23 +42,16 @@ class PAIL_ANNOTATE(scoped_lockable) MutexLock {
 // Waits on a Mutex the caller holds. Callers loop over their condition: wake-ups may be spurious.
 class CondVar {
  public:
-  void wait(Mutex& mutex) PAIL_REQUIRES(mutex) {
-    std::unique_lock lock(mutex.mutex_, std::adopt_lock);
-    condition_.wait(lock);
-    lock.release();
-  }
+  void wait(Mutex& mutex) PAIL_REQUIRES(mutex) { condition_.wait(mutex.mutex_); }
   // False when `until` passed first.
-  bool wait_until(Mutex& mutex, std::chrono::steady_clock::time_point until) PAIL_REQUIRES(mutex) {
-    std::unique_lock lock(mutex.mutex_, std::adopt_lock);
-    const bool woken = condition_.wait_until(lock, until) == std::cv_status::no_timeout;
-    lock.release();
-    return woken;
+  bool wait_until(Mutex& mutex, SteadyTime until) PAIL_REQUIRES(mutex) {
+    return condition_.wait_until(mutex.mutex_, until);
   }
   void notify_one() { condition_.notify_one(); }
   void notify_all() { condition_.notify_all(); }
 
  private:
-  std::condition_variable condition_;
+  schedule::Condition condition_;
 };
 
 }  // namespace pail

@@ -2,7 +2,6 @@
 
 #include <atomic>
 #include <map>
-#include <thread>
 #include <utility>
 
 #include "base/mutex.h"
@@ -28,7 +27,7 @@ class StopState {
   Id last_id_ PAIL_GUARDED_BY(mutex_) = 0;
   std::map<Id, std::function<void()>> callbacks_ PAIL_GUARDED_BY(mutex_);
   Id running_ PAIL_GUARDED_BY(mutex_) = 0;
-  std::thread::id runner_ PAIL_GUARDED_BY(mutex_);
+  schedule::ThreadId runner_ PAIL_GUARDED_BY(mutex_);
 };
 
 bool StopState::request() {
@@ -36,7 +35,7 @@ bool StopState::request() {
     const MutexLock lock(mutex_);
     if (requested()) return false;
     requested_.store(true, std::memory_order_release);
-    runner_ = std::this_thread::get_id();
+    runner_ = schedule::this_thread();
   }
   while (const auto wake = next()) wake();
   return true;
@@ -67,7 +66,7 @@ void StopState::remove(Id id) {
     taken_back = std::move(waiting.mapped());
     return;
   }
-  while (running_ == id && runner_ != std::this_thread::get_id()) ended_.wait(mutex_);
+  while (running_ == id && runner_ != schedule::this_thread()) ended_.wait(mutex_);
 }
 
 bool StopToken::stop_requested() const {

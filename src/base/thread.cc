@@ -1,29 +1,17 @@
 #include "base/thread.h"
 
-#include <pthread.h>
-
 #include <string>
 
 #include "base/wake_on_stop.h"
 #include "pailfs/base/clock.h"
 
 namespace pail {
-namespace {
-
-void name_this_thread(const std::string& name) {
-  pthread_setname_np(pthread_self(), name.c_str());
-}
-
-}  // namespace
 
 Thread::Thread(std::string_view name, std::function<void()> run)
     : Thread(name, [run = std::move(run)](const StopToken&) { run(); }) {}
 
 Thread::Thread(std::string_view name, std::function<void(const StopToken&)> run)
-    : thread_([name = std::string(name), run = std::move(run), stop = stop_.token()] {
-        name_this_thread(name);
-        run(stop);
-      }) {}
+    : thread_(std::string(name), [run = std::move(run), stop = stop_.token()] { run(stop); }) {}
 
 Thread& Thread::operator=(Thread&& other) noexcept {
   if (this == &other) return *this;

@@ -4,9 +4,9 @@
 #include <chrono>
 #include <functional>
 #include <string_view>
-#include <thread>
 
 #include "pailfs/base/stop.h"
+#include "schedule/primitives.h"
 
 namespace pail {
 
@@ -23,13 +23,13 @@ class Thread {
 
   void join() { thread_.join(); }
   bool joinable() const { return thread_.joinable(); }
-  bool is_current() const { return thread_.get_id() == std::this_thread::get_id(); }
+  bool is_current() const { return thread_.id() == schedule::this_thread(); }
 
  private:
   void end();
 
   StopSource stop_;
-  std::thread thread_;
+  schedule::RunningThread thread_;
 };
 
 // False when `stop` came first.

@@ -64,6 +64,7 @@ class DiskBlockCache final : public BlockCache {
     std::shared_ptr<const Block> block;
   };
   using Batch = std::vector<Waiting>;
+  enum class Next { write, keep_house, end };
 
   std::optional<ContentId> content_of(const Copy& copy);
   void rename_waiting(std::span<const ContentCopy> copies) PAIL_REQUIRES(store_mutex_) PAIL_EXCLUDES(queue_mutex_);
@@ -74,8 +75,10 @@ class DiskBlockCache final : public BlockCache {
   void drop_damaged(ContentNumber content, std::uint64_t number, std::uint64_t checksum) PAIL_EXCLUDES(store_mutex_);
 
   void work() PAIL_EXCLUDES(queue_mutex_, store_mutex_);
-  Batch next_batch(bool& idle) PAIL_EXCLUDES(queue_mutex_);
-  void write_batch(const Batch& batch) PAIL_EXCLUDES(store_mutex_);
+  Next wait_for_next() PAIL_EXCLUDES(queue_mutex_);
+  ByteCount write_next_batch() PAIL_EXCLUDES(store_mutex_, queue_mutex_);
+  Batch take_batch() PAIL_REQUIRES(store_mutex_) PAIL_EXCLUDES(queue_mutex_);
+  void write_batch(const Batch& batch) PAIL_REQUIRES(store_mutex_);
   void write_content(const ObjectContent& content, std::span<const Waiting* const> blocks) PAIL_REQUIRES(store_mutex_);
   Result<bool> take(const ObjectContent& content, const std::filesystem::path& file,
                     const std::vector<std::uint64_t>& checksums) PAIL_EXCLUDES(store_mutex_);
@@ -304,39 +307,52 @@ void DiskBlockCache::work() {
     MutexLock lock(store_mutex_);
     space_.make_room({}, {});  // the capacity may be smaller than last time
   }
-  for (bool idle = false;;) {
-    const Batch batch = next_batch(idle);
-    if (batch.empty() && !idle) return;
-    write_batch(batch);
-    ByteCount bytes;
-    for (const Waiting& waiting : batch) bytes = bytes + ByteCount{waiting.block->bytes.size()};
+  for (;;) {
+    const Next next = wait_for_next();
+    if (next == Next::end) return;
+    const ByteCount written = write_next_batch();
     {
       MutexLock lock(queue_mutex_);
-      queued_ = queued_ - bytes;
+      queued_ = queued_ - written;
     }
     queue_drained_.notify_all();
-    keep_house(idle);
+    keep_house(next == Next::keep_house);
   }
 }
 
-// What waits, up to kBatch. Empty and idle: nothing came for a while; empty and not idle: the end.
-DiskBlockCache::Batch DiskBlockCache::next_batch(bool& idle) {
-  Batch batch;
+// keep_house: nothing came for a while; end: nothing waits, and nothing will.
+DiskBlockCache::Next DiskBlockCache::wait_for_next() {
   MutexLock lock(queue_mutex_);
   const Clock& clock = environment_->clock();
   const auto until = clock.steady() + kHousekeeping;
-  idle = false;
-  while (queue_.empty() && !stopping_ && !idle) idle = !clock.wait_until(queue_changed_, queue_mutex_, until);
+  bool in_time = true;
+  while (queue_.empty() && !stopping_ && in_time) in_time = clock.wait_until(queue_changed_, queue_mutex_, until);
+  if (!queue_.empty()) return Next::write;
+  return stopping_ ? Next::end : Next::keep_house;
+}
+
+// What was taken and is not written yet is not in the queue, where copied() and drop() look for it: they hold the store
+// lock, too.
+ByteCount DiskBlockCache::write_next_batch() {
+  MutexLock lock(store_mutex_);
+  const Batch batch = take_batch();
+  write_batch(batch);
+  ByteCount bytes;
+  for (const Waiting& waiting : batch) bytes = bytes + ByteCount{waiting.block->bytes.size()};
+  return bytes;
+}
+
+DiskBlockCache::Batch DiskBlockCache::take_batch() {
+  Batch batch;
+  MutexLock lock(queue_mutex_);
   for (ByteCount bytes; !queue_.empty() && bytes < kBatch; queue_.pop_front()) {
     bytes = bytes + ByteCount{queue_.front().block->bytes.size()};
     batch.push_back(std::move(queue_.front()));
   }
-  if (!batch.empty()) idle = false;
   return batch;
 }
 
 void DiskBlockCache::write_batch(const Batch& batch) {
-  MutexLock lock(store_mutex_);
   std::map<ContentId, std::vector<const Waiting*>> by_content;
   for (const Waiting& waiting : batch) by_content[waiting.content.id].push_back(&waiting);
   for (auto& [id, blocks] : by_content) {

@@ -9,19 +9,13 @@
 
 #include "base/log.h"
 #include "base/nearest.h"
+#include "base/overloaded.h"
 #include "cli/s3fs_options.h"
 #include "cli/values.h"
 #include "pailfs/http/url.h"
 
 namespace pail::cli {
 namespace {
-
-template <class... F>
-struct Overloaded : F... {
-  using F::operator()...;
-};
-template <class... F>
-Overloaded(F...) -> Overloaded<F...>;
 
 using M = MountOptions;
 

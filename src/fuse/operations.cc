@@ -10,6 +10,7 @@
 #include "fuse/connection.h"
 #include "fuse/convert.h"
 #include "fuse/directory_stream.h"
+#include "fuse/page_write.h"
 #include "fuse/replies.h"
 
 namespace pail::fuse {
@@ -204,13 +205,16 @@ void op_read(fuse_req_t request, fuse_ino_t inode, std::size_t size, off_t offse
 
 void op_write(fuse_req_t request, fuse_ino_t inode, const char* data, std::size_t size, off_t offset,
               fuse_file_info* file) {
+  const WriteAt write = [&](ByteOffset at, std::span<const std::byte> bytes) {
+    return file_system_of(request).write(request_of(request), inode, file->fh, at, bytes);
+  };
   const auto written = shielded([&] {
-    return file_system_of(request).write(request_of(request), inode, file->fh,
-                                         ByteOffset{static_cast<std::uint64_t>(offset)},
-                                         std::as_bytes(std::span(data, size)));
+    const ByteOffset at{static_cast<std::uint64_t>(offset)};
+    const auto bytes = std::as_bytes(std::span(data, size));
+    return file->writepage != 0 ? write_pages(write, at, bytes) : write(at, bytes);
   });
   if (!written) return reply_error(request, "write", written.error());
-  fuse_reply_write(request, size);
+  fuse_reply_write(request, written->n);
 }
 
 void op_flush(fuse_req_t request, fuse_ino_t inode, fuse_file_info* file) {

@@ -5,12 +5,10 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <vector>
 
 #include "base/file.h"
 #include "base/log.h"
-#include "base/mutex.h"
 #include "http/event_loop.h"
 
 namespace pail::http {
@@ -20,55 +18,6 @@ constexpr unsigned kMostThreads = 64;
 constexpr unsigned kMostConnections = 10'000;
 constexpr ByteCount kSmallestReceiveBuffer = 1_KiB;
 constexpr ByteCount kLargestReceiveBuffer = 10_MiB;  // curl's own limit
-constexpr ByteCount kLargestFirstReserve = 1_MiB;    // a server's Content-Length is a claim, not a fact
-
-// Collects a response for the thread that waits for it.
-class Collector : public ResponseHandler {
- public:
-  explicit Collector(ByteCount limit) : limit_(limit) {}
-
-  bool on_head(int status, const Headers& headers) override {
-    response_.status = status;
-    response_.headers = headers;
-    return true;
-  }
-
-  bool on_data(std::span<const std::byte> bytes) override {
-    if (response_.body.size() + bytes.size() > limit_.n) {
-      too_large_ = true;
-      return false;
-    }
-    if (response_.body.empty()) response_.body.reserve(std::min(limit_, kLargestFirstReserve).n);
-    response_.body.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-    return true;
-  }
-
-  void on_done(Result<Unit> outcome) override PAIL_EXCLUDES(mutex_) {
-    const MutexLock lock(mutex_);
-    outcome_ = std::move(outcome);
-    finished_ = true;
-    changed_.notify_all();
-  }
-
-  Result<Response> wait() PAIL_EXCLUDES(mutex_) {
-    const MutexLock lock(mutex_);
-    while (!finished_) changed_.wait(mutex_);
-    if (too_large_) return Error{EMSGSIZE, fmt::format("the response is larger than {} bytes", limit_.n)};
-    if (!outcome_) return std::move(outcome_).error();
-    return std::move(response_);
-  }
-
- private:
-  const ByteCount limit_;
-  // Written by the network thread before it sets finished_, read by the waiter after.
-  Response response_;
-  bool too_large_ = false;
-
-  Mutex mutex_;
-  CondVar changed_;
-  bool finished_ PAIL_GUARDED_BY(mutex_) = false;
-  Result<Unit> outcome_ PAIL_GUARDED_BY(mutex_) = Unit{};
-};
 
 Result<Unit> check_options(const ClientOptions& options) {
   if (options.threads == 0 || options.threads > kMostThreads)
@@ -83,10 +32,6 @@ Result<Unit> check_options(const ClientOptions& options) {
   if (const auto bundle = open_file(options.ca_bundle, O_RDONLY); !bundle)
     return Error{bundle.error().errnum, fmt::format("CA bundle {}", bundle.error().context)};
   return Unit{};
-}
-
-Error waits_for_itself() {
-  return {EDEADLK, "waiting for a response on the thread that has to receive it"};
 }
 
 }  // namespace
@@ -129,13 +74,6 @@ Client::~Client() = default;
 
 void Client::start(Request request, std::shared_ptr<ResponseHandler> handler, StopToken stop) {
   impl_->start(std::move(request), std::move(handler), stop);
-}
-
-Result<Response> Client::send(Request request, StopToken stop) {
-  if (on_network_thread()) return waits_for_itself();
-  const auto collector = std::make_shared<Collector>(request.max_response_body);
-  start(std::move(request), collector, std::move(stop));
-  return collector->wait();
 }
 
 bool Client::on_network_thread() const {

@@ -8,6 +8,8 @@
 #include <ctime>
 #include <random>
 
+#include "base/random.h"
+
 namespace pail::http {
 namespace {
 
@@ -16,7 +18,7 @@ using std::chrono::milliseconds;
 constexpr milliseconds kLongestServerPause = std::chrono::hours(1);
 
 double thread_random() {
-  thread_local std::mt19937_64 generator{std::random_device{}()};
+  thread_local std::mt19937_64 generator{random_number<std::uint64_t>()};
   return std::uniform_real_distribution<double>(0.0, 1.0)(generator);
 }
 

@@ -1,17 +1,16 @@
 #include "local/content_id.h"
 
-#include <sys/random.h>
-
 #include <algorithm>
 #include <cstring>
 
 #include "base/encoding.h"
+#include "base/random.h"
 
 namespace pail::local {
 
 ContentId ContentId::make() {
   ContentId id;
-  while (::getrandom(id.bytes.data(), id.bytes.size(), 0) != static_cast<ssize_t>(id.bytes.size())) continue;
+  fill_random(id.bytes);
   return id;
 }
 

@@ -49,7 +49,7 @@ BucketFileSystem::BucketFileSystem(Options options, std::shared_ptr<cos::ObjectS
       local_(std::move(local)),
       tree_(options_, *local_.names),
       turns_(*local_.turns),
-      gate_(*local_.names),
+      gate_(*local_.names, *local_.names_at_work),
       helpers_(std::max(4u, options_.parallel)),
       readers_(std::max(4u, options_.parallel)),
       view_(*local_.names, *local_.staging),
@@ -103,6 +103,7 @@ Result<Unit> BucketFileSystem::clear_up() {
 
 void BucketFileSystem::go_on() {
   names_.keep_turns();
+  if (!options_.read_only) names_.go_on_deleting();
   constexpr std::chrono::seconds kAskedAgain(10);  // the kernel does that at once
   timer_.run_after(kAskedAgain, timer_.announce(), [this] { names_.drop_turns(); });
   // One that the process before this one was about to store; others are not kept waiting by it.
@@ -144,8 +145,12 @@ Result<Entry> BucketFileSystem::lookup(const Request& request, InodeNumber paren
     return getattr(request, parent == kRootInode ? kRootInode : record.parent);
   }
   PAIL_CHECK(check_name(name));
-  PAIL_TRY(auto found, directories_.resolve(parent, name, request.stop));
-  return shown(std::move(found));
+  for (;;) {
+    PAIL_TRY(auto found, directories_.resolve(parent, name, request.stop));
+    const InodeNumber number = found.record.number;
+    auto entry = shown(std::move(found));
+    if (entry || local_.names->view().inode(number)) return entry;  // else it was removed since
+  }
 }
 
 void BucketFileSystem::forget(InodeNumber number) {
@@ -165,11 +170,12 @@ Result<Entry> BucketFileSystem::getattr(const Request& request, InodeNumber numb
 Result<Entry> BucketFileSystem::change_attributes(const Request& request, InodeNumber number, const Files::Edit& edit) {
   PAIL_TRY(const auto turn, turns_.take(number, request.stop));
   for (int attempt = 0;; ++attempt) {
-    PAIL_CHECK(directories_.current(number, request.stop, &turn));
-    const auto stored = files_.store_attributes(number, edit, request.stop);
+    PAIL_TRY(const Directories::Found before, directories_.current(number, request.stop, &turn));
+    auto stored = files_.store_attributes(number, edit, request.stop);
     if (stored) return getattr(request, number);
-    if (stored.error().fault != Fault::precondition || attempt > 0) return stored.error();
-    PAIL_CHECK(directories_.confirm(number, request.stop, &turn));
+    if (stored.error().fault != Fault::precondition) return stored.error();
+    PAIL_TRY(const auto found, directories_.look_after_refusal(before.record, request.stop, &turn));
+    if (attempt > 0) return cos::after_look(stored.error(), found);
   }
 }
 
@@ -209,30 +215,32 @@ Result<std::string> BucketFileSystem::readlink(const Request& request, InodeNumb
 
 // ---- names ----------------------------------------------------------------------------------------------------------
 
+Result<Entry> BucketFileSystem::make(const Request& request, InodeNumber parent, std::string_view name, FileType type,
+                                     mode_t mode, std::string_view target) {
+  PAIL_TRY(InodeRecord record, names_.settle(request, names_.make(request, parent, name, type, mode, target)));
+  const WallTime confirmed = record.checked;
+  return shown({std::move(record), confirmed});
+}
+
 Result<Entry> BucketFileSystem::mknod(const Request& request, InodeNumber parent, std::string_view name, mode_t mode,
                                       std::uint64_t) {
   PAIL_CHECK(check_writable());
   const auto type = (mode & S_IFMT) == 0 ? FileType::regular : type_of_mode(mode).value_or(FileType::block_device);
   if (type != FileType::regular && type != FileType::fifo && type != FileType::socket)
     return Error{EPERM, "device nodes are not kept in a bucket"};
-  PAIL_TRY(InodeRecord record, names_.settle(request, names_.make(request, parent, name, type, mode, {})));
-  return shown({std::move(record), tree_.moment()});
+  return make(request, parent, name, type, mode, {});
 }
 
 Result<Entry> BucketFileSystem::mkdir(const Request& request, InodeNumber parent, std::string_view name, mode_t mode) {
   PAIL_CHECK(check_writable());
-  PAIL_TRY(InodeRecord record,
-           names_.settle(request, names_.make(request, parent, name, FileType::directory, mode, {})));
-  return shown({std::move(record), tree_.moment()});
+  return make(request, parent, name, FileType::directory, mode, {});
 }
 
 Result<Entry> BucketFileSystem::symlink(const Request& request, InodeNumber parent, std::string_view name,
                                         std::string_view target) {
   PAIL_CHECK(check_writable());
   if (target.size() > kLongestLink.n) return Error{ENAMETOOLONG, "the target of the link is too long"};
-  PAIL_TRY(InodeRecord record,
-           names_.settle(request, names_.make(request, parent, name, FileType::symlink, 0777, target)));
-  return shown({std::move(record), tree_.moment()});
+  return make(request, parent, name, FileType::symlink, 0777, target);
 }
 
 Result<Unit> BucketFileSystem::unlink(const Request& request, InodeNumber parent, std::string_view name) {
@@ -296,12 +304,12 @@ void BucketFileSystem::read(const Request& request, InodeNumber number, std::uin
               });
 }
 
-Result<Unit> BucketFileSystem::write(const Request& request, InodeNumber number, std::uint64_t handle, ByteOffset at,
-                                     std::span<const std::byte> data) {
+Result<ByteCount> BucketFileSystem::write(const Request& request, InodeNumber number, std::uint64_t handle,
+                                          ByteOffset at, std::span<const std::byte> data) {
   PAIL_CHECK(check_writable());
-  PAIL_CHECK(files_.write(number, epoch_of(handle), at, data, request.stop));
-  written_.add(data.size());
-  return Unit{};
+  PAIL_TRY(const ByteCount written, files_.write(number, epoch_of(handle), at, data, request.stop));
+  written_.add(written.n);
+  return written;
 }
 
 Result<Unit> BucketFileSystem::allocate(const Request& request, InodeNumber number, std::uint64_t handle, int mode,
@@ -328,7 +336,7 @@ void BucketFileSystem::store_soon(InodeNumber number, std::chrono::milliseconds 
       const auto unwritten = files_.is_unwritten(number, std::nullopt);
       if (!unwritten || !*unwritten) return;
       const auto stored = files_.store(number, std::nullopt, Lane::background, stop);
-      if (stored || stop.stop_requested()) return;
+      if (stored || stop.stop_requested() || !files_.is_staged(number)) return;
       spdlog::warn("inode {}: not stored yet: {}", number, stored.error().context);
       constexpr std::chrono::milliseconds kLongest(30'000);
       store_soon(number, std::min(10 * pause, kLongest));
@@ -350,7 +358,9 @@ void BucketFileSystem::release(const Request& request, InodeNumber number, std::
   if (record->content != Content::staged) return;
   // Written through a mapping after the last close, or a close whose error the program was told.
   const auto stored = files_.store(number, std::nullopt, Lane::demand, request.stop);
-  if (!stored) spdlog::error("{}: not stored yet, kept here: {}", quote(record->name), stored.error().context);
+  // It may have been removed meanwhile, or have lost against others, which was said then.
+  if (!stored && files_.is_staged(number))
+    spdlog::error("{}: not stored yet, kept here: {}", quote(record->name), stored.error().context);
 }
 
 // ---- directories and the whole --------------------------------------------------------------------------------------
@@ -487,7 +497,8 @@ Result<std::unique_ptr<FileSystem>> FileSystem::open(Options options, std::share
   PAIL_TRY(local.journal, local::open_journal(options.state_directory / "journal"));
   local.upkeep = std::make_unique<local::JournalUpkeep>(*local.journal, *options.clock);
   local.turns = std::make_unique<Turns>();
-  local.uses = std::make_unique<InodeUses>(*opens, *local.turns);
+  local.names_at_work = std::make_unique<NamesAtWork>();
+  local.uses = std::make_unique<InodeUses>(*opens, *local.turns, *local.names_at_work);
   PAIL_TRY(local.names, local::NameStore::open(options.state_directory / "names",
                                                {.identity = identity,
                                                 .defaults = default_attributes(options),

@@ -40,7 +40,8 @@ class BucketFileSystem final : public FileSystem {
     std::unique_ptr<local::JournalState> journal;
     std::unique_ptr<local::JournalUpkeep> upkeep;
     std::unique_ptr<Turns> turns;
-    std::unique_ptr<InodeUses> uses;  // of those turns
+    std::unique_ptr<NamesAtWork> names_at_work;
+    std::unique_ptr<InodeUses> uses;  // of those turns and names
     std::unique_ptr<local::NameStore> names;
     std::unique_ptr<local::StagingArea> staging;
     std::unique_ptr<runtime::Counters> counters;
@@ -71,8 +72,8 @@ class BucketFileSystem final : public FileSystem {
                                               mode_t mode, int flags) override;
   void read(const Request& request, InodeNumber number, std::uint64_t handle, ByteOffset at, ByteCount size,
             ReadReply reply) override;
-  Result<Unit> write(const Request& request, InodeNumber number, std::uint64_t handle, ByteOffset at,
-                     std::span<const std::byte> data) override;
+  Result<ByteCount> write(const Request& request, InodeNumber number, std::uint64_t handle, ByteOffset at,
+                          std::span<const std::byte> data) override;
   Result<Unit> allocate(const Request& request, InodeNumber number, std::uint64_t handle, int mode,
                         Extent extent) override;
   Result<Unit> flush(const Request& request, InodeNumber number, std::uint64_t handle) override;
@@ -104,6 +105,8 @@ class BucketFileSystem final : public FileSystem {
   std::map<InodeNumber, PendingFile> pending_files();
   Unstored unstored(InodeNumber number, const PendingFile& file, const Error& why, const StopToken& stop);
   Result<Entry> shown(Directories::Found found);
+  Result<Entry> make(const Request& request, InodeNumber parent, std::string_view name, FileType type, mode_t mode,
+                     std::string_view target);
   OpenResult opened(const local::InodeRecord& record, int flags) PAIL_EXCLUDES(mutex_);
   void note_shown(const Entry& entry) PAIL_REQUIRES(mutex_);
   bool was_shown(const local::InodeRecord& record) PAIL_EXCLUDES(mutex_);

@@ -49,9 +49,14 @@ Result<Directories::Found> Directories::resolve(InodeNumber parent, std::string_
   if (!found || found->record.number == 0) return no_such(name);
   const bool staged = found->record.content == Content::staged;
   if (staged || tree_.attributes_fresh(found->record, found->confirmed)) return std::move(*found);
-  PAIL_TRY(InodeRecord record, exact(found->record, stop));
-  if (record.unlinked()) return resolve(parent, name, stop);  // the name leads to another inode by now
-  return Found{std::move(record), found->confirmed};
+  auto seen = exact(found->record, stop);
+  // The name leads to another inode by now, or to none.
+  const bool left = seen ? seen->record.unlinked() || seen->record.parent != parent || seen->record.name != name
+                         : !names_.view().inode(found->record.number);
+  if (left) return resolve(parent, name, stop);
+  if (!seen) return seen.error();
+  return Found{std::move(seen->record),
+               seen->denied ? std::min(tree_.trusted_briefly(), found->confirmed) : found->confirmed};
 }
 
 // One page tells all names of most directories, so that the next look-ups cost nothing. Where it does not, the
@@ -65,6 +70,7 @@ Result<Unit> Directories::list_if_small(InodeNumber parent, std::string_view nam
   PAIL_TRY(const auto turn, listing_turns_.take(parent, stop));
   PAIL_TRY(const auto found, known(parent, name, asked));
   if (found) return Unit{};
+  const bool is_read = is_listed_by_a_reader(parent);
   Progress progress = Progress::moved;
   while (progress == Progress::moved) {
     PAIL_TRY(progress, list_page(parent, stop));
@@ -72,7 +78,13 @@ Result<Unit> Directories::list_if_small(InodeNumber parent, std::string_view nam
   if (progress == Progress::complete) return Unit{};
   MutexLock lock(mutex_);
   large_.insert(parent);
+  if (!is_read) listings_.erase(parent);  // whoever reads the directory begins with what is there then
   return Unit{};
+}
+
+bool Directories::is_listed_by_a_reader(InodeNumber directory) {
+  MutexLock lock(mutex_);
+  return listings_.contains(directory);
 }
 
 // What is known of a name and fresh, or confirmed after `since`: an inode, its absence (number 0), or nothing.
@@ -143,15 +155,22 @@ Result<Directories::Found> Directories::current(InodeNumber number, const StopTo
   const bool remote = record.content == Content::remote && !record.unlinked() && number != kRootInode;
   if (!remote) return Found{std::move(record), tree_.moment()};
   if (tree_.attributes_fresh(record, confirmed)) return Found{std::move(record), confirmed};
-  PAIL_TRY(record, exact(record, stop, turn));
+  const WallTime asked = tree_.moment();
+  PAIL_TRY(Seen seen, exact(record, stop, turn));
+  record = std::move(seen.record);
+  const bool shown = record.content == Content::remote && !record.unlinked();
+  if (shown && seen.denied) return Found{std::move(record), tree_.trusted_briefly()};
   // What the store said may have been void: then nothing is confirmed.
-  const bool in_doubt = record.content == Content::remote && !record.unlinked() && record.knowledge != Knowledge::exact;
-  return Found{record, in_doubt ? record.checked : tree_.moment()};
+  const bool in_doubt = shown && record.knowledge != Knowledge::exact;
+  return Found{record, in_doubt ? record.checked : asked};
 }
 
-Result<InodeRecord> Directories::confirm(InodeNumber number, const StopToken& stop, const Turns::Turn* turn) {
-  PAIL_TRY(const InodeRecord record, names_.inode(number));
-  return exact(record, stop, turn);
+Result<cos::Found> Directories::look_after_refusal(const InodeRecord& known, const StopToken& stop,
+                                                   const Turns::Turn* turn) {
+  PAIL_TRY(const Seen now, exact(known, stop, turn));
+  if (now.denied) return *now.denied;
+  const bool same = !now.record.unlinked() && local::content_of(now.record) == local::content_of(known);
+  return same ? cos::Found::expected : cos::Found::another;
 }
 
 Result<std::string> Directories::object_key(const local::AskedInode& asked) const {
@@ -160,7 +179,7 @@ Result<std::string> Directories::object_key(const local::AskedInode& asked) cons
   return Tree::marker_key(prefix, asked.inode().form);
 }
 
-Result<InodeRecord> Directories::exact(const InodeRecord& known, const StopToken& stop, const Turns::Turn* turn) {
+Result<Directories::Seen> Directories::exact(const InodeRecord& known, const StopToken& stop, const Turns::Turn* turn) {
   if (known.type != FileType::directory) head_siblings(known);
   for (;;) {
     PAIL_TRY(const local::AskedInode asked,
@@ -180,18 +199,20 @@ Result<Taken> Directories::tell(const local::AskedInode& asked, const Result<cos
 }
 
 // What the inode is after HEAD, by the name store. Nothing: ask again.
-Result<std::optional<InodeRecord>> Directories::accept(const local::AskedInode& asked,
-                                                       const Result<cos::ObjectInfo>& info) {
+Result<std::optional<Directories::Seen>> Directories::accept(const local::AskedInode& asked,
+                                                             const Result<cos::ObjectInfo>& info) {
   PAIL_TRY(const Taken taken, tell(asked, info));
-  if (taken == Taken::stale || taken == Taken::moved) return std::optional<InodeRecord>{};
+  if (taken == Taken::stale || taken == Taken::moved) return std::optional<Seen>{};
   const Fault fault = info ? Fault::none : info.error().fault;
   if (taken == Taken::taken && fault == Fault::no_key && asked.inode().type != FileType::directory)
     return no_such(asked.inode().name);
-  // One that may be listed but not read is shown as the listing has it.
-  const bool known = info || fault == Fault::no_key || no_access(fault);
+  // One that may be listed but not read is shown as it is known: by a look of before at this version, or by the
+  // listing.
+  const bool denied = taken == Taken::taken && no_access(fault);
+  const bool known = info || fault == Fault::no_key || denied;
   if (taken == Taken::taken && !known) return info.error();
   PAIL_TRY(InodeRecord record, names_.inode(asked.inode().number));
-  return std::optional(std::move(record));
+  return std::optional(Seen{std::move(record), denied ? std::optional(info.error()) : std::nullopt});
 }
 
 // A program that asks for the attributes of one entry after the other gets those of the next ones in parallel.
@@ -232,6 +253,11 @@ void Directories::head_ahead(InodeNumber number) {
 
 // ---- listings -------------------------------------------------------------------------------------------------------
 
+bool Directories::is_abandoned(const Listing& listing) const {
+  constexpr auto kAbandoned = std::chrono::seconds(60);  // without a reader that asks for the next page
+  return tree_.moment() - listing.used > kAbandoned;
+}
+
 // The listing under way, or one that begins.
 Result<std::shared_ptr<Directories::Listing>> Directories::listing_of(InodeNumber directory) {
   std::shared_ptr<Listing> listing;
@@ -240,11 +266,11 @@ Result<std::shared_ptr<Directories::Listing>> Directories::listing_of(InodeNumbe
     const auto found = listings_.find(directory);
     if (found != listings_.end()) listing = found->second;
   }
-  constexpr auto kAbandoned = std::chrono::seconds(60);  // without a reader that asks for the next page
-  if (listing && tree_.moment() - listing->used <= kAbandoned && names_.ask_page(listing->asked)) return listing;
+  if (listing && !is_abandoned(*listing) && names_.ask_page(listing->asked)) return listing;
+  const WallTime began = tree_.moment();
   PAIL_TRY(local::AskedListing asked, names_.ask_all(directory));
   PAIL_TRY(std::string prefix, tree_.prefix(asked.path()));
-  listing = std::make_shared<Listing>(Listing{std::move(asked), std::move(prefix), {}, {}});
+  listing = std::make_shared<Listing>(Listing{began, std::move(asked), std::move(prefix), {}, {}});
   MutexLock lock(mutex_);
   listings_[directory] = listing;
   return listing;
@@ -310,7 +336,12 @@ Result<std::vector<DirectoryEntry>> Directories::read(InodeNumber directory, std
   for (bool listed_now = false;;) {
     PAIL_TRY(Glimpse seen, glimpse(directory, after, most > dots ? most - dots : 1));
     if (seen.self.unlinked()) return std::vector<DirectoryEntry>{};
-    if (may_be_shown(seen, offset, listed_now, most - std::min(most, dots))) {
+    bool shown = may_be_shown(seen, offset, listed_now);
+    if (!shown && seen.self.listed == WallTime{}) {
+      keep_confirmed(seen, offset);
+      shown = !seen.children.empty();
+    }
+    if (shown) {
       std::vector<DirectoryEntry> entries;
       if (offset == 0) entries.push_back({".", directory, FileType::directory, 1, {}});
       if (offset <= 1) entries.push_back({"..", seen.self.parent, FileType::directory, 2, {}});
@@ -322,15 +353,26 @@ Result<std::vector<DirectoryEntry>> Directories::read(InodeNumber directory, std
   }
 }
 
-bool Directories::may_be_shown(const Glimpse& seen, std::uint64_t offset, bool listed_now, std::size_t wanted) {
+bool Directories::may_be_shown(const Glimpse& seen, std::uint64_t offset, bool listed_now) const {
   const WallTime listed = seen.self.listed;
   // A stream that has begun goes on with the listing it began with, however old that is by now.
-  if (tree_.fresh(listed) || listed_now || (offset > kFirstChildOffset && listed != WallTime{})) return true;
-  // Without a complete listing: what a running listing found so far may be given out.
-  if (listed != WallTime{} || seen.children.empty()) return false;
-  if (seen.children.size() >= wanted) return true;
-  MutexLock lock(mutex_);
-  return listings_.contains(seen.self.number);
+  return tree_.fresh(listed) || listed_now || (offset > kFirstChildOffset && listed != WallTime{});
+}
+
+// Of a directory without a complete listing, of which what was found so far may be given out: up to the first child
+// that may be gone. Those behind it would come before it in the stream, which then never showed it.
+void Directories::keep_confirmed(Glimpse& seen, std::uint64_t offset) {
+  WallTime began = WallTime::max();
+  {
+    MutexLock lock(mutex_);
+    const auto running = listings_.find(seen.self.number);
+    const bool counts = running != listings_.end() && !is_abandoned(*running->second) &&
+                        (offset > kFirstChildOffset || tree_.fresh(running->second->began));
+    if (counts) began = running->second->began;
+  }
+  began = std::max(began, names_.trusted_from());
+  const auto may_be_gone = [&](const Found& child) { return child.confirmed < began && !tree_.fresh(child.confirmed); };
+  seen.children.erase(std::ranges::find_if(seen.children, may_be_gone), seen.children.end());
 }
 
 // Goes on with the listing of a directory whose names are not known or old. True: it is complete now.

@@ -11,7 +11,7 @@
 #include <unordered_set>
 
 #include "base/mutex.h"
-#include "cos/object_store.h"
+#include "cos/refusal.h"
 #include "pailfs/base/stop.h"
 #include "runtime/executor.h"
 #include "vfs/attribute_view.h"
@@ -36,8 +36,10 @@ class Directories {
   // more; ESTALE the index has it no more.
   // A caller that has the inode's turn says so with it: what the store says then cannot be our own work under way.
   Result<Found> current(InodeNumber number, const StopToken& stop, const Turns::Turn* turn = nullptr);
-  // The same, asking the store however fresh what is known is. For files in the bucket.
-  Result<local::InodeRecord> confirm(InodeNumber number, const StopToken& stop, const Turns::Turn* turn = nullptr);
+  // Asks the store, which has refused a request about `known`, a file in the bucket: whether the inode has another
+  // content or none by now. Errors: ENOENT (Fault::no_key) the store has it no more.
+  Result<cos::Found> look_after_refusal(const local::InodeRecord& known, const StopToken& stop,
+                                        const Turns::Turn* turn = nullptr);
 
   // Entries after `offset` as FileSystem::read_directory() gives them.
   Result<std::vector<DirectoryEntry>> read(InodeNumber directory, std::uint64_t offset, std::size_t most,
@@ -57,6 +59,7 @@ class Directories {
   };
   // A listing under way, one page after the other as readers ask for them; used in the directory's turn.
   struct Listing {
+    WallTime began;
     local::AskedListing asked;
     std::string prefix;
     std::string continuation;
@@ -68,16 +71,23 @@ class Directories {
   Result<Unit> list_all(InodeNumber directory, const StopToken& stop);
   Result<Glimpse> glimpse(InodeNumber directory, InodeNumber after, std::size_t most);
   DirectoryEntry entry_of(Found child, WithAttributes with) const;
-  bool may_be_shown(const Glimpse& seen, std::uint64_t offset, bool listed_now, std::size_t wanted);
+  bool may_be_shown(const Glimpse& seen, std::uint64_t offset, bool listed_now) const;
+  void keep_confirmed(Glimpse& seen, std::uint64_t offset) PAIL_EXCLUDES(mutex_);
+  bool is_abandoned(const Listing& listing) const;
+  bool is_listed_by_a_reader(InodeNumber directory) PAIL_EXCLUDES(mutex_);
   Result<bool> list_on(InodeNumber directory, const StopToken& stop);
   Result<std::optional<Found>> known(InodeNumber parent, std::string_view name, WallTime since);
   Result<Unit> list_if_small(InodeNumber parent, std::string_view name, WallTime asked, const StopToken& stop);
   Result<Unit> probe(InodeNumber parent, std::string_view name, const StopToken& stop);
   Result<local::Taken> probe_once(InodeNumber parent, std::string_view name, const StopToken& stop);
-  Result<local::InodeRecord> exact(const local::InodeRecord& known, const StopToken& stop,
-                                   const Turns::Turn* turn = nullptr);
+  // An inode after the store was asked for its attributes.
+  struct Seen {
+    local::InodeRecord record;
+    std::optional<Error> denied;  // they are not to be seen: the record is what was known before
+  };
+  Result<Seen> exact(const local::InodeRecord& known, const StopToken& stop, const Turns::Turn* turn = nullptr);
   Result<local::Taken> tell(const local::AskedInode& asked, const Result<cos::ObjectInfo>& info);
-  Result<std::optional<local::InodeRecord>> accept(const local::AskedInode& asked, const Result<cos::ObjectInfo>& info);
+  Result<std::optional<Seen>> accept(const local::AskedInode& asked, const Result<cos::ObjectInfo>& info);
   WallTime latest(WallTime a, WallTime b) const;
   void head_siblings(const local::InodeRecord& record);
   void head_ahead(InodeNumber number);

@@ -76,19 +76,19 @@ Files::Files(local::NameStore& names, const Tree& tree, const AttributeView& vie
 
 void Files::read(InodeNumber number, std::uint64_t epoch, Extent want, const StopToken& stop, ReadReply reply) {
   auto record = names_.inode(number);
-  if (!record) return reply(record.error());
-  if (const auto current = check_epoch(*record, epoch); !current) return reply(current.error());
-  if (record->content == Content::remote) return read_remote(std::move(*record), want, stop, std::move(reply));
-  const auto file = content_.file(number);
-  if (!file) {
-    // Its upload may have ended just now.
+  for (;;) {
+    if (!record) return reply(record.error());
+    if (const auto current = check_epoch(*record, epoch); !current) return reply(current.error());
+    if (record->content == Content::remote) return read_remote(std::move(*record), want, stop, std::move(reply));
+    const auto file = content_.file(number);
+    // Its upload may have ended just now, and the file be one that was begun since, on another base.
     auto again = names_.inode(number);
-    if (!again) return reply(again.error());
-    if (const auto current = check_epoch(*again, epoch); !current) return reply(current.error());
-    if (again->content == Content::remote) return read_remote(std::move(*again), want, stop, std::move(reply));
-    return reply(file.error());
+    const bool same =
+        again && again->content == Content::staged && local::content_of(*again) == local::content_of(*record);
+    if (same && !file) return reply(file.error());
+    if (same) return read_staged(*record, *file, want, stop, std::move(reply));
+    record = std::move(again);
   }
-  read_staged(*record, *file, want, stop, std::move(reply));
 }
 
 void Files::read_staged(const InodeRecord& record, const Staged& file, Extent want, const StopToken& stop,
@@ -162,9 +162,9 @@ void Files::read_remote(InodeRecord record, Extent want, const StopToken& stop, 
       const bool moved = latest && known->epoch == record.epoch && known->content == Content::remote &&
                          (latest->key != version.key || latest->etag != version.etag);
       if (moved) return read_remote(std::move(*known), want, stop, reply);
-      const auto confirmed = directories_.confirm(record.number, stop, &*turn);
-      if (!confirmed) spdlog::debug("{}", confirmed.error().context);
-      reply(Error{ESTALE, why.context});
+      const auto found = directories_.look_after_refusal(*known, stop, &*turn);
+      if (!found && found.error().fault != Fault::no_key) return reply(found.error());
+      reply(stale_if_gone(cos::after_look(why, found ? *found : cos::Found::nothing)));
     });
   };
   reader_.read(*content, record.number, want, stop, std::move(checked));
@@ -184,10 +184,11 @@ Result<Files::Staged> Files::begin_staging(InodeNumber number, Epoch epoch, Byte
     }
     const ByteCount kept = std::min(base.size, most);
     PAIL_TRY(Staged file, content_.create(number, kept));
-    const auto reserved = kept.n > 0 ? file->reserve({{}, {kept.n}}) : Result<Unit>(Unit{});
-    if (!reserved) {
+    auto ready = kept.n > 0 ? file->reserve({{}, {kept.n}}) : Result<Unit>(Unit{});
+    if (ready) ready = file->set_modified(base.modified);  // nothing is written yet
+    if (!ready) {
       content_.discard(number);
-      return reserved.error();
+      return ready.error();
     }
     // Size and version come from one reading: others may have replaced the object since.
     const auto taken = names_.staged(number, local::content_of(base));
@@ -217,8 +218,8 @@ Result<Files::Staged> Files::writable(const Turns::Turn& turn, Epoch epoch, Byte
   return file;
 }
 
-Result<Unit> Files::write(InodeNumber number, Epoch epoch, ByteOffset at, std::span<const std::byte> data,
-                          const StopToken& stop) {
+Result<ByteCount> Files::write(InodeNumber number, Epoch epoch, ByteOffset at, std::span<const std::byte> data,
+                               const StopToken& stop) {
   if (at.n + data.size() > cos::kMaxObjectSize.n) return Error{EFBIG, "an object has at most 10 TB"};
   PAIL_TRY(const auto turn, turns_.take(number, stop));
   PAIL_TRY(const Staged file, writable(turn, epoch, cos::kMaxObjectSize, stop));
@@ -315,6 +316,7 @@ Result<Unit> Files::uploaded(const InodeRecord& sent, const std::string& key, co
                                          .size = sent.size,
                                          .modified = sent.modified,
                                          .changed = sent.changed,
+                                         .confirmed = outcome.confirmed,
                                          .written = outcome.window}));
   content_.note_stored(sent.number);
   // From here on the bucket has it; the local copy serves as cache where there is room.
@@ -362,11 +364,13 @@ Result<Unit> Files::store_attributes(InodeNumber number, const Edit& edit, const
       draft.content == Content::remote && !draft.unlinked() && !key.empty() && number != local::kRootInode;
   std::optional<local::AttributeObject> object;
   if (in_bucket) {
+    PAIL_CHECK(names_.attributes_sent(number));
+    const WallTime confirmed = tree_.moment();
     if (const auto put = put_attributes(draft, key, stop); !put) {
       ask_anew(number);
       return put;
     }
-    object = local::AttributeObject{draft.form, draft.etag, draft.stored, draft.written};
+    object = local::AttributeObject{draft.form, draft.etag, confirmed, draft.stored, draft.written};
   }
   PAIL_TRY(const auto taken, names_.attributes_changed(decided_on, patch_of(before, draft), object));
   if (taken == local::Taken::taken && draft.content == Content::staged) content_.note(number);
@@ -428,14 +432,15 @@ Result<Unit> Files::stage_empty(InodeNumber number) {
 
 Result<Files::Preserved> Files::preserve(InodeNumber number, const StopToken& stop) {
   PAIL_TRY(const InodeRecord record, names_.inode(number));
-  if (record.type != FileType::regular || record.content == Content::staged || !opens_.maybe_open(record.number))
-    return Preserved();
+  if (record.type != FileType::regular || !opens_.maybe_open(record.number)) return Preserved();
   if (record.size.n > options_.cache_size.n / 2) {
     spdlog::warn("{}: removed while it is open; too large to keep a copy for whoever reads it", quote(record.name));
     return Preserved();
   }
-  const auto file = begin_staging(record.number, std::nullopt, record.size);
-  Preserved copy = file ? Preserved(*this, record.number) : Preserved();
+  // Of a file that is being changed, what was not fetched yet.
+  const bool staged = record.content == Content::staged;
+  const auto file = staged ? content_.file(number) : begin_staging(number, std::nullopt, record.size);
+  Preserved copy = file && !staged ? Preserved(*this, number) : Preserved();
   const auto whole = file ? hydrate(record, **file, stop) : Result<Unit>(file.error());
   if (whole) return copy;
   if (whole.error().fault == Fault::stopped) return whole.error();

@@ -35,8 +35,9 @@ class Files {
   // ---- of an open file; `epoch` is that of the handle, none where there is no handle ----
   using Epoch = std::optional<std::uint64_t>;
   void read(InodeNumber number, std::uint64_t epoch, Extent want, const StopToken& stop, ReadReply reply);
-  Result<Unit> write(InodeNumber number, Epoch epoch, ByteOffset at, std::span<const std::byte> data,
-                     const StopToken& stop);
+  // Returns the bytes written, as FileSystem::write() does.
+  Result<ByteCount> write(InodeNumber number, Epoch epoch, ByteOffset at, std::span<const std::byte> data,
+                          const StopToken& stop);
   Result<Unit> truncate(InodeNumber number, Epoch epoch, ByteCount size, const StopToken& stop);
   Result<Unit> reserve(InodeNumber number, Epoch epoch, Extent extent, const StopToken& stop);
   // What was written is in the bucket when it returns without error; nothing to do for a file that was not.

@@ -84,9 +84,10 @@ class FileSystem {
                                                       mode_t mode, int flags) = 0;
   virtual void read(const Request& request, InodeNumber number, std::uint64_t handle, ByteOffset at, ByteCount size,
                     ReadReply reply) = 0;
-  // All of `data`, or an error and none of it.
-  virtual Result<Unit> write(const Request& request, InodeNumber number, std::uint64_t handle, ByteOffset at,
-                             std::span<const std::byte> data) = 0;
+  // Returns how many bytes of `data` were written, from its first on: fewer than all where the local disk took no more.
+  // An error: none of them; with EIO, of a disk that failed, perhaps some.
+  virtual Result<ByteCount> write(const Request& request, InodeNumber number, std::uint64_t handle, ByteOffset at,
+                                  std::span<const std::byte> data) = 0;
   virtual Result<Unit> allocate(const Request& request, InodeNumber number, std::uint64_t handle, int mode,
                                 Extent extent) = 0;
   // A file that was made or emptied and has no bytes yet is not stored while the caller has another descriptor of it

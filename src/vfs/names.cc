@@ -177,6 +177,7 @@ Result<InodeRecord> Names::make(const Request& request, InodeNumber parent, std:
     PAIL_CHECK(names_.found_done(request.unique, there->number));
     return *there;
   }
+  const WallTime free = names_.view().last_free(parent, name);
   PAIL_CHECK(begin(request, earlier, 0));
 
   // Alone with the name: a listing may show what is made before it is answered, and others could change that.
@@ -191,10 +192,12 @@ Result<InodeRecord> Names::make(const Request& request, InodeNumber parent, std:
     ask_anew(place.key());  // others made it, or we did although it failed
     return stored.error();
   }
-  local::MadeObject made{.size = {target.size()}, .link_target = std::string(target), .modified = modified};
+  local::MadeObject made{
+      .size = {target.size()}, .link_target = std::string(target), .modified = modified, .free = free};
   if (stored) {
     made.etag = stored->etag.text;
     made.written = stored->window;
+    made.confirmed = stored->confirmed;
   }
   return names_.made(request.unique, place.key(), attributes, made);
 }
@@ -228,7 +231,10 @@ Result<Names::Progress> Names::remove_file(const Request& request, const Earlier
   // An upload that ended with an error may have made an object all the same.
   const bool stored = !record.etag.empty() || !record.attempted.empty();
   const auto deleted = stored ? store_.delete_object(key, request.stop) : Result<Unit>(Unit{});
-  if (!deleted) return deleted.error();
+  if (!deleted) {
+    ask_anew(place.key());  // it may have been carried out
+    return deleted.error();
+  }
   preserved.keep();
   PAIL_CHECK(names_.removed(request.unique, place.key(), number));
   files_.note_staged(number);

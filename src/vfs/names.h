@@ -57,6 +57,8 @@ class Names {
   // Goes on with what the mount before this one began, beside the work of this one; who wants one of the names waits.
   // What is not done when this one ends is left to the next.
   void finish_interrupted();
+  // The same after a process of this mount: no more than the deletes that it had begun.
+  void go_on_deleting();
   // Waits until no old objects are being deleted, or until `stop`.
   void wait_for_deletes(const StopToken& stop) { old_objects_.wait_for_all(stop); }
 
@@ -67,8 +69,8 @@ class Names {
     TreeGate::Name key() const { return {parent, std::string(name)}; }
   };
   using Earlier = std::optional<local::Attempt>;
-  // look_again: the names lead elsewhere by now. source_replaced: others put another object under the old name.
-  enum class Progress { done, look_again, source_replaced };
+  // look_again: the names lead elsewhere by now. source_refused: the store says that it is not the version known here.
+  enum class Progress { done, look_again, source_refused };
 
   Result<Earlier> earlier(const Request& request);
   Result<Unit> begin(const Request& request, const Earlier& earlier, InodeNumber subject);
@@ -96,11 +98,13 @@ class Names {
       local::InodeRecord source;
       std::optional<local::InodeRecord> target;
     } inodes;
+    std::optional<Error> refused;  // of source_refused
   };
   // What moving the object of a file came to.
   struct Moved {
     cos::ETag etag;
     WallTime stored{};
+    WallTime confirmed{};                // as local::MovedObject has it
     std::optional<Error> old_stays;      // the old object could not be deleted
     Contents contents = Contents::same;  // in_doubt: noted as the version of before, so that a look shows another one
   };
@@ -117,10 +121,10 @@ class Names {
   bool leads_to(Place place, InodeNumber number);
   bool still_there(const Renaming& renaming);
   Result<TreeGate::Closure> close_gate(const Renaming& renaming);
-  Result<Progress> rename_file(Renaming renaming);
+  Result<Progress> rename_file(Renaming& renaming);
   Result<Moved> move_file(const Renaming& renaming, bool local);
   Result<Unit> rebind_file(const Renaming& renaming, const Moved& moved);
-  Error copy_in_doubt(const Renaming& renaming, const Error& why);
+  void doubt_target(const Renaming& renaming);
 
   Result<Progress> rename_directory(const Renaming& renaming);
   // done: it is free. Errors: ENOTEMPTY, ENAMETOOLONG.

@@ -77,11 +77,35 @@ Result<Unit> OldObjectDeletes::carry_out(const Request& request, InodeNumber sub
   return wait(*deleting, request.stop);
 }
 
+void OldObjectDeletes::go_on(const std::vector<local::DeletesLeft>& left) {
+  for (const auto& [request, subject, job] : left) {
+    auto tree = OldTree::decode(job);
+    if (!tree) continue;
+    // Of this mount: what comes below the new name stays what was copied until the old one is gone.
+    const bool of_this_mount = local::NameStore::may_be_asked_again(request);
+    const auto numbers = of_this_mount ? std::vector<InodeNumber>{subject} : std::vector<InodeNumber>();
+    auto closed = gate_.close({tree->name}, numbers, stop_.token());
+    if (!closed) return;
+    const auto deleting = std::make_shared<Deleting>(
+        Deleting{request, subject, *std::move(tree), OtherSide::any_object, *std::move(closed), Caller::is_gone});
+    {
+      MutexLock lock(mutex_);
+      gone_on_.emplace(request, deleting);
+    }
+    begin(of_this_mount ? deleters_ : left_deleters_, deleting);
+  }
+}
+
 Result<Unit> OldObjectDeletes::resume(const Request& request, const local::DeletesLeft& left) {
-  auto tree = OldTree::decode(left.job);
-  if (!tree) return Error{EIO, "renamed, but it is not known which old objects are to be deleted"};
-  PAIL_TRY(auto closed, gate_.close({tree->name}, {}, request.stop));
-  return carry_out(request, left.subject, *std::move(tree), OtherSide::any_object, std::move(closed));
+  std::shared_ptr<Deleting> deleting;
+  {
+    MutexLock lock(mutex_);
+    const auto found = gone_on_.find(left.request);
+    if (found == gone_on_.end()) return Error{EIO, "renamed, but it is not known which old objects are to be deleted"};
+    deleting = found->second;
+    deleting->caller = Caller::waits;
+  }
+  return wait(*deleting, request.stop);
 }
 
 void OldObjectDeletes::begin(runtime::Executor& deleters, std::shared_ptr<Deleting> deleting) {

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -60,8 +61,11 @@ class OldObjectDeletes {
   // no longer: the deletes go on, and that is seen to with them; why some objects stay.
   Result<Unit> carry_out(const Request& request, InodeNumber subject, OldTree tree, OtherSide copies,
                          TreeGate::Closure closed) PAIL_EXCLUDES(mutex_);
-  // The same when it is asked again, of a process that ended while it deleted. Errors: as well EIO it is not known what
-  // was copied.
+  // Goes on with what the process before this one was deleting, whether or not the renames are asked for again. The old
+  // names are closed when it returns. Called once, before anything is asked for.
+  void go_on(const std::vector<local::DeletesLeft>& left) PAIL_EXCLUDES(mutex_);
+  // Waits for one of them, whose rename is asked for again. Errors: as of carry_out(), and EIO it is not known what was
+  // copied.
   Result<Unit> resume(const Request& request, const local::DeletesLeft& left) PAIL_EXCLUDES(mutex_);
   // Goes on with what the mount before this one left, as the names know it and as the journal does, without waiting for
   // it. The old names that the names know of are closed when it returns. Of what was cut short while it copied nothing
@@ -112,6 +116,7 @@ class OldObjectDeletes {
   CondVar ended_;
   unsigned under_way_ PAIL_GUARDED_BY(mutex_) = 0;
   std::set<std::string> to_be_closed_ PAIL_GUARDED_BY(mutex_);  // old keys
+  std::map<local::RequestNumber, std::shared_ptr<Deleting>> gone_on_ PAIL_GUARDED_BY(mutex_);
   // Trees at a time; of each a page of keys is deleted at a time.
   runtime::Executor deleters_;          // of renames of this mount
   runtime::Executor left_deleters_{1};  // of earlier ones: however many, none of this mount waits for them

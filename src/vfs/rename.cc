@@ -16,7 +16,7 @@ using local::InodeRecord;
 
 namespace {
 
-constexpr int kMostReplaced = 3;  // times that others may replace a file while it is renamed
+constexpr int kMostRefused = 3;  // times that a file may be looked at anew while it is renamed
 
 }  // namespace
 
@@ -32,7 +32,7 @@ Result<Unit> Names::rename(const Request& request, InodeNumber parent, std::stri
     lost_an_entry(parent, request.stop);
     return Unit{};
   }
-  for (int replaced = 0;;) {
+  for (int refused = 0;;) {
     PAIL_TRY(Renaming renaming, look_up(request, earlier, from, to));
     if (from.key() == to.key()) return Unit{};
     const auto& [source, target] = renaming.inodes;
@@ -41,9 +41,10 @@ Result<Unit> Names::rename(const Request& request, InodeNumber parent, std::stri
     PAIL_TRY(const Progress progress,
              source.type == FileType::directory ? rename_directory(renaming) : rename_file(renaming));
     if (progress == Progress::done) return Unit{};
-    if (progress == Progress::source_replaced) {
-      if (++replaced > kMostReplaced) return Error{ESTALE, fmt::format("{}: others keep writing it", quote(name))};
-      PAIL_CHECK(directories_.confirm(source.number, request.stop));
+    if (progress == Progress::source_refused) {
+      doubt_target(renaming);
+      PAIL_TRY(const auto found, directories_.look_after_refusal(source, request.stop));
+      if (++refused > kMostRefused) return cos::after_look(*renaming.refused, found);
     }
     if (request.stop.stop_requested())
       return Error{EINTR, "interrupted while the names were being changed", Fault::stopped};
@@ -59,7 +60,7 @@ Result<Names::Renaming> Names::look_up(const Request& request, const Earlier& ea
   }
   if (!source) return Error{ENOENT, fmt::format("{}: not there", quote(from.name))};
   PAIL_TRY(auto target, find(to, request.stop));
-  return Renaming{request, earlier, from, to, {std::move(*source), std::move(target)}};
+  return Renaming{request, earlier, from, to, {std::move(*source), std::move(target)}, {}};
 }
 
 Result<Unit> Names::check_types(const InodeRecord& source, const std::optional<InodeRecord>& target, RenameMode mode) {
@@ -90,7 +91,7 @@ Result<TreeGate::Closure> Names::close_gate(const Renaming& renaming) {
 
 // ---- files ----------------------------------------------------------------------------------------------------------
 
-Result<Names::Progress> Names::rename_file(Renaming renaming) {
+Result<Names::Progress> Names::rename_file(Renaming& renaming) {
   auto& [source, target] = renaming.inodes;
   const StopToken& stop = renaming.request.stop;
   std::vector<InodeNumber> numbers{source.number};
@@ -117,8 +118,12 @@ Result<Names::Progress> Names::rename_file(Renaming renaming) {
   }
   PAIL_CHECK(begin(renaming.request, renaming.earlier, source.number));
   const auto moved = move_file(renaming, local);
-  if (!moved && moved.error().fault == Fault::precondition) return Progress::source_replaced;
-  if (!moved) return copy_in_doubt(renaming, moved.error());
+  if (!moved && moved.error().fault == Fault::precondition) {
+    renaming.refused = moved.error();
+    return Progress::source_refused;
+  }
+  if (!moved) doubt_target(renaming);
+  if (!moved) return moved.error();
   PAIL_CHECK(rebind_file(renaming, *moved));
   if (moved->contents == Contents::in_doubt) files_.ask_anew(source.number);
   files_.note_staged(source.number);
@@ -137,19 +142,21 @@ Result<Names::Moved> Names::move_file(const Renaming& renaming, bool local) {
   PAIL_TRY(const std::string from, key_for(renaming.from));
   PAIL_TRY(const std::string to, key_for(renaming.to));
   // The upload of a file that has no object replaces what is there.
-  if (local) return Moved{{target ? target->etag : std::string()}, {}, {}};
+  const WallTime asked = tree_.moment();
+  if (local) return Moved{{target ? target->etag : std::string()}, {}, asked, {}};
   const StopToken& stop = renaming.request.stop;
   const auto copied = files_.copy({from, to, {source.etag}, source.size}, stop);
   if (!copied && copied.error().fault == Fault::no_key && renaming.earlier) {
     // Asked again: the copy was made and the old object deleted before the process ended.
     PAIL_TRY(const cos::ObjectInfo info, store_.head_object(to, stop));
-    if (info.etag.text == source.etag) return Moved{info.etag, info.last_modified, {}};
-    return Moved{{source.etag}, {}, {}, Contents::in_doubt};  // a copy may have another one, or others wrote there
+    if (info.etag.text == source.etag) return Moved{info.etag, info.last_modified, asked, {}};
+    return Moved{
+        {source.etag}, {}, asked, {}, Contents::in_doubt};  // a copy may have another one, or others wrote there
   }
   if (!copied) return copied.error();
   files_.copied({&*copied, 1});
-  Moved moved{copied->object.etag, copied->object.last_modified, {}};
-  if (copied->contents() == Contents::in_doubt) moved = {{source.etag}, {}, {}, Contents::in_doubt};
+  Moved moved{copied->object.etag, copied->object.last_modified, asked, {}};
+  if (copied->contents() == Contents::in_doubt) moved = {{source.etag}, {}, asked, {}, Contents::in_doubt};
   auto deleted = store_.delete_object(from, stop);
   if (!deleted && deleted.error().may_have_happened) {
     const auto there = store_.head_object(from, stop);
@@ -160,14 +167,13 @@ Result<Names::Moved> Names::move_file(const Renaming& renaming, bool local) {
 }
 
 // The copy may have been made although it failed: what lies under the new name is asked anew.
-Error Names::copy_in_doubt(const Renaming& renaming, const Error& why) {
+void Names::doubt_target(const Renaming& renaming) {
   const auto& target = renaming.inodes.target;
   if (target) {
     files_.ask_anew(target->number);
   } else {
     ask_anew(renaming.to.key());
   }
-  return why;
 }
 
 // ---- the index ------------------------------------------------------------------------------------------------------
@@ -180,7 +186,7 @@ local::Rename Names::names_of(const Renaming& renaming) {
 Result<Unit> Names::rebind_file(const Renaming& renaming, const Moved& moved) {
   const auto unique = renaming.request.unique;
   if (moved.old_stays) return names_.rename_left_both(unique, names_of(renaming), *moved.old_stays);
-  return names_.renamed(unique, names_of(renaming), {moved.etag.text, moved.stored});
+  return names_.renamed(unique, names_of(renaming), {moved.etag.text, moved.stored, moved.confirmed});
 }
 
 void Names::ask_anew(const TreeGate::Name& name) {

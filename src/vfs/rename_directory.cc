@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/promise.h"
+#include "cos/refusal.h"
 #include "pailfs/base/stop.h"
 #include "pailfs/cos/fault.h"
 #include "vfs/names.h"
@@ -82,7 +83,7 @@ Result<OldTree> Names::copy_directory(const TreeGate::Closure& closed, const Ren
     // What may be of others keeps the ETag of before in the names, so that a look shows another version.
     PAIL_CHECK(rebind_directory(renaming, old_tree, job.etags_changed() && !job.in_doubt()));
     if (!job.in_doubt()) return Unit{};
-    tree_.distrust();
+    PAIL_CHECK(names_.all_doubted());
     return names_.tree_doubted(renaming.to.key());
   }();
   if (copied) return old_tree;
@@ -140,6 +141,17 @@ Result<Unit> Names::copy_tree(const TreeGate::Closure&, const RenamedKeys& keys,
   return Unit{};
 }
 
+namespace {
+
+// What a refusal of the version that was listed is, after a look at the object: others changed it, or it is not the
+// store's.
+Error refused(cos::ObjectStore& store, const cos::ListedObject& listed, const Error& why, const StopToken& stop) {
+  const auto look = cos::look_after_refusal(store, listed.key, listed.etag, stop);
+  return look ? cos::after_look(why, look->found) : look.error();
+}
+
+}  // namespace
+
 // Those that were copied, also when one failed. They have their contents when it returns.
 Names::CopiedPage Names::copy_page(const cos::ListPage& page, const RenamedKeys& keys, const StopToken& stop) {
   using Copy = std::optional<Result<MadeCopy>>;  // none: not tried, another one had failed
@@ -150,6 +162,7 @@ Names::CopiedPage Names::copy_page(const cos::ListPage& page, const RenamedKeys&
       if (give_up) return outcome.set({});
       const std::string to = keys.to + object.key.substr(keys.from.size());
       auto copy = files_.copy({object.key, to, object.etag, object.size}, stop);
+      if (!copy && copy.error().fault == Fault::precondition) copy = refused(store_, object, copy.error(), stop);
       if (!copy) give_up = true;
       outcome.set(std::move(copy));
     });
@@ -232,8 +245,11 @@ void Names::restore_marker(const InodeRecord& directory, const std::string& key,
 void Names::finish_interrupted() {
   const auto interrupted = names_.mount_begun();
   if (!interrupted) return spdlog::warn("{}", interrupted.error().context);
-  if (interrupted->in_doubt) tree_.distrust();  // names may have changed in the bucket, and not here
-  old_objects_.finish_left(interrupted->deletes);
+  old_objects_.finish_left(*interrupted);
+}
+
+void Names::go_on_deleting() {
+  old_objects_.go_on(names_.view().deletes_left());
 }
 
 Result<TreeGate::Name> Names::name_of_key(const std::string& key, const StopToken& stop) {

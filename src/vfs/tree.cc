@@ -24,8 +24,7 @@ local::DefaultAttributes default_attributes(const Options& options) {
   return {options.file_permissions, options.directory_permissions, options.uid, options.gid};
 }
 
-Tree::Tree(const Options& options, const local::NameStore& names)
-    : options_(options), names_(names), trusted_from_(names.trusted_from()) {}
+Tree::Tree(const Options& options, const local::NameStore& names) : options_(options), names_(names) {}
 
 Result<std::string> Tree::key(const std::string& path) const {
   if (path.size() + options_.prefix.size() > cos::kMaxKeyBytes)
@@ -96,12 +95,13 @@ Entry Tree::entry(const InodeRecord& record, WallTime confirmed) const {
           record.epoch};
 }
 
-void Tree::distrust() const {
-  trusted_from_ = moment();
+WallTime Tree::trusted_briefly() const {
+  constexpr std::chrono::nanoseconds kBriefly = std::chrono::seconds(2);
+  return moment() - (options_.metadata_ttl - std::min(options_.metadata_ttl, kBriefly));
 }
 
 bool Tree::fresh(WallTime confirmed) const {
-  if (confirmed < trusted_from_.load()) return false;
+  if (confirmed < names_.trusted_from()) return false;
   const auto age = moment() - confirmed;
   return age >= std::chrono::nanoseconds(0) && age < options_.metadata_ttl;
 }

@@ -1,7 +1,6 @@
 // Inodes as keys and attributes: what every part of the file system asks of a record.
 #pragma once
 
-#include <atomic>
 #include <string>
 #include <string_view>
 
@@ -39,10 +38,10 @@ class Tree {
   Attributes attributes(const local::InodeRecord& record) const;
   // With what is left of the time for which `confirmed` is good.
   Entry entry(const local::InodeRecord& record, WallTime confirmed) const;
+  // As if confirmed so long ago that it is asked for anew after two seconds: of what the store refused to show.
+  WallTime trusted_briefly() const;
   // A time to come is not fresh.
   bool fresh(WallTime confirmed) const;
-  // Nothing that was confirmed up to now is fresh any more.
-  void distrust() const;
   // Whether the attributes of the record may be shown without asking, when its name was confirmed then.
   bool attributes_fresh(const local::InodeRecord& record, WallTime confirmed) const;
   // When the record was last confirmed: by itself or by a complete listing of its parent.
@@ -53,7 +52,6 @@ class Tree {
 
   const Options& options_;
   const local::NameStore& names_;
-  mutable std::atomic<WallTime> trusted_from_;
 };
 
 // Errors: ENOENT "" "." ".." or NUL; ENAMETOOLONG over 255 bytes; EINVAL holds '/'.

@@ -84,11 +84,13 @@ Result<TreeGate::Pass> TreeGate::wait(Ticket ticket, const StopToken& stop) {
     }
     changed_.wait(mutex_);
   }
+  at_work_.begin(place->closed.names);
   return Pass([this, place] { leave(place); });
 }
 
 void TreeGate::leave(Tickets::iterator ticket) {
   MutexLock lock(mutex_);
+  at_work_.end(ticket->closed.names);
   tickets_.erase(ticket);
   changed_.notify_all();
 }

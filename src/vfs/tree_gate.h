@@ -18,13 +18,15 @@
 #include "local/names/name_store.h"
 #include "pailfs/base/result.h"
 #include "pailfs/base/stop.h"
+#include "vfs/names_at_work.h"
 
 namespace pail::vfs {
 
 // Thread-safe.
 class TreeGate {
  public:
-  explicit TreeGate(const local::NameStore& names) : names_(names) {}
+  // `at_work` has the names for which the gate is closed.
+  TreeGate(const local::NameStore& names, NamesAtWork& at_work) : names_(names), at_work_(at_work) {}
 
   using Name = local::Place;
 
@@ -91,6 +93,7 @@ class TreeGate {
   void leave(Tickets::iterator ticket) PAIL_EXCLUDES(mutex_);
 
   const local::NameStore& names_;
+  NamesAtWork& at_work_;
   Mutex mutex_;
   CondVar changed_;
   Tickets tickets_ PAIL_GUARDED_BY(mutex_);  // at work and waiting, in the order in which they came

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/mutex.h"
 #include "cache/block_cache.h"
+#include "cos/refusal.h"
 #include "cos/wire.h"
 #include "pailfs/base/stop.h"
 #include "vfs/own_write.h"
@@ -159,13 +160,10 @@ Result<Uploader::Verdict> Uploader::judge(UploadJob& job, const std::string& eta
   const auto attempted = [&](const std::string& tag) {
     return !tag.empty() && job.attempted.find(tag) != std::string::npos;
   };
-  const auto info = store_.head_object(job.key, context);
-  const bool absent = !info && info.error().fault == Fault::no_key;
-  if (!info && !absent) return info.error();
-  // What was to be replaced is still what is there: the refusal is not the store's.
-  const bool as_expected = absent ? job.replaces.empty() : info->etag == job.replaces;
-  if (as_expected && refused.fault == Fault::precondition) return Error{EIO, refused.context, Fault::trouble};
-  if (absent) return refused;
+  PAIL_TRY(const cos::Look look, cos::look_after_refusal(store_, job.key, job.replaces, context));
+  const auto& [found, info] = look;
+  if (found == cos::Found::expected && refused.fault == Fault::precondition) return cos::after_look(refused, found);
+  if (!info) return refused;
   // With the attributes that were sent, times to the nanosecond among them, it is what was sent; an attempt may have
   // been carried out although its answer said that it was not. An equal object with others is somebody else's.
   const bool same =
@@ -183,7 +181,7 @@ Result<Uploaded> Uploader::put(UploadJob job, const StopToken& stop) {
   PAIL_CHECK(announce(job, etag));
   const auto context = in_full(job, stop);
   for (;;) {
-    const WallTime sent = clock_.wall();
+    const WallTime sent = clock_.wall(), confirmed = names_.moment();
     const cos::PutRequest request{.key = job.key,
                                   .body = http::body_from_file(job.descriptor, whole),
                                   .content_md5 = to_base64(bytes_of(digests.md5)),
@@ -192,24 +190,31 @@ Result<Uploaded> Uploader::put(UploadJob job, const StopToken& stop) {
     const auto result = store_.put_object(request, context);
     if (result) {
       uploaded_.add(job.size.n);
-      return Uploaded{result->etag, std::move(digests.blocks), write_window({sent, clock_.wall()}, result->date)};
+      return Uploaded{result->etag, std::move(digests.blocks), write_window({sent, clock_.wall()}, result->date),
+                      confirmed};
     }
     if (result.error().fault != Fault::precondition) return result.error();
     PAIL_TRY(const Verdict verdict, judge(job, etag, result.error(), context));
     // By an attempt of ours, at a time that is not known.
-    if (verdict == Verdict::done) return Uploaded{{etag}, std::move(digests.blocks), {}};
+    if (verdict == Verdict::done) return Uploaded{{etag}, std::move(digests.blocks), {}, confirmed};
   }
 }
 
 Result<Uploaded> Uploader::create(const std::string& key, const std::string& body, const cos::ObjectHeaders& headers,
                                   const StopToken& stop) {
-  const WallTime sent = clock_.wall();
+  const WallTime sent = clock_.wall(), confirmed = names_.moment();
   const cos::PutRequest request{
       .key = key, .body = http::body_from_string(body), .headers = headers, .conditions = replacing({})};
   const auto result = store_.put_object(request, stop);
-  if (result) return Uploaded{result->etag, {}, write_window({sent, clock_.wall()}, result->date)};
-  if (result.error().fault == Fault::precondition) return Error{EEXIST, result.error().context, Fault::exists};
-  return result.error();
+  if (result) return Uploaded{result->etag, {}, write_window({sent, clock_.wall()}, result->date), confirmed};
+  if (result.error().fault != Fault::precondition) return result.error();
+  PAIL_TRY(const cos::Look look, cos::look_after_refusal(store_, key, {}, stop));
+  const auto& there = look.object;
+  // With the attributes that were sent, times to the nanosecond among them: an attempt that was answered with an error.
+  if (there && there->size.n == body.size() && cos::holds_metadata(there->headers, headers))
+    return Uploaded{there->etag, {}, {}, confirmed};
+  if (there) return Error{EEXIST, result.error().context, Fault::exists};
+  return cos::after_look(result.error(), look.found);
 }
 
 // The upload recorded for the same content, or a new one.
@@ -246,6 +251,7 @@ Result<Uploaded> Uploader::multipart(UploadJob job, const StopToken& stop) {
   const std::string expected = fmt::format("\"{}-{}\"", to_hex(bytes_of(of_parts.result())), parts.size());
   PAIL_CHECK(announce(job, expected));
   const auto context = in_full(job, stop);
+  uploaded.confirmed = names_.moment();
   const auto result = store_.complete_upload({job.key, id, list, replacing(job.replaces)}, context);
   if (result) {
     uploaded.etag = result->etag;

@@ -34,6 +34,7 @@ struct Uploaded {
   cos::ETag etag;
   std::vector<std::uint64_t> checksums;  // XXH3 of the file's blocks, for the block cache
   local::WriteWindow window;             // when the store wrote it
+  WallTime confirmed{};                  // when it was asked to
 };
 
 // Thread-safe; jobs of one inode one after the other.

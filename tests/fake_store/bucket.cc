@@ -12,14 +12,6 @@
 namespace pail::fake {
 namespace {
 
-Error refusal(const std::string& what, int status, std::string code) {
-  cos::ServerError error;
-  error.status = status;
-  error.code = std::move(code);
-  error.has_store_code = true;
-  return cos::to_error(what, error);
-}
-
 std::string text(std::string_view method, std::string_view key) {
   return fmt::format("{} {}", method, cos::readable(key));
 }
@@ -43,18 +35,27 @@ Result<Content> read(http::BodySource* body) {
   return Content(std::move(bytes));
 }
 
-Result<Unit> check_digest(const std::string& what, const std::string& md5,
-                          const std::string& declared) {
-  if (declared.empty() || declared == to_base64(bytes_of(md5))) return Unit{};
-  return refusal(what, 400, "BadDigest");
-}
-
 // Where a page ended: at a key, or behind all keys of a common prefix.
 constexpr char kKey = 'k', kPrefix = 'p';
 
 }  // namespace
 
 // ---- what a request may meet ----
+
+Error Bucket::refusal(const std::string& what, int status, std::string code) const {
+  last_refusal_ = {status, code};
+  cos::ServerError error;
+  error.status = status;
+  error.code = std::move(code);
+  error.has_store_code = true;
+  return cos::to_error(what, error);
+}
+
+Result<Unit> Bucket::check_digest(const std::string& what, const std::string& md5,
+                                  const std::string& declared) const {
+  if (declared.empty() || declared == to_base64(bytes_of(md5))) return Unit{};
+  return refusal(what, 400, "BadDigest");
+}
 
 Result<Unit> Bucket::usable(const std::string& what, const std::string& key) const {
   PAIL_CHECK(cos::check_key(key));
@@ -170,10 +171,22 @@ Result<Found> Bucket::get_range(const cos::GetRequest& request) const {
 
 // ---- writing ----
 
+void Bucket::replace(const std::string& key, Object object) {
+  const std::optional<Found> before = changed ? look(key) : std::nullopt;
+  objects_[key] = std::move(object);
+  if (changed) changed({key, before, look(key)});
+}
+
+void Bucket::erase(const std::string& key) {
+  const std::optional<Found> before = look(key);
+  objects_.erase(key);
+  if (before && changed) changed({key, before, std::nullopt});
+}
+
 void Bucket::write(const std::string& key, Content content, cos::ObjectHeaders headers) {
   cos::ETag etag =
       rules.encrypts ? cos::ETag{fmt::format("\"{:032x}\"", ++encrypted_)} : etag_of(content.md5());
-  objects_[key] = {std::move(content), std::move(etag), second(), std::move(headers)};
+  replace(key, {std::move(content), std::move(etag), second(), std::move(headers)});
 }
 
 Result<cos::PutResult> Bucket::put(const cos::PutRequest& request) {
@@ -206,7 +219,7 @@ Result<cos::CopyResult> Bucket::copy(const cos::CopyRequest& request) {
 
 Result<Unit> Bucket::remove(const std::string& key) {
   PAIL_CHECK(usable(text("DELETE", key), key));
-  objects_.erase(key);
+  erase(key);
   return Unit{};
 }
 
@@ -300,8 +313,9 @@ Result<cos::PutResult> Bucket::complete_upload(const cos::CompleteUpload& comple
     digest.update(bytes_of(part->md5));
   }
   const cos::ETag etag{fmt::format("\"{}-{}\"", hex_of(digest.result()), parts.size())};
-  objects_[complete.key] = {std::move(content), etag, second(), std::move(upload->headers)};
+  Object object{std::move(content), etag, second(), std::move(upload->headers)};
   uploads_.erase(complete.upload.text);
+  replace(complete.key, std::move(object));
   return cos::PutResult{etag, "", second()};
 }
 
@@ -326,6 +340,11 @@ std::optional<Found> Bucket::look(const std::string& key) const {
   const auto found = objects_.find(key);
   if (found == objects_.end()) return std::nullopt;
   return Found{info_of(found->second), found->second.content};
+}
+
+bool Bucket::has_upload(const std::string& key, const cos::UploadId& id) const {
+  const auto found = uploads_.find(id.text);
+  return found != uploads_.end() && found->second.key == key;
 }
 
 std::vector<std::string> Bucket::keys() const {

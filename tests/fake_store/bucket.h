@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <random>
@@ -46,6 +47,18 @@ struct Found {
   Content content;
 };
 
+// One object that was written, replaced or removed.
+struct Change {
+  std::string key;
+  std::optional<Found> before, after;  // none: it was or is not there
+};
+
+// How a server words a refusal.
+struct Refusal {
+  int status = 0;
+  std::string code;
+};
+
 // One thread at a time.
 class Bucket {
  public:
@@ -53,7 +66,8 @@ class Bucket {
   explicit Bucket(std::uint64_t seed) : random_(seed) {}
 
   Rules rules;
-  WallTime now{};  // the store's own clock
+  WallTime now{};                              // the store's own clock
+  std::function<void(const Change&)> changed;  // told of each change that was made; null: nobody is
 
   Result<cos::ListPage> list(const cos::ListRequest& request) const;
   Result<cos::ObjectInfo> head(const std::string& key) const;
@@ -70,16 +84,19 @@ class Bucket {
   Result<cos::CompletedPart> upload_part_copy(const cos::UploadPartCopy& part);
   Result<cos::PutResult> complete_upload(const cos::CompleteUpload& complete);
   Result<Unit> abort_upload(const std::string& key, const cos::UploadId& id);
+  // Of the last of these requests that was refused.
+  const Refusal& last_refusal() const { return last_refusal_; }
 
   // ---- without a request: other clients, and tests that look ----
   void write(const std::string& key, Content content, cos::ObjectHeaders headers);
   // The same bytes and headers under the same or another key, with the time of now, as a copy has
   // them. False: there is no such key.
   bool write_again(const std::string& from, const std::string& to);
-  void erase(const std::string& key) { objects_.erase(key); }
+  void erase(const std::string& key);
   std::optional<Found> look(const std::string& key) const;
   std::vector<std::string> keys() const;
   std::size_t uploads() const { return uploads_.size(); }
+  bool has_upload(const std::string& key, const cos::UploadId& id) const;
   void abort_uploads() { uploads_.clear(); }
 
  private:
@@ -101,6 +118,9 @@ class Bucket {
     std::map<unsigned, Part> parts;
   };
 
+  Error refusal(const std::string& what, int status, std::string code) const;
+  Result<Unit> check_digest(const std::string& what, const std::string& md5,
+                            const std::string& declared) const;
   Result<Unit> usable(const std::string& what, const std::string& key) const;
   Result<const Object*> find(const std::string& what, const std::string& key) const;
   Result<const Object*> source(const std::string& what, const cos::CopyRequest& request) const;
@@ -112,6 +132,7 @@ class Bucket {
                                           const cos::CompleteUpload& complete) const;
   Result<Unit> check_part(const std::string& what, unsigned number, ByteCount size) const;
   cos::CompletedPart store(Upload& upload, unsigned number, Content content);
+  void replace(const std::string& key, Object object);
   WallTime second() const { return std::chrono::floor<std::chrono::seconds>(now); }
   static cos::ObjectInfo info_of(const Object& object);
 
@@ -119,6 +140,7 @@ class Bucket {
   std::map<std::string, Upload> uploads_;  // by id
   std::mt19937_64 random_;
   std::uint64_t encrypted_ = 0;
+  mutable Refusal last_refusal_;
 };
 
 }  // namespace pail::fake

@@ -14,9 +14,13 @@ namespace {
 // ---- HEAD ----
 
 // A 404 that does not say what was not found.
-bool is_bare_404(const Answer& answer) {
-  const ServerError* refusal = answer.refusal();
-  return refusal != nullptr && refusal->status == 404 && !refusal->has_store_code;
+bool is_bare_404(const ServerError& refusal) {
+  return refusal.status == 404 && !refusal.has_store_code;
+}
+
+// Somebody refuses access, and nothing shows that it is the store.
+bool is_strange_denial(const ServerError& refusal) {
+  return no_access(fault_of(refusal)) && !refusal.has_store_code && !refusal.has_store_header;
 }
 
 Error no_such_key(std::string_view what, ServerError refusal) {
@@ -37,8 +41,8 @@ Result<ObjectInfo> info_of_head(Answer answer) {
   return info;
 }
 
-// Looks at an object, and where the answer is a bare 404, for what is missing: the key, the bucket,
-// or the store.
+// Looks at an object. Where the answer does not say what is missing (the key, the bucket, or the
+// store), or who refuses access (the store, or a proxy), a GET is made to say it.
 class Look final : public std::enable_shared_from_this<Look> {
  public:
   Look(Service& service, HeadObject object, CallContext context, Completion<ObjectInfo> then)
@@ -51,35 +55,46 @@ class Look final : public std::enable_shared_from_this<Look> {
 
  private:
   void looked(Answer answer) {
-    if (!is_bare_404(answer)) return then_(info_of_head(std::move(answer)));
-    const ServerError& refusal = *answer.refusal();
-    if (refusal.has_store_header && service_.bucket_seen().lately(object_.bucket))
+    const ServerError* refused = answer.refusal();
+    const bool unclear = refused != nullptr && (is_bare_404(*refused) || is_strange_denial(*refused));
+    if (!unclear) return then_(info_of_head(std::move(answer)));
+    const ServerError& refusal = *refused;
+    if (is_bare_404(refusal) && refusal.has_store_header && service_.bucket_seen().lately(object_.bucket))
       return then_(no_such_key(answer.what, refusal));
+    ask_by_get(answer.what, refusal.status);
+  }
+
+  void ask_by_get(const std::string& what, int status) {
     Call get = object_call("GET", object_.bucket, object_.key);
-    get.what = answer.what + " (to see what is missing)";
+    get.what = fmt::format("{} (to see who says {}, and of what)", what, status);
     get.headers.set("Range", "bytes=0-0");
     get.largest_answer = kMaxErrorBody;
-    exchange(service_, std::move(get), context_, [self = shared_from_this(), what = answer.what](Answer get_answer) {
-      self->compared(what, std::move(get_answer));
+    exchange(service_, std::move(get), context_, [self = shared_from_this(), what, status](Answer answer) {
+      self->compared(what, status, std::move(answer));
     });
   }
 
-  void compared(const std::string& what, Answer get) {
+  void compared(const std::string& what, int status, Answer get) {
     const ServerError* refusal = get.refusal();
     const bool empty_object = refusal != nullptr && refusal->status == 416;
     const bool large_object = std::holds_alternative<TooLarge>(get.verdict);
-    if (!get.failure || empty_object || large_object) return found_by_get(what);
+    if (!get.failure || empty_object || large_object) return found_by_get(what, status);
     if (get.failure->fault == Fault::no_key && refusal != nullptr) return then_(no_such_key(what, *refusal));
+    if (refusal != nullptr && is_strange_denial(*refusal))
+      return then_(Error{EIO,
+                         get.failure->context + "; this is not the answer of an object store: check url= and the "
+                                                "proxy on the way",
+                         Fault::not_a_store});
     then_(*std::move(get.failure));
   }
 
-  void found_by_get(const std::string& what) {
+  void found_by_get(const std::string& what, int status) {
     // The second look is for an object that came between HEAD and GET.
     constexpr unsigned kLooks = 2;
     if (++contradictions_ < kLooks) return begin();
     then_(Error{EIO,
-                what + ": answered 404, although GET finds the object; check url= and the proxy on "
-                       "the way",
+                fmt::format("{}: answered {}, although GET finds the object; check url= and the proxy on the way", what,
+                            status),
                 Fault::not_a_store});
   }
 
@@ -120,6 +135,14 @@ Result<CheckedBody> check_put(const PutObject& operation) {
   if (body != nullptr && body->size() > kMaxSinglePut)
     return Error{EFBIG, fmt::format("{}: {} bytes are too many for one request", what, body->size().n)};
   return in_call(what, check_body(body, operation.request.content_md5));
+}
+
+// The refusal may be about an earlier attempt, and the look that would tell has failed.
+Error not_known(const Error& refused, Error look) {
+  look.context = fmt::format("{}; the answer to an earlier attempt was lost, and what is stored now is not known: {}",
+                             refused.context, look.context);
+  look.may_have_happened = true;
+  return look;
 }
 
 }  // namespace
@@ -173,6 +196,7 @@ void find_own_write(Service& service, OwnWrite write, CallContext context, Compl
         [write = std::move(write), then = std::move(then)](Result<ObjectInfo> info) {
           if (info && same_version(info->etag, write.expected) && holds_metadata(info->headers, write.headers))
             return then(PutResult{info->etag, info->version_id, {}});
+          if (!info && info.error().fault != Fault::no_key) return then(not_known(write.failure, info.error()));
           Error failure = write.failure;
           failure.context +=
               "; the answer to an earlier attempt was lost, and what is stored now is not what "

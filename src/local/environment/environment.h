@@ -93,6 +93,8 @@ class Environment {
   // Ends the process, which cannot read: it would take names for absent.
   [[noreturn]] void end_unreadable(int code);
 
+  // Held for a write transaction: of them there is one at a time.
+  Mutex& writers() { return writers_; }
   Result<Unit> sync();
   // After every commit.
   void keep_reserve() {
@@ -137,6 +139,7 @@ class Environment {
   std::optional<Reserve> reserve_;
   bool machine_stopped_ = false;
   std::atomic<unsigned> transactions_{0};
+  Mutex writers_;
 
   Mutex pool_mutex_;
   std::vector<MDB_txn*> pool_ PAIL_GUARDED_BY(pool_mutex_);  // reset, ready to be renewed

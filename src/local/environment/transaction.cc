@@ -20,7 +20,7 @@ PooledRead::~PooledRead() {
   environment_.bound_resident_pages();
 }
 
-OwnedWrite::OwnedWrite(Environment& environment) : environment_(environment) {
+OwnedWrite::OwnedWrite(Environment& environment) : environment_(environment), turn_(environment.writers()) {
   code_ = mdb_txn_begin(environment.get(), nullptr, 0, &txn_);
   if (code_ == MDB_SUCCESS) return;
   environment.check(code_, "begin to write");

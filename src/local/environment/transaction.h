@@ -43,6 +43,7 @@ class OwnedWrite {
 
  private:
   Environment& environment_;
+  const MutexLock turn_;  // what LMDB itself would wait with, nobody sees
   MDB_txn* txn_ = nullptr;
   int code_ = MDB_SUCCESS;
 };

@@ -3,15 +3,10 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/overloaded.h"
+
 namespace pail::local {
 namespace {
-
-template <class... Functions>
-struct Overloaded : Functions... {
-  using Functions::operator()...;
-};
-template <class... Functions>
-Overloaded(Functions...) -> Overloaded<Functions...>;
 
 ByteCount bytes_in(const StagedEntry& entry) {
   const auto* small = std::get_if<SmallFileWritten>(&entry);

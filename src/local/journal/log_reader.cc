@@ -6,13 +6,15 @@ namespace pail::local {
 namespace {
 
 constexpr ByteCount kWindow = 1_MiB;
+constexpr ByteCount kPage = 4_KiB;
 
 std::string_view text_of(std::span<const std::byte> bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
 bool all_zero(std::span<const std::byte> bytes) {
-  return std::ranges::all_of(bytes, [](std::byte byte) { return byte == std::byte{0}; });
+  return bytes.empty() || (bytes.front() == std::byte{0} &&
+                           std::ranges::equal(bytes.subspan(1), bytes.first(bytes.size() - 1)));
 }
 
 }  // namespace
@@ -78,6 +80,12 @@ Result<LogReader::Tail> LogReader::tail() {
   LogDamaged damage{.first_lost = expected_};
   bool durable_lost = expected_.part == FramePlace::Part::snapshot;
   for (ByteOffset at = at_; at.n < size.n;) {
+    // Most of it is room that was never written, and no frame begins with zeros.
+    PAIL_TRY(const auto page, look(at, kPage.n));
+    if (!page.empty() && all_zero(page)) {
+      at = at + ByteCount{page.size()};
+      continue;
+    }
     PAIL_TRY(const auto entry, frame_at(at));
     const bool later = entry && entry->head.place > expected_;
     if (later) {

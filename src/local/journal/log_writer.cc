@@ -1,12 +1,12 @@
 #include "local/journal/log_writer.h"
 
 #include <fmt/format.h>
-#include <sys/random.h>
 
 #include <array>
 #include <cerrno>
 
 #include "base/encoding.h"
+#include "base/random.h"
 
 namespace pail::local {
 namespace {
@@ -16,8 +16,7 @@ constexpr ByteCount kLargestLog = 4_GiB;
 
 std::uint64_t random_generation() {
   std::uint64_t random = 0;
-  while (random == 0)
-    if (::getrandom(&random, sizeof random, 0) != sizeof random) random = 0;
+  while (random == 0) random = random_number<std::uint64_t>();
   return random;
 }
 

@@ -187,7 +187,9 @@ Result<Taken> NameStore::answered(const AskedName& asked, const NameAnswer& answ
   if (std::max(directory.listed, change.last_told(place, inode)) > since.moment) return Taken::kept;
 
   // What is being changed here, or has bytes that are not in the bucket yet, is there whatever the store says.
-  bool stays = inode && change.is_ours(*inode, since);
+  const bool at_work = uses_.busy(place);
+  if (at_work && !inode) return Taken::kept;
+  bool stays = inode && (at_work || change.is_ours(*inode, since));
   const bool other = inode && (std::holds_alternative<NoSuchName>(answer) ||
                                (inode->type == FileType::directory) != is_directory(answer));
   if (!stays && other) {

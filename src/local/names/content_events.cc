@@ -37,7 +37,7 @@ Result<Unit> NameStore::stored(InodeNumber number, const StoredContent& content)
   inode.stored = {};
   inode.written = content.written;
   inode.attempted.clear();
-  inode.checked = change.moment();
+  inode.checked = content.confirmed;
   inode.knowledge = Knowledge::exact;
   inode.changed_seq = change.sequence();
   change.records().put(inode);
@@ -77,6 +77,12 @@ Result<Unit> NameStore::content_lost(InodeNumber number) {
   return change.commit();
 }
 
+Result<Unit> NameStore::attributes_sent(InodeNumber number) {
+  NameChange change(*this);
+  change.note_attributes_sent(number);
+  return change.commit();
+}
+
 Result<Taken> NameStore::attributes_changed(const InodeVersion& decided_on, const AttributePatch& patch,
                                             const std::optional<AttributeObject>& object) {
   NameChange change(*this);
@@ -92,7 +98,7 @@ Result<Taken> NameStore::attributes_changed(const InodeVersion& decided_on, cons
   set(inode.accessed, patch.accessed);
   set(inode.modified, patch.modified);
   if (patch.changed) inode.changed = std::max(inode.changed, *patch.changed);
-  inode.checked = change.moment();
+  inode.checked = object ? object->confirmed : change.moment();
   inode.knowledge = Knowledge::exact;
   inode.changed_seq = change.sequence();
   if (object) {
@@ -100,6 +106,7 @@ Result<Taken> NameStore::attributes_changed(const InodeVersion& decided_on, cons
     inode.etag = object->etag;
     inode.stored = object->stored;
     inode.written = object->written;
+    change.forget_attributes_sent(inode.number);
   }
   change.records().put(inode);
   PAIL_CHECK(change.commit());

@@ -50,12 +50,6 @@ struct Answered {  // only the answer may be missing
 using Attempt = std::variant<Begun, DeletesLeft, Answered>;
 InodeNumber subject_of(const Attempt& attempt);
 
-// What the process before this one left.
-struct Interrupted {
-  bool in_doubt = false;  // some request had begun: names may have changed in the bucket alone
-  std::vector<DeletesLeft> deletes;
-};
-
 // ---- what our side did ----
 
 // Attributes of an inode that is to be made.
@@ -70,7 +64,9 @@ struct MadeObject {
   std::optional<WriteWindow> written;  // none: it was found made already, by an attempt of ours
   ByteCount size;
   std::string link_target;
-  WallTime modified{};  // as it was stored
+  WallTime modified{};   // as it was stored
+  WallTime confirmed{};  // when it was asked for: others may have changed it since
+  WallTime free{};       // directories: View::last_free() of the name, read before it was made
 };
 
 // A name that leads to `source` from now on. `replaced`: the inode that had the new name, 0: none.
@@ -83,6 +79,7 @@ struct Rename {
 struct MovedObject {
   std::string etag;
   WallTime stored{};
+  WallTime confirmed{};  // when its copy was asked for
 };
 
 // An object that got another ETag when its directory was copied.
@@ -129,6 +126,7 @@ struct AttributePatch {
 struct AttributeObject {
   DirectoryForm form = DirectoryForm::implicit;
   std::string etag;
+  WallTime confirmed{};  // when they were sent
   WallTime stored{};
   std::optional<WriteWindow> written;
 };
@@ -138,6 +136,7 @@ struct StoredContent {
   std::string etag;
   ByteCount size;
   WallTime modified{}, changed{};
+  WallTime confirmed{};  // when it was sent
   WriteWindow written;
 };
 

@@ -1,7 +1,6 @@
 #include "local/names/index.h"
 
 #include <fmt/format.h>
-#include <sys/random.h>
 
 #include <algorithm>
 #include <array>
@@ -11,6 +10,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/random.h"
 #include "local/environment/seal.h"
 #include "local/names/codec.h"
 #include "local/names/index_check.h"
@@ -51,10 +51,7 @@ std::uint64_t first_of_next_range(std::uint64_t numbers) {
 
 std::uint64_t random_generation() {
   std::uint32_t random = 0;
-  while (random == 0) {
-    if (::getrandom(&random, sizeof random, 0) != sizeof random) continue;
-    random &= 0x7fffffff;  // what file handles of every kernel carry
-  }
+  while (random == 0) random = random_number<std::uint32_t>() & 0x7fffffff;  // what file handles of every kernel carry
   return random;
 }
 
@@ -104,6 +101,7 @@ class LmdbWrite final : public IndexReads<WriteTransaction> {
   void bind(InodeNumber parent, std::string_view name, const Dirent& dirent) override;
   void forget(InodeNumber parent, std::string_view name) override;
   void put_intent(std::uint64_t unique, const Intent& intent) override;
+  void erase_intent(std::uint64_t unique) override;
   void clear_intents() override;
   void put_upload(InodeNumber number, const UploadRecord& record) override;
   void put_upload_part(InodeNumber number, const UploadPartRecord& part) override;
@@ -211,6 +209,10 @@ void LmdbWrite::prune_intents() {
     const auto record = intent(unique);
     if (record && record->state == IntentState::done) write_.erase(databases_.intent, IndexKey(unique).view());
   }
+}
+
+void LmdbWrite::erase_intent(std::uint64_t unique) {
+  write_.erase(databases_.intent, IndexKey(unique).view());
 }
 
 void LmdbWrite::clear_intents() {

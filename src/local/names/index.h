@@ -68,6 +68,7 @@ class WriteTransaction : public ReadTransaction {
 
   // Keeps the newest 4096 that are done and all that are not.
   virtual void put_intent(std::uint64_t unique, const Intent& intent) = 0;
+  virtual void erase_intent(std::uint64_t unique) = 0;  // of one that is not done
   virtual void clear_intents() = 0;
 
   virtual void put_upload(InodeNumber number, const UploadRecord& record) = 0;

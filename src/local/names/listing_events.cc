@@ -112,7 +112,7 @@ Result<Taken> NameStore::listed(AskedListing& asked, const ListedPage& page) {
     if (asked.had_names_) asked.seen_.insert(hash(listed.name));
     const Place place{directory.number, listed.name};
     if (voided_->any_since(subject_of(place), asked.page_.sequence)) return Taken::stale;
-    show_listed(change, place, since, listed);
+    if (!uses_.busy(place)) show_listed(change, place, since, listed);
   }
   PAIL_CHECK(change.commit());
   return Taken::taken;

@@ -12,6 +12,7 @@ void Moments::begin(WriteTransaction& records) {
   const auto last = records.moment_anchor();
   anchor_ = last && is_of_this_run(*last) ? *last : begin_anew(last);
   limit_ = limit_to_come_ = anchor_.limit;
+  trusted_from_ = anchor_.trusted_from;
   records.put_moment_anchor(anchor_);
 }
 
@@ -42,8 +43,18 @@ void Moments::note(WriteTransaction& records) {
   const WallTime moment = now();
   if (moment < limit_) return;
   limit_to_come_ = moment + kAhead;
+  put(records, limit_to_come_);
+}
+
+void Moments::distrust(WriteTransaction& records) {
+  trusted_from_ = now();
+  put(records, limit_);
+}
+
+void Moments::put(WriteTransaction& records, WallTime limit) const {
   MomentAnchor anchor = anchor_;
-  anchor.limit = limit_to_come_;
+  anchor.trusted_from = trusted_from_;
+  anchor.limit = limit;
   records.put_moment_anchor(anchor);
 }
 

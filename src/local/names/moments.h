@@ -25,7 +25,9 @@ class Moments {
   // Of a question to the store, by any thread: later than that of the one before, although the clock stands still.
   WallTime of_question();
   // What was noted before is not to be trusted.
-  WallTime trusted_from() const { return anchor_.trusted_from; }
+  WallTime trusted_from() const { return trusted_from_; }
+  // From now on that is all that was noted; with the present commit for later processes, too.
+  void distrust(WriteTransaction& records);
 
   // Before a commit: what it notes is known to be noted. After it succeeded: committed().
   void note(WriteTransaction& records);
@@ -33,12 +35,14 @@ class Moments {
 
  private:
   WallTime by_the_clock() const { return anchor_.moment + (clock_.boot() - anchor_.boot); }
+  void put(WriteTransaction& records, WallTime limit) const;
   bool is_of_this_run(const MomentAnchor& last) const;
   MomentAnchor begin_anew(const std::optional<MomentAnchor>& last) const;
 
   const Clock& clock_;
-  MomentAnchor anchor_;                 // as it began; but its limit is in:
+  MomentAnchor anchor_;                 // as it began; but its limit and its trust are in:
   WallTime limit_{}, limit_to_come_{};  // as committed; with the present commit
+  std::atomic<WallTime> trusted_from_{WallTime{}};
   std::atomic<WallTime> last_question_{WallTime{}};
 };
 

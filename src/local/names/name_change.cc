@@ -54,6 +54,10 @@ WallTime NameChange::last_told(const Place& place, const std::optional<InodeReco
   return absence ? absence->checked : WallTime{};
 }
 
+WallTime NameChange::last_free(const Place& place) {
+  return local::last_free(*records_, *store_.absent_, place);
+}
+
 bool NameChange::leads_to(const Place& place, InodeNumber number) {
   const auto dirent = records_->dirent(place.parent, place.name);
   return (dirent ? dirent->number : 0) == number;
@@ -79,8 +83,8 @@ void NameChange::show(const InodeRecord& inode, WallTime checked, std::uint64_t 
     names_.emplace_back(Place{inode.parent, inode.name}, std::nullopt);
 }
 
-void NameChange::bind(const Place& place, InodeNumber number) {
-  records_->bind(place.parent, place.name, {number, moment(), sequence()});
+void NameChange::bind(const Place& place, InodeNumber number, WallTime confirmed) {
+  records_->bind(place.parent, place.name, {number, confirmed, sequence()});
   names_.emplace_back(place, std::nullopt);
 }
 
@@ -217,6 +221,21 @@ std::optional<InodeRecord> NameChange::take_content(InodeRecord inode, const std
 
 void NameChange::note_attempt(RequestNumber request, const Attempt& attempt) {
   if (request != 0) records_->put_intent(request, intent_of(attempt));
+}
+
+void NameChange::note_attributes_sent(InodeNumber number) {
+  note_attempt(kAttributesSent | number, Begun{number});
+}
+
+void NameChange::forget_attributes_sent(InodeNumber number) {
+  records_->erase_intent(kAttributesSent | number);
+}
+
+std::vector<InodeNumber> NameChange::attributes_left() {
+  std::vector<InodeNumber> left;
+  for (const auto& [request, intent] : records_->intents())
+    if ((request & kAttributesSent) == kAttributesSent) left.push_back(intent.subject);
+  return left;
 }
 
 Result<Unit> NameChange::commit() {

@@ -46,6 +46,7 @@ class NameChange {
   // The latest question whose answer told of the name: that it leads to this inode, or nowhere. Absence from a complete
   // listing is told by the directory's record.
   WallTime last_told(const Place& place, const std::optional<InodeRecord>& inode);
+  WallTime last_free(const Place& place);
   bool leads_to(const Place& place, InodeNumber number);
 
   // An inode for a name that leads nowhere yet.
@@ -53,7 +54,7 @@ class NameChange {
   // The store showed an inode under its name. `sequence` is that of our own last change to the name.
   void show(const InodeRecord& inode, WallTime checked, std::uint64_t sequence);
   // A name that our side made or gave to an inode.
-  void bind(const Place& place, InodeNumber number);
+  void bind(const Place& place, InodeNumber number, WallTime confirmed);
   // A name that our side took away, and one that the store does not have.
   void unbind(const Place& place);
   // Our request took the object of an inode away, and with it its name. Where an answer gave that name to another inode
@@ -89,6 +90,12 @@ class NameChange {
   bool still_counts(const AskedListing& asked) { return store_.still_counts(*records_, asked); }
 
   void note_attempt(RequestNumber request, const Attempt& attempt);
+  // Attributes are on their way to the object of an inode; what became of them is known. A death between the two leaves
+  // the inode in doubt.
+  void note_attributes_sent(InodeNumber number);
+  void forget_attributes_sent(InodeNumber number);
+  // The inodes that an earlier process left so.
+  std::vector<InodeNumber> attributes_left();
   // What was asked about the directory before this event, or about anything below it, is void.
   void note_move(InodeNumber directory) { moved_.push_back(directory); }
   Result<Unit> commit();

@@ -2,7 +2,10 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
+#include <algorithm>
+
 #include "base/log.h"
+#include "local/names/moments.h"
 #include "local/names/name_change.h"
 #include "local/names/tree_walk.h"
 
@@ -10,7 +13,8 @@ namespace pail::local {
 namespace {
 
 // Binds a name to an inode that is made now; the caller puts it.
-Result<InodeRecord> bind_new(NameChange& change, const Place& place, InodeNumber number, const NewInode& attributes) {
+Result<InodeRecord> bind_new(NameChange& change, const Place& place, InodeNumber number, const NewInode& attributes,
+                             WallTime confirmed) {
   PAIL_TRY(const InodeRecord parent, change.require(place.parent));
   if (parent.unlinked()) return was_removed(parent);
   PAIL_CHECK(change.displace(place, 0));
@@ -21,21 +25,21 @@ Result<InodeRecord> bind_new(NameChange& change, const Place& place, InodeNumber
   inode.accessed = inode.modified = inode.changed = change.wall();
   inode.knowledge = Knowledge::exact;
   inode.changed_seq = change.sequence();
-  inode.checked = change.moment();
-  change.bind(place, number);
+  inode.checked = confirmed;
+  change.bind(place, number, confirmed);
   change.touch(place.parent);
   return inode;
 }
 
 // Gives the new name to the source, and takes the former one from it.
-Result<InodeRecord> rebind(NameChange& change, const Rename& rename) {
+Result<InodeRecord> rebind(NameChange& change, const Rename& rename, WallTime confirmed) {
   PAIL_TRY(const InodeRecord parent, change.require(rename.to.parent));
   if (parent.unlinked()) return was_removed(parent);
   PAIL_CHECK(change.displace(rename.to, rename.replaced));
   if (rename.replaced != 0) change.detach(rename.to, rename.replaced);
   PAIL_TRY(InodeRecord source, change.require(rename.source));
   change.take_away(rename.from, rename.source);
-  change.bind(rename.to, rename.source);
+  change.bind(rename.to, rename.source, confirmed);
   change.touch(rename.from.parent);
   change.touch(rename.to.parent);
   // Its parent may be one of those.
@@ -76,7 +80,7 @@ Result<NewInode> NameStore::inherited(InodeNumber directory, NewInode wanted) co
 Result<InodeRecord> NameStore::created(RequestNumber request, const Place& place, InodeNumber number,
                                        const NewInode& attributes) {
   NameChange change(*this);
-  PAIL_TRY(InodeRecord inode, bind_new(change, place, number, attributes));
+  PAIL_TRY(InodeRecord inode, bind_new(change, place, number, attributes, change.moment()));
   inode.content = Content::staged;
   change.records().put(inode);
   change.note_attempt(request, Answered{number, {}});
@@ -88,13 +92,15 @@ Result<InodeRecord> NameStore::made(RequestNumber request, const Place& place, c
                                     const MadeObject& object) {
   NameChange change(*this);
   const InodeNumber number = change.records().next_inode_number();
-  PAIL_TRY(InodeRecord inode, bind_new(change, place, number, attributes));
+  // A listing since then may have shown what was being made, and counts for nothing; a doubt since then counts.
+  const WallTime free = std::min(object.free, change.last_free(place));
+  PAIL_TRY(InodeRecord inode, bind_new(change, place, number, attributes, object.confirmed));
   inode.accessed = inode.modified = object.modified;
   inode.written = object.written;
   inode.link_target = object.link_target;
   if (inode.type == FileType::directory) {
     inode.form = DirectoryForm::slash_marker;
-    inode.listed = inode.checked;  // nothing is in it
+    inode.listed = free;  // nothing was in it then, and others may have put something there since
   } else {
     inode.size = object.size;
     inode.etag = object.etag;
@@ -150,13 +156,13 @@ Result<Unit> NameStore::renamed(RequestNumber request, const Rename& rename, con
     return change.commit();
   }
   const auto replaced = change.records().inode(rename.replaced);
-  PAIL_TRY(InodeRecord source, rebind(change, rename));
+  PAIL_TRY(InodeRecord source, rebind(change, rename, object.confirmed));
   source.etag = object.etag;
   // What our uploads may have left under the new name is ours to replace.
   if (source.content == Content::staged && replaced) source.attempted += replaced->attempted;
   source.stored = object.stored;
   source.written.reset();
-  source.checked = change.moment();
+  source.checked = object.confirmed;
   change.records().put(source);
   change.note_attempt(request, Answered{rename.source, {}});
   return change.commit();
@@ -179,7 +185,7 @@ void take_over_copy(NameChange& change, InodeNumber directory, const CopiedConte
 
 // The directory under its new name, with what is in it.
 Result<Unit> rebind_tree(NameChange& change, const Rename& rename, const CopiedContents& contents) {
-  PAIL_TRY(InodeRecord source, rebind(change, rename));
+  PAIL_TRY(InodeRecord source, rebind(change, rename, change.moment()));
   change.note_move(source.number);
   if (rename.replaced != 0 || source.form != DirectoryForm::implicit) source.form = DirectoryForm::slash_marker;
   source.stored = {};
@@ -219,7 +225,7 @@ void give_back_name(NameChange& change, InodeNumber directory, const Place& old_
   InodeRecord& back = *found;
   const Place new_name{back.parent, back.name};
   const bool had_it = has_its_name(change.records(), back);
-  change.bind(old_name, directory);
+  change.bind(old_name, directory, change.moment());
   change.note_move(directory);
   back.parent = old_name.parent;
   back.name = old_name.name;
@@ -249,6 +255,7 @@ Result<Unit> NameStore::rename_left_both(RequestNumber request, const Rename& re
   NameChange change(*this);
   if (rename.replaced != 0) change.detach(rename.to, rename.replaced);
   change.doubt_name(rename.to);
+  change.doubt_name(rename.from);
   if (auto source = change.records().inode(rename.source)) change.doubt(std::move(*source));
   change.note_attempt(request, Answered{rename.source, why});
   return change.commit();
@@ -267,15 +274,20 @@ Result<Unit> NameStore::let_go(InodeNumber number) {
 
 Result<Unit> NameStore::doubted(InodeNumber number) {
   NameChange change(*this);
-  auto inode = change.records().inode(number);
-  if (!inode) return Unit{};
-  change.doubt(std::move(*inode));
+  if (auto inode = change.records().inode(number)) change.doubt(std::move(*inode));
+  change.forget_attributes_sent(number);
   return change.commit();
 }
 
 Result<Unit> NameStore::doubted(const Place& place) {
   NameChange change(*this);
   change.doubt_name(place);
+  return change.commit();
+}
+
+Result<Unit> NameStore::all_doubted() {
+  NameChange change(*this);
+  moments_->distrust(change.records());
   return change.commit();
 }
 

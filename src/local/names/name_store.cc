@@ -7,12 +7,6 @@
 #include "local/names/recent_changes.h"
 
 namespace pail::local {
-namespace {
-
-// Deletes of a request that nobody asks again are kept beside those with a number.
-constexpr RequestNumber kOwnRequests = 1ull << 63;
-
-}  // namespace
 
 ContentVersion content_of(const InodeRecord& inode) {
   return {inode.etag, inode.size, inode.epoch};
@@ -54,6 +48,10 @@ Result<Unit> NameStore::begin() {
     root.gid = shown.gid;
     root.knowledge = Knowledge::exact;
     change.records().put(root);
+  }
+  for (const InodeNumber number : change.attributes_left()) {
+    if (auto inode = change.records().inode(number)) change.doubt(std::move(*inode));
+    change.forget_attributes_sent(number);
   }
   change.sequence();  // what is asked from now on is asked after all that is known
   return change.commit();
@@ -114,19 +112,25 @@ RequestNumber NameStore::request_of_deletes(RequestNumber request, std::uint64_t
   return request != 0 ? request : kOwnRequests | job;
 }
 
-Result<Interrupted> NameStore::mount_begun() {
+bool NameStore::may_be_asked_again(RequestNumber request) {
+  return request < kOwnRequests;
+}
+
+Result<std::vector<DeletesLeft>> NameStore::mount_begun() {
   NameChange change(*this);
-  Interrupted interrupted;
+  std::vector<DeletesLeft> deletes;
+  bool in_doubt = false;
   for (const auto& [request, intent] : change.records().intents()) {
-    interrupted.in_doubt |= intent.state == IntentState::begun;
+    in_doubt |= intent.state == IntentState::begun;
     if (intent.state != IntentState::local) continue;
     const RequestNumber own = request >= kOwnRequests ? request : kOwnRequests | change.records().next_sequence();
-    interrupted.deletes.push_back({own, intent.subject, intent.detail});
+    deletes.push_back({own, intent.subject, intent.detail});
   }
+  if (in_doubt) moments_->distrust(change.records());
   change.records().clear_intents();
-  for (const DeletesLeft& left : interrupted.deletes) change.note_attempt(left.request, left);
+  for (const DeletesLeft& left : deletes) change.note_attempt(left.request, left);
   PAIL_CHECK(change.commit());
-  return interrupted;
+  return deletes;
 }
 
 }  // namespace pail::local

@@ -76,10 +76,13 @@ class NameStore {
   Result<Unit> found_done(RequestNumber request, InodeNumber subject);
   // One that had begun has failed: that is its answer when it is asked again.
   Result<Unit> failed(RequestNumber request, const Error& why);
-  // A mount begins, and nobody asks for anything again. What is to be deleted stays known.
-  Result<Interrupted> mount_begun();
+  // A mount begins, and nobody asks for anything again. What is to be deleted stays known, and is what it returns.
+  // Where some request had begun, names may have changed in the bucket alone: as all_doubted().
+  Result<std::vector<DeletesLeft>> mount_begun();
   // Under which request the deletes of a renamed directory are noted: also where nobody asks again.
   static RequestNumber request_of_deletes(RequestNumber request, std::uint64_t job);
+  // By the kernel, of a later process of the same mount.
+  static bool may_be_asked_again(RequestNumber request);
 
   // ---- our names ----
 
@@ -127,6 +130,9 @@ class NameStore {
   // The staged bytes are elsewhere; they will not be stored. Handles of them are stale for ever, and an inode that is
   // open leaves its name to what others stored under it.
   Result<Unit> content_lost(InodeNumber number);
+  // Attributes are about to be written to the object of an inode. The store is asked about that by the next process,
+  // unless attributes_changed() or doubted() says here what became of it.
+  Result<Unit> attributes_sent(InodeNumber number);
   // `object`: where the bucket holds the attributes by now; none of a staged or removed file. stale: the inode was
   // changed since it was read.
   Result<Taken> attributes_changed(const InodeVersion& decided_on, const AttributePatch& patch,
@@ -139,6 +145,9 @@ class NameStore {
 
   Result<Unit> doubted(InodeNumber number);
   Result<Unit> doubted(const Place& place);
+  // Names may have changed in the bucket alone: nothing that was confirmed up to now is trusted, by later processes
+  // neither.
+  Result<Unit> all_doubted();
   // Copies may have come and gone below this name.
   Result<Unit> tree_doubted(const Place& place);
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "local/names/absent_names.h"
 
 namespace pail::local {
 
@@ -64,6 +65,17 @@ WallTime last_shown(ReadTransaction& records, const InodeRecord& inode) {
   if (dirent && dirent->number == inode.number) last = std::max(last, dirent->checked);
   const auto parent = records.inode(inode.parent);
   return parent ? std::max(last, parent->listed) : last;
+}
+
+WallTime last_free(ReadTransaction& records, const AbsentNames& absent, const Place& place) {
+  const auto dirent = records.dirent(place.parent, place.name);
+  if (dirent && dirent->number != 0) return {};
+  const auto absence = absent.find(place.parent, place.name);
+  const WallTime removed = absence && absence->sequence != 0 ? absence->checked : WallTime{};
+  WallTime last = dirent ? dirent->checked : WallTime{};
+  if (absence && absence->sequence == 0) last = std::max(last, absence->checked);
+  const auto parent = records.inode(place.parent);
+  return parent && parent->listed > removed ? std::max(last, parent->listed) : last;
 }
 
 }  // namespace pail::local

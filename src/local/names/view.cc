@@ -45,6 +45,10 @@ bool View::leads_to(InodeNumber parent, std::string_view name, InodeNumber numbe
   return (dirent ? dirent->number : 0) == number;
 }
 
+WallTime View::last_free(InodeNumber parent, std::string_view name) const {
+  return local::last_free(*read_, *absent_, {parent, std::string(name)});
+}
+
 void View::children(InodeNumber directory, InodeNumber after, const std::function<bool(InodeRecord)>& visit) const {
   read_->children(directory, after, [&](InodeNumber number) {
     auto inode = read_->inode(number);
@@ -75,6 +79,13 @@ std::vector<std::pair<RequestNumber, Begun>> View::begun() const {
   std::vector<std::pair<RequestNumber, Begun>> found;
   for (const auto& [request, intent] : read_->intents())
     if (intent.state == IntentState::begun) found.emplace_back(request, Begun{intent.subject});
+  return found;
+}
+
+std::vector<DeletesLeft> View::deletes_left() const {
+  std::vector<DeletesLeft> found;
+  for (const auto& [request, intent] : read_->intents())
+    if (intent.state == IntentState::local) found.push_back({request, intent.subject, intent.detail});
   return found;
 }
 

@@ -41,6 +41,8 @@ class View {
   std::optional<KnownName> name(InodeNumber parent, std::string_view name) const;
   // Whether the name leads to this inode; 0: to none that is known.
   bool leads_to(InodeNumber parent, std::string_view name, InodeNumber number) const;
+  // The latest question whose answer told that nothing lies under the name; epoch: none did, or something came since.
+  WallTime last_free(InodeNumber parent, std::string_view name) const;
   // Visits the children of a directory by rising inode number, beginning after `after`, until `visit` returns false.
   void children(InodeNumber directory, InodeNumber after, const std::function<bool(InodeRecord)>& visit) const;
 
@@ -54,6 +56,7 @@ class View {
   // What an earlier process did for a request.
   std::optional<Attempt> attempt(RequestNumber request) const;
   std::vector<std::pair<RequestNumber, Begun>> begun() const;
+  std::vector<DeletesLeft> deletes_left() const;
   std::vector<InodeNumber> orphans() const;  // without a name; may still be open
   std::vector<InodeNumber> staged() const;   // whose bytes are staged
   std::optional<UploadRecord> upload(InodeNumber number) const;

@@ -162,31 +162,23 @@ Result<Unit> SparseStagedFile::admit(Extent extent) {
   return space_->admit(extent.size());
 }
 
-// Writes, and takes back what a failed write has grown the file by.
-Result<Unit> SparseStagedFile::store(ByteOffset at, std::span<const std::byte> data) {
-  auto written = write_at(data_.get(), at, data);
-  if (written) return written;
-  if (at.n + data.size() > size_.n)
-    if (auto restored = set_size(data_.get(), size_); !restored) log_behind_ = true;
-  return written;
-}
-
-Result<Unit> SparseStagedFile::write(ByteOffset at, std::span<const std::byte> data) {
-  if (data.empty()) return Unit{};
+Result<ByteCount> SparseStagedFile::write(ByteOffset at, std::span<const std::byte> data) {
+  if (data.empty()) return ByteCount{};
   if (at.n > kLargestFile || data.size() > kLargestFile - at.n) return Error{EFBIG, "staging file: offset too large"};
-  const Extent extent{at, at + ByteCount{data.size()}};
+  const Extent whole{at, at + ByteCount{data.size()}};
   MutexLock lock(mutex_);
   PAIL_CHECK(check_usable());
-  PAIL_CHECK(admit(extent));
-  const bool was_missing = missing_.overlaps(extent);
-  if (was_missing) PAIL_CHECK(make_log_room());
-  PAIL_CHECK(store(at, data));
+  PAIL_CHECK(admit(whole));
+  if (missing_.overlaps(whole)) PAIL_CHECK(make_log_room());
+  PAIL_TRY(const ByteCount written, write_what_fits(data_.get(), at, data));
+  const Extent extent{at, at + written};
   size_ = std::max(size_, ByteCount{extent.end.n});
-  if (was_missing) {
+  if (missing_.overlaps(extent)) {
     PAIL_CHECK(append_log(LogKind::present, extent));
     missing_.remove(extent);
   }
-  return times_.set(clock_.wall());
+  PAIL_CHECK(times_.set(clock_.wall()));
+  return written;
 }
 
 Result<Unit> SparseStagedFile::truncate(ByteCount size) {
@@ -245,7 +237,7 @@ Result<Unit> SparseStagedFile::fill(ByteOffset at, std::span<const std::byte> da
   for (const Extent piece : missing_.in(Extent{at, at + ByteCount{data.size()}})) {
     PAIL_CHECK(admit(piece));
     PAIL_CHECK(make_log_room());
-    PAIL_CHECK(store(piece.begin, data.subspan(piece.begin.n - at.n, piece.size().n)));
+    PAIL_CHECK(write_at(data_.get(), piece.begin, data.subspan(piece.begin.n - at.n, piece.size().n)));
     PAIL_CHECK(append_log(LogKind::present, piece));
     missing_.remove(piece);
   }

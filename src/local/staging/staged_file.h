@@ -53,7 +53,7 @@ class SparseStagedFile final : public StagedFile {
                                                         std::shared_ptr<FreeSpace> space, const Clock& clock);
 
   ByteCount size() const override PAIL_EXCLUDES(mutex_);
-  Result<Unit> write(ByteOffset at, std::span<const std::byte> data) override PAIL_EXCLUDES(mutex_);
+  Result<ByteCount> write(ByteOffset at, std::span<const std::byte> data) override PAIL_EXCLUDES(mutex_);
   Result<Unit> truncate(ByteCount size) override PAIL_EXCLUDES(mutex_);
   Result<Unit> reserve(Extent extent) override PAIL_EXCLUDES(mutex_);
   std::vector<Extent> missing(Extent within) const override PAIL_EXCLUDES(mutex_);
@@ -79,7 +79,6 @@ class SparseStagedFile final : public StagedFile {
   Result<Unit> make_over_base(ByteCount base_size) PAIL_REQUIRES(mutex_);
   Result<Unit> check_usable() const PAIL_REQUIRES(mutex_);
   Result<Unit> admit(Extent extent) PAIL_REQUIRES(mutex_);
-  Result<Unit> store(ByteOffset at, std::span<const std::byte> data) PAIL_REQUIRES(mutex_);
   Result<Unit> make_log_room() PAIL_REQUIRES(mutex_);
   Result<Unit> append_log(LogKind kind, Extent extent) PAIL_REQUIRES(mutex_);
   Result<Unit> log_cut(Extent cut) PAIL_REQUIRES(mutex_);

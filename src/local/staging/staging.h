@@ -24,8 +24,9 @@ class StagedFile {
 
   virtual ByteCount size() const = 0;
   // Written bytes are present, and the file grows as needed; a gap before them reads as zeros and is present too, but
-  // for what of it lies within the base. Errors: ENOSPC (nothing of it counts), EIO.
-  virtual Result<Unit> write(ByteOffset at, std::span<const std::byte> data) = 0;
+  // for what of it lies within the base. Returns how many were written, from the first on: fewer than all where the
+  // disk was full, or failed, behind them. Errors: ENOSPC, EFBIG, and then none; EIO.
+  virtual Result<ByteCount> write(ByteOffset at, std::span<const std::byte> data) = 0;
   // Growth reads as zeros and is present. Bytes cut off are gone, also from the base.
   virtual Result<Unit> truncate(ByteCount size) = 0;
   // Reserves disk space so that later writes within `extent` do not fail with ENOSPC.

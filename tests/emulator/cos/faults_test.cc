@@ -64,6 +64,14 @@ TEST_F(Faults, APutWhoseAnswerWasLostIsRecognisedAsOurs) {
   EXPECT_EQ(get("a"), "mine");
 }
 
+TEST_F(Faults, APutWhoseAnswerWasLostMayHaveHappenedWhereTheLookAfterItFails) {
+  server_->add_fault({.operations = {"PutObject"}, .kind = FaultKind::reset, .time = FaultTime::after, .times = 1});
+  server_->add_fault({.operations = {"HeadObject"}, .status = 403, .code = "AccessDenied"});
+  const auto lost = put("a", "mine", {.if_absent = true});
+  EXPECT_EQ(fault_of(lost), Fault::denied);
+  EXPECT_TRUE(lost.error().may_have_happened);
+}
+
 TEST_F(Faults, APutThatLostAgainstAnotherWriterIsEstaleAlsoAfterTrouble) {
   ASSERT_EQ(why(put("a", "theirs")), "");
   server_->add_fault({.operations = {"PutObject"}, .times = 1, .status = 500, .code = "InternalError"});

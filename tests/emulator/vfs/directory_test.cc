@@ -63,6 +63,16 @@ TEST_F(DirectoryTest, ChangesByOthersShowAfterTheMetadataTime) {
   EXPECT_EQ(attributes("a/new").size.n, 3u);
 }
 
+TEST_F(DirectoryTest, TheNamesInADirectoryThatIsMadeHereAreNotAskedFor) {
+  know_store();
+  ASSERT_EQ(mkdir("a"), 0);
+  server_->reset_counters();
+  ASSERT_EQ(mkdir("a/b"), 0);
+  ASSERT_EQ(write("a/b/1", "one"), 0);
+  ASSERT_EQ(write("a/b/2", "two"), 0);
+  EXPECT_EQ(requests("ListObjectsV2") + requests("ListObjects"), 0u);
+}
+
 TEST_F(DirectoryTest, ADirectoryOfManyPagesIsListedWholeAndOnce) {
   for (int i = 0; i < 2500; ++i) put("many/" + std::to_string(i), "");
   server_->reset_counters();

@@ -60,6 +60,19 @@ TEST_F(StoreFaultTest, AProxys404IsEioAndTakesNothingAway) {
   expect_nothing_is_lost({.kind = FaultKind::proxy, .status = 404});
 }
 
+TEST_F(StoreFaultTest, AProxys403IsEioAndTakesNothingAway) {
+  expect_nothing_is_lost({.kind = FaultKind::proxy, .status = 403});
+}
+
+TEST_F(StoreFaultTest, AProxys403ShowsNoLinkAsAFile) {
+  ASSERT_TRUE(fs_->symlink(request(), kRootInode, "link", "target"));
+  start_cold();
+  server_->add_fault({.operations = {"HeadObject", "GetObject"}, .kind = FaultKind::proxy, .status = 403});
+  EXPECT_EQ(errnum_of(fs_->lookup(request(), kRootInode, "link")), EIO);
+  server_->clear_faults();
+  EXPECT_EQ(attributes("link").type, FileType::symlink);
+}
+
 TEST_F(StoreFaultTest, ARedirectIsEioAndTakesNothingAway) {
   expect_nothing_is_lost({.kind = FaultKind::status, .status = 307, .code = "TemporaryRedirect"});
   expect_nothing_is_lost({.kind = FaultKind::status, .status = 301, .code = "PermanentRedirect"});

@@ -642,6 +642,19 @@ TEST_F(TruthTest, WhatWasWrittenHereIsNotAskedForAfterAListing) {
   EXPECT_EQ(requests("HeadObject"), before);
 }
 
+TEST_F(TruthTest, WhatOthersPutUnderANameIsSeenInTimeAlsoWhereItsDirectoryIsMadeHereMeanwhile) {
+  options_.clock = &clock_;
+  options_.metadata_ttl = 30s;
+  start();
+  ASSERT_EQ(look("d"), 0u);
+  put("d/theirs", "1");
+  clock_.pass(20s);
+  ASSERT_EQ(mkdir("d"), 0);
+  EXPECT_EQ(look("d/theirs"), 0u);
+  clock_.pass(11s);
+  EXPECT_NE(look("d/theirs"), 0u);
+}
+
 TEST_F(TruthTest, AClockThatStepsBackDoesNotFreezeTheView) {
   options_.clock = &clock_;
   start();

@@ -126,10 +126,10 @@ class DirectoryFileSystem : public vfs::FileSystem {
       reply(vfs::ReadData{{all.first(half), all.subspan(half)}, bytes});
     }).detach();
   }
-  Result<Unit> write(const Request&, InodeNumber number, std::uint64_t, ByteOffset at,
-                     std::span<const std::byte> data) override {
+  Result<ByteCount> write(const Request&, InodeNumber number, std::uint64_t, ByteOffset at,
+                          std::span<const std::byte> data) override {
     const UniqueFd file(::open(of(number).c_str(), O_WRONLY | O_CLOEXEC));
-    return write_at(file.get(), at, data);
+    return write_what_fits(file.get(), at, data);
   }
   Result<Unit> allocate(const Request&, InodeNumber number, std::uint64_t, int mode, Extent extent) override {
     const UniqueFd file(::open(of(number).c_str(), O_WRONLY | O_CLOEXEC));

@@ -153,6 +153,21 @@ TEST_F(ContentsTest, WhatIsCopiedWhileItWaitsToBeWrittenIsFoundByTheCopy) {
   EXPECT_TRUE(holds(copy, object));
 }
 
+TEST_F(ContentsTest, WhatIsCopiedWhileTheWriterTakesItIsFoundByTheCopy) {
+  constexpr int kContents = 500;
+  const auto original = [](int i) { return version_of("a" + std::to_string(i), 4_KiB); };
+  const auto copy = [](int i) { return version_of("b" + std::to_string(i), 4_KiB); };
+  std::vector<ObjectContent> objects;
+  for (int i = 0; i < kContents; ++i) {
+    objects.push_back({cache->identify(original(i)), original(i)});
+    cache->insert(objects.back(), 0, block_of(objects.back(), 0));
+    copied(original(i), copy(i));
+  }
+  cache->drain();
+  reopen();
+  for (int i = 0; i < kContents; ++i) EXPECT_TRUE(holds(copy(i), objects[i])) << i;
+}
+
 TEST_F(ContentsTest, ACopyOfWhatIsNotKnownOrOfAnotherSizeIsAnotherContent) {
   const ObjectContent object = inserted("a", 1_MiB);
   copied(version_of("unknown", 1_MiB), version_of("b", 1_MiB));

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <fstream>
+#include <functional>
 #include <random>
 #include <thread>
 
@@ -236,22 +237,55 @@ TEST_F(StagingTest, WriteThatWouldUseTheLastSpaceIsENOSPCAndChangesNothing) {
   EXPECT_EQ((*file)->missing(extent(0, 4)), std::vector{extent(0, 4)});
 }
 
-TEST_F(StagingTest, WriteThatFailsHalfWayLeavesSizeAndExtents) {
-  // In a child, because the limit on file sizes is the process's own.
-  const auto file = create(0);
+// Runs in a process whose files take `limit` bytes each; the limit is the process's own.
+bool holds_with_files_of(rlim_t limit, const std::function<bool()>& claim) {
   const pid_t child = ::fork();
   if (child == 0) {
     ::signal(SIGXFSZ, SIG_IGN);
-    const rlimit limit{6, 6};
-    ::setrlimit(RLIMIT_FSIZE, &limit);
-    const bool failed = !file->write(ByteOffset{0}, bytes_of("0123456789"));
-    struct stat st {};
-    ::fstat(file->descriptor(), &st);
-    ::_exit(failed && file->size().n == 0 && st.st_size == 0 ? 0 : 1);
+    const rlimit limits{limit, limit};
+    ::setrlimit(RLIMIT_FSIZE, &limits);
+    ::_exit(claim() ? 0 : 1);
   }
   int status = 0;
-  ASSERT_EQ(::waitpid(child, &status, 0), child);
-  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+  return ::waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+TEST_F(StagingTest, WriteThatFailsHalfWayReturnsWhatItWroteAndTheNextOneFails) {
+  const auto file = create(0);
+  EXPECT_TRUE(holds_with_files_of(1000, [&] {
+    const auto written = file->write(ByteOffset{994}, bytes_of("0123456789"));
+    const auto rest = file->write(ByteOffset{1000}, bytes_of("6789"));
+    return written && *written == ByteCount{6} && !rest && file->size() == ByteCount{1000} &&
+           text_of(*file, 994, 10) == "012345";
+  }));
+}
+
+TEST_F(StagingTest, WriteOverPresentBytesThatFailsHalfWayReturnsWhatItReplaced) {
+  const auto file = create(0);
+  ASSERT_TRUE(file->write(ByteOffset{994}, bytes_of("old")));
+  EXPECT_TRUE(holds_with_files_of(1000, [&] {
+    const auto written = file->write(ByteOffset{995}, bytes_of("0123456789"));
+    return written && *written == ByteCount{5} && text_of(*file, 994, 10) == "o01234";
+  }));
+}
+
+TEST_F(StagingTest, OfAWriteOverABaseThatFailsHalfWayTheRestStaysMissing) {
+  const auto file = create(300);
+  EXPECT_TRUE(holds_with_files_of(200, [&] {
+    const auto written = file->write(ByteOffset{190}, bytes_of(std::string(50, 'x')));
+    return written && *written == ByteCount{10} &&
+           file->missing(extent(0, 300)) == (std::vector{extent(0, 190), extent(200, 300)});
+  }));
+  reopen();
+  EXPECT_EQ(open()->missing(extent(0, 300)), (std::vector{extent(0, 190), extent(200, 300)}));
+}
+
+TEST_F(StagingTest, WriteThatFailsAtOnceChangesNothing) {
+  const auto file = create(0);
+  ASSERT_TRUE(file->write(ByteOffset{0}, bytes_of("old")));
+  EXPECT_TRUE(holds_with_files_of(3, [&] {
+    return !file->write(ByteOffset{7}, bytes_of("x")) && file->size() == ByteCount{3} && text_of(*file, 0, 10) == "old";
+  }));
 }
 
 TEST_F(StagingTest, ReservedSpaceDoesNotChangeTheSize) {

@@ -345,6 +345,50 @@ TEST_F(PowerCutRenameTest, WhatOthersPutInThePlaceOfAFileShowsWhenItsRenameIsAsk
   EXPECT_EQ(read("above/g"), "theirs");
 }
 
+TEST_F(PowerCutRenameTest, WhileItDeletesIsFinishedByTheNextProcessAlsoWhenNobodyAsksAgain) {
+  stop_rename_at(Stops::process, {.operation = Operation::delete_objects});
+  const Hold deletes = store_->hold({.operation = Operation::delete_objects}, Moment::before);
+  resume();
+  EXPECT_TRUE(deletes.await());
+  EXPECT_EQ(look("above/old"), 0u) << "its old objects are still there";
+  deletes.release();
+  EXPECT_TRUE(fs_->sync_all());
+  EXPECT_THAT(names("above"), testing::ElementsAre("new"));
+  EXPECT_EQ(store_->bytes("above/old/a"), std::nullopt);
+  EXPECT_TRUE(no_job_file_is_left());
+}
+
+TEST_F(PowerCutRenameTest, ThatIsAskedAgainWhileItsDeletesGoOnWaitsForThem) {
+  Request asked = request();
+  const InodeNumber above = look("above");
+  const auto carry_out = [&] { return errnum_of(fs_->rename(asked, above, "old", above, "new", RenameMode::replace)); };
+  stop_during(Stops::process, {.operation = Operation::delete_objects}, carry_out);
+  const Hold deletes = store_->hold({.operation = Operation::delete_objects}, Moment::before);
+  resume();
+  asked.resent = true;
+  auto renaming = std::async(std::launch::async, carry_out);
+  EXPECT_TRUE(deletes.await());
+  EXPECT_EQ(renaming.wait_for(std::chrono::milliseconds(20)), std::future_status::timeout);
+  deletes.release();
+  EXPECT_EQ(renaming.get(), 0);
+  EXPECT_EQ(store_->bytes("above/old/a"), std::nullopt);
+  EXPECT_THAT(promised().jobs(), IsEmpty());
+}
+
+TEST_F(PowerCutRenameTest, WhoseDeletesAreRefusedAfterAKillKeepsItsNewNameAndIsLeftToTheMountAfter) {
+  stop_rename_at(Stops::process, {.operation = Operation::delete_objects});
+  store_->fail({.operation = Operation::delete_objects, .times = kAlways}, {.fault = Fault::denied});
+  resume();
+  const InodeNumber renamed = look("above/new");
+  EXPECT_TRUE(fs_->sync_all());
+  EXPECT_EQ(look("above/new"), renamed);
+  EXPECT_THAT(promised().jobs(), SizeIs(1));
+  store_->behave();
+  start();
+  EXPECT_THAT(promised().jobs(), IsEmpty());
+  EXPECT_EQ(store_->bytes("above/old/a"), std::nullopt);
+}
+
 TEST_F(PowerCutRenameTest, OneThatWasAnsweredIsNotDoneAgain) {
   ASSERT_EQ(rename("above/old", "above/new"), 0);
   stop(Stops::machine);

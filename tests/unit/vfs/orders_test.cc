@@ -1,10 +1,14 @@
 // Orders of events between the file system, the store and its other clients, each brought about and not waited for.
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include <atomic>
+#include <filesystem>
 #include <future>
+#include <set>
 
+#include "../log_lines.h"
 #include "fake_store_fixture.h"
 
 namespace pail::vfs {
@@ -17,6 +21,7 @@ using fake::Moment;
 using fake::Operation;
 using testing::ElementsAre;
 using testing::IsEmpty;
+using testing::Not;
 using testing::UnorderedElementsAre;
 
 class OrdersTest : public FakeStoreTest {};
@@ -32,6 +37,249 @@ TEST_F(OrdersTest, AListingDuringACloseShowsTheSizeThatWasWritten) {
     put.release();
     EXPECT_EQ(closing.get(), 0);
   }
+}
+
+TEST_F(OrdersTest, ALookUpOfAFileThatIsRemovedMeanwhileDoesNotFindIt) {
+  store_->put("f", "base");
+  ASSERT_NE(look("f"), 0u);
+  const Hold head = store_->hold({.operation = Operation::head_object, .key = "f"}, Moment::before);
+  auto looking = std::async(std::launch::async, [this] { return errnum_of(fs_->lookup(request(), kRootInode, "f")); });
+  ASSERT_TRUE(head.await());
+  store_->behave();  // those who come now are not held
+  ASSERT_EQ(unlink("f"), 0);
+  head.release();
+  EXPECT_EQ(looking.get(), ENOENT);
+}
+
+TEST_F(OrdersTest, ALookUpOfAFileThatIsRenamedMeanwhileDoesNotFindItUnderItsOldName) {
+  store_->put("f", "base");
+  ASSERT_NE(look("f"), 0u);
+  const Hold head = store_->hold({.operation = Operation::head_object, .key = "f"}, Moment::before);
+  auto looking = std::async(std::launch::async, [this] { return errnum_of(fs_->lookup(request(), kRootInode, "f")); });
+  ASSERT_TRUE(head.await());
+  store_->behave();
+  ASSERT_EQ(rename("f", "g"), 0);
+  head.release();
+  EXPECT_EQ(looking.get(), ENOENT);
+}
+
+TEST_F(OrdersTest, TheOldNameOfADirectoryIsGoneWhileItsOldObjectsAreDeleted) {
+  store_->put("d/0", "x");
+  const InodeNumber directory = look("d");
+  const Hold removal = store_->hold({.operation = Operation::delete_objects}, Moment::before);
+  auto renaming = std::async(std::launch::async, [&] { return rename("d", "e"); });
+  ASSERT_TRUE(removal.await());
+  EXPECT_EQ(look("d"), 0u);
+  EXPECT_THAT(names(""), ElementsAre("e"));
+  EXPECT_EQ(look("e"), directory);
+  removal.release();
+  EXPECT_EQ(renaming.get(), 0);
+}
+
+TEST_F(OrdersTest, WhatIsBeingMadeOrRenamedHasNoOtherNumberBefore) {
+  store_->put("f", "base");
+  const InodeNumber file = look("f");
+  const Hold removal = store_->hold({.operation = Operation::delete_object, .key = "f"}, Moment::before);
+  auto renaming = std::async(std::launch::async, [&] { return rename("f", "g"); });
+  ASSERT_TRUE(removal.await());
+  EXPECT_EQ(look("g"), 0u);
+  EXPECT_THAT(names(""), ElementsAre("f"));
+  removal.release();
+  EXPECT_EQ(renaming.get(), 0);
+  EXPECT_EQ(look("g"), file);
+  const Hold marker = store_->hold({.operation = Operation::put_object, .key = "d/"}, Moment::after);
+  auto making = std::async(std::launch::async, [&] { return mkdir("d"); });
+  ASSERT_TRUE(marker.await());
+  EXPECT_EQ(look("d"), 0u);
+  marker.release();
+  EXPECT_EQ(making.get(), 0);
+}
+
+TEST_F(OrdersTest, ADirectoryWhoseCopyIsRefusedAlthoughNobodyChangedItMayBeRenamedAgain) {
+  store_->put("d/0", "x");
+  store_->fail({.operation = Operation::copy_object}, {.fault = Fault::precondition});
+  EXPECT_EQ(rename("d", "e"), EIO);
+  EXPECT_THAT(names(""), ElementsAre("d"));
+  EXPECT_EQ(rename("d", "e"), 0);
+}
+
+TEST_F(OrdersTest, AFileThatIsRemovedWhileItIsOpenKeepsItsTime) {
+  store_->put("f", "base");
+  const Handle file = open("f", O_RDONLY);
+  const WallTime set = WallTime(1'000'000'000s);
+  ASSERT_TRUE(fs_->setattr(request(), file.number, {.modified = set}));
+  ASSERT_EQ(unlink("f"), 0);
+  const auto shown = fs_->getattr(request(), file.number);
+  ASSERT_TRUE(shown);
+  EXPECT_EQ(shown->attributes.modified, set);
+}
+
+TEST_F(OrdersTest, ADirectoryThatARefusalDeniesAndALookDoesNotFindIsAnErrorAndMayBeMadeAgain) {
+  store_->fail({.operation = Operation::put_object, .key = "d/"}, {.fault = Fault::precondition});
+  EXPECT_EQ(mkdir("d"), EIO);
+  EXPECT_EQ(mkdir("d"), 0);
+  store_->fail({.operation = Operation::put_object, .key = "e/"}, {.fault = Fault::precondition});
+  const Hold put = store_->hold({.operation = Operation::put_object, .key = "e/"}, Moment::after);
+  auto making = std::async(std::launch::async, [this] { return mkdir("e"); });
+  ASSERT_TRUE(put.await());
+  store_->put("e/", "");
+  put.release();
+  EXPECT_EQ(making.get(), EEXIST);
+}
+
+TEST_F(OrdersTest, ADirectoryWhoseMarkerWasStoredByAnAttemptThatFailedIsMade) {
+  const Hold first = store_->hold({.operation = Operation::put_object, .key = "d/"}, Moment::after);
+  store_->fail({.operation = Operation::put_object, .key = "d/"}, {.fault = Fault::precondition, .at = Moment::after});
+  auto making = std::async(std::launch::async, [this] { return mkdir("d"); });
+  ASSERT_TRUE(first.await());
+  first.release();
+  EXPECT_EQ(making.get(), 0);
+  EXPECT_THAT(names(""), ElementsAre("d"));
+}
+
+TEST_F(OrdersTest, ARefusalOfNewAttributesThatALookDoesNotBearOutIsNoConflict) {
+  store_->put("f", "base");
+  const InodeNumber file = look("f");
+  store_->fail({.operation = Operation::copy_object, .times = 2}, {.fault = Fault::precondition});
+  EXPECT_EQ(errnum_of(fs_->setattr(request(), file, {.permissions = 0600})), EIO);
+  EXPECT_EQ(errnum_of(fs_->setattr(request(), file, {.permissions = 0600})), 0);
+}
+
+TEST_F(OrdersTest, ARefusalOfARenameThatALookDoesNotBearOutIsNoConflict) {
+  store_->put("f", "base");
+  store_->fail({.operation = Operation::copy_object, .times = 4}, {.fault = Fault::precondition});
+  EXPECT_EQ(rename("f", "g"), EIO);
+  EXPECT_EQ(rename("f", "g"), 0);
+  EXPECT_THAT(store_->keys(), ElementsAre("g"));
+}
+
+TEST_F(OrdersTest, ARenameThatIsRefusedWithoutCauseAFewTimesSucceeds) {
+  store_->put("f", "base");
+  store_->fail({.operation = Operation::copy_object, .times = 3}, {.fault = Fault::precondition});
+  EXPECT_EQ(rename("f", "g"), 0);
+  EXPECT_THAT(store_->keys(), ElementsAre("g"));
+}
+
+TEST_F(OrdersTest, ARenameOfAFileThatOthersKeepReplacingIsStale) {
+  store_->put("f", "base");
+  look("f");
+  const Hold first = store_->hold({.operation = Operation::copy_object}, Moment::before);
+  const Hold second = store_->hold({.operation = Operation::copy_object, .after = 1}, Moment::before);
+  const Hold third = store_->hold({.operation = Operation::copy_object, .after = 2}, Moment::before);
+  const Hold fourth = store_->hold({.operation = Operation::copy_object, .after = 3}, Moment::before);
+  auto renaming = std::async(std::launch::async, [this] { return rename("f", "g"); });
+  ASSERT_TRUE(first.await());
+  store_->put("f", "theirs");
+  first.release();
+  ASSERT_TRUE(second.await());
+  store_->put("f", "theirs, again");
+  second.release();
+  ASSERT_TRUE(third.await());
+  store_->put("f", "theirs, once more");
+  third.release();
+  ASSERT_TRUE(fourth.await());
+  store_->put("f", "theirs for ever");
+  fourth.release();
+  EXPECT_EQ(renaming.get(), ESTALE);
+  EXPECT_THAT(store_->keys(), ElementsAre("f"));
+}
+
+TEST_F(OrdersTest, WhatTheStoreRefusesToShowIsAskedForAgainSoon) {
+  options_.metadata_ttl = 30s;
+  start();
+  ASSERT_TRUE(fs_->symlink(request(), kRootInode, "link", "target"));
+  start_cold();
+  store_->fail({.operation = Operation::head_object, .times = 2}, {.fault = Fault::denied});
+  const auto found = fs_->lookup(request(), kRootInode, "link");
+  ASSERT_TRUE(found);
+  EXPECT_LE(found->attributes_ttl, 2s);
+  EXPECT_LE(found->name_ttl, 2s);  // with another type it is another inode to the kernel
+  const auto known = fs_->getattr(request(), found->attributes.number);
+  ASSERT_TRUE(known);
+  EXPECT_LE(known->attributes_ttl, 2s);
+  EXPECT_EQ(attributes("link").type, FileType::symlink);
+}
+
+TEST_F(OrdersTest, AKnownLinkStaysOneWhileTheStoreRefusesToShowIt) {
+  ASSERT_TRUE(fs_->symlink(request(), kRootInode, "link", "target"));
+  options_.metadata_ttl = 30s;
+  start();
+  const InodeNumber link = look("link");
+  store_->touch("link");  // new attributes of the same content, perhaps
+  options_.metadata_ttl = 0s;
+  start();
+  store_->fail({.operation = Operation::head_object, .times = kAlways}, {.fault = Fault::denied});
+  EXPECT_EQ(attributes("link").type, FileType::symlink);
+  const auto known = fs_->getattr(request(), link);
+  ASSERT_TRUE(known);
+  EXPECT_EQ(known->attributes.type, FileType::symlink);
+}
+
+TEST_F(OrdersTest, WithoutTheRightToReadObjectsTheyAreShownByTheirListing) {
+  store_->put("f", "content");
+  store_->fail({.operation = Operation::head_object, .times = kAlways}, {.fault = Fault::denied});
+  const Attributes shown = attributes("f");
+  EXPECT_EQ(shown.type, FileType::regular);
+  EXPECT_EQ(shown.size, ByteCount{7});
+  EXPECT_EQ(shown.permissions, 0644u);
+}
+
+// Its process died when the store had the new attributes of a file, and before the answer.
+class CutAttributesTest : public FakeStoreTest {
+ protected:
+  void SetUp() override {
+    options_.metadata_ttl = 1h;
+    FakeStoreTest::SetUp();
+    store_->put("f", "base");
+    const InodeNumber file = look("f");
+    const Hold copy = store_->hold({.operation = Operation::copy_object}, Moment::after);
+    auto changing = std::async(
+        std::launch::async, [this, file] { return errnum_of(fs_->setattr(request(), file, {.permissions = 0600})); });
+    ASSERT_TRUE(copy.await());
+    const auto cut = directory_.path() / "cut";
+    std::filesystem::copy(options_.cache_directory, cut, std::filesystem::copy_options::recursive);
+    copy.release();
+    ASSERT_EQ(changing.get(), 0);
+    fs_.reset();
+    std::filesystem::remove_all(options_.cache_directory);
+    std::filesystem::rename(cut, options_.cache_directory);
+  }
+};
+
+TEST_F(CutAttributesTest, AreSeenByTheNextMount) {
+  start();
+  EXPECT_EQ(attributes("f").permissions, 0600u);
+}
+
+TEST_F(CutAttributesTest, AreSeenByTheNextProcessBeforeTheRequestIsAskedAgain) {
+  resume();
+  EXPECT_EQ(attributes("f").permissions, 0600u);
+}
+
+TEST_F(OrdersTest, AFileThatWasChangedInPartAndIsRemovedStaysReadable) {
+  std::string content = ramp(100'000);
+  store_->put("f", content);
+  const Handle file = open("f");
+  ASSERT_EQ(write_to(file, "patch", 50'000), 0);
+  ASSERT_EQ(unlink("f"), 0);
+  EXPECT_THAT(store_->keys(), IsEmpty());
+  EXPECT_EQ(read_open(file.number, file.handle, content.size()), content.replace(50'000, 5, "patch"));
+}
+
+TEST_F(OrdersTest, ALastCloseBesideTheRemovalOfItsFileSaysOfNoBytesThatTheyAreKept) {
+  store_->put("f", "base");
+  const Handle file = open("f");
+  ASSERT_EQ(write_to(file, "more"), 0);
+  const LogLines log;
+  const Hold removal = store_->hold({.operation = Operation::delete_object, .key = "f"}, Moment::after);
+  auto removing = std::async(std::launch::async, [this] { return unlink("f"); });
+  ASSERT_TRUE(removal.await());
+  auto closing = std::async(std::launch::async, [this, file] { close(file); });
+  std::this_thread::sleep_for(50ms);  // it waits for the removal; nothing tells when it does
+  removal.release();
+  EXPECT_EQ(removing.get(), 0);
+  closing.get();
+  EXPECT_EQ(log.text(), "");
 }
 
 TEST_F(OrdersTest, AnObjectThatOthersMakeWhileAnUploadIsOnItsWayWins) {
@@ -170,6 +418,64 @@ TEST_F(OrdersTest, AFileWhoseUploadFailedAfterTheStoreTookItStaysDeleted) {
   EXPECT_THAT(store_->keys(), IsEmpty());
 }
 
+TEST_F(OrdersTest, AFileWhoseRemovalFailedAfterTheStoreTookItIsAskedAnew) {
+  options_.metadata_ttl = 1h;
+  start();
+  store_->put("f", "base");
+  ASSERT_NE(look("f"), 0u);
+  store_->fail({.operation = Operation::delete_object}, {.fault = Fault::lost, .at = Moment::after});
+  EXPECT_NE(unlink("f"), 0);
+  EXPECT_EQ(look("f"), 0u);
+}
+
+TEST_F(OrdersTest, AFileWhoseRemovalFailedAfterTheStoreTookItIsNotListed) {
+  options_.metadata_ttl = 1h;
+  start();
+  for (const char* name : {"e", "f", "g"}) store_->put(name, "base");
+  ASSERT_THAT(names(""), UnorderedElementsAre("e", "f", "g"));
+  store_->fail({.operation = Operation::delete_object}, {.fault = Fault::lost, .at = Moment::after});
+  EXPECT_NE(unlink("f"), 0);
+  for (const std::size_t most : {1u, 2u, 3u, 100u})
+    EXPECT_THAT(names("", most), UnorderedElementsAre("e", "g")) << most;
+}
+
+TEST_F(OrdersTest, AFileWhoseOldObjectIsGoneAlthoughItsRemovalFailedIsNotListedUnderItsOldName) {
+  options_.metadata_ttl = 1h;
+  start();
+  for (const char* name : {"d/e", "e", "f"}) store_->put(name, "base");
+  ASSERT_THAT(names(""), UnorderedElementsAre("d", "e", "f"));
+  ASSERT_NE(look("f"), 0u);
+  store_->fail({.operation = Operation::delete_object}, {.fault = Fault::lost, .at = Moment::after});
+  store_->fail({.operation = Operation::head_object, .key = "f"}, {.fault = Fault::lost});
+  EXPECT_NE(rename("f", "d/g"), 0);
+  for (const std::size_t most : {1u, 2u, 100u}) EXPECT_THAT(names("", most), UnorderedElementsAre("d", "e")) << most;
+}
+
+TEST_F(OrdersTest, WhatAnEarlierMountSawOfALargeDirectoryIsNotListedWithoutALook) {
+  constexpr int kMoreThanAPage = 1100;
+  for (int i = 0; i < kMoreThanAPage; ++i) store_->put(fmt::format("f{:04}", i), "1");
+  ASSERT_NE(look("f0002"), 0u);
+  store_->remove("f0002");
+  start();
+  for (const std::size_t most : {3u, 100u}) {
+    const auto shown = names("", most);
+    EXPECT_EQ(std::set(shown.begin(), shown.end()).size(), kMoreThanAPage - 1u) << most;
+    EXPECT_THAT(shown, Not(testing::Contains("f0002"))) << most;
+  }
+}
+
+TEST_F(OrdersTest, WhatALookUpSawOfALargeDirectoryIsNotListedWithoutALook) {
+  constexpr int kMoreThanAPage = 1100;
+  for (int i = 0; i < kMoreThanAPage; ++i) store_->put(fmt::format("f{:04}", i), "1");
+  ASSERT_NE(look("f0002"), 0u);
+  store_->remove("f0002");
+  for (const std::size_t most : {3u, 100u}) {
+    const auto shown = names("", most);
+    EXPECT_EQ(std::set(shown.begin(), shown.end()).size(), kMoreThanAPage - 1u) << most;
+    EXPECT_THAT(shown, Not(testing::Contains("f0002"))) << most;
+  }
+}
+
 TEST_F(OrdersTest, ARefusalThatTheStoreDoesNotBearOutIsNoConflict) {
   store_->put("f", "base");
   const Handle file = open("f");
@@ -179,6 +485,16 @@ TEST_F(OrdersTest, ARefusalThatTheStoreDoesNotBearOutIsNoConflict) {
   EXPECT_EQ(flush(file), 0);
   EXPECT_EQ(store_->bytes("f"), "OURS");
   EXPECT_THAT(kept(), IsEmpty());
+}
+
+TEST_F(OrdersTest, AReadThatIsRefusedAlthoughNobodyChangedTheObjectMayBeTriedAgain) {
+  store_->put("f", "base");
+  const Handle file = open("f", O_RDONLY);
+  store_->fail({.operation = Operation::get_object_range}, {.fault = Fault::precondition});
+  int errnum = 0;
+  read_open(file.number, file.handle, 4, &errnum);
+  EXPECT_EQ(errnum, EIO);
+  EXPECT_EQ(read_open(file.number, file.handle, 4), "base");
 }
 
 TEST_F(OrdersTest, AnUploadThatOthersAbortedBeginsAnew) {

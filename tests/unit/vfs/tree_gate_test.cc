@@ -25,6 +25,7 @@ class NoUses final : public local::InodeUses {
  public:
   bool open(InodeNumber) const override { return false; }
   bool busy(InodeNumber) const override { return false; }
+  bool busy(const local::Place&) const override { return false; }
 };
 
 // The tree  / -> a (2) -> b (3) -> file (4)  and  / -> c (5).
@@ -51,7 +52,7 @@ class TreeGateTest : public testing::Test {
     add(kB, kA);
     add(kFile, kB);
     add(kC, local::kRootInode);
-    gate_.emplace(*names_);
+    gate_.emplace(*names_, at_work_);
   }
 
   void TearDown() override {
@@ -78,6 +79,7 @@ class TreeGateTest : public testing::Test {
   NoUses uses_;
   const std::unique_ptr<local::JournalState> journal_ = local::memory_journal();
   std::unique_ptr<local::NameStore> names_;
+  NamesAtWork at_work_;
   std::optional<TreeGate> gate_;
 };
 

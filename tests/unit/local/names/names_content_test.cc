@@ -13,8 +13,12 @@ TEST_F(NamesTest, StoredBytesAreTheContentAndAreStagedNoMore) {
   const InodeNumber f = create(kRoot, "f");
   ASSERT_TRUE(names->attempted(f, "\"a\""));
   const auto sequence = inode(f).changed_seq;
-  ASSERT_TRUE(names->stored(
-      f, {.etag = "\"a\"", .size = {17}, .modified = at(3), .changed = at(4), .written = {at(5), at(6)}}));
+  ASSERT_TRUE(names->stored(f, {.etag = "\"a\"",
+                                .size = {17},
+                                .modified = at(3),
+                                .changed = at(4),
+                                .confirmed = at(2),
+                                .written = {at(5), at(6)}}));
   reopen();
   const InodeRecord file = inode(f);
   EXPECT_EQ(file.content, Content::remote);
@@ -24,7 +28,7 @@ TEST_F(NamesTest, StoredBytesAreTheContentAndAreStagedNoMore) {
   EXPECT_EQ(file.changed, at(4));
   EXPECT_EQ(file.written, (WriteWindow{at(5), at(6)}));
   EXPECT_EQ(file.attempted, "");
-  EXPECT_EQ(file.checked, names->moment());
+  EXPECT_EQ(file.checked, at(2)) << "others may have replaced it before its answer came";
   EXPECT_EQ(file.epoch, 0u);
   EXPECT_GT(file.changed_seq, sequence);
   EXPECT_THAT(names->view().staged(), IsEmpty());
@@ -113,7 +117,8 @@ TEST_F(NamesTest, LostBytesOfARemovedFileLeaveNothing) {
 TEST_F(NamesTest, ChangedAttributesLeaveTheOthersAndTheContentAlone) {
   const InodeNumber f = create_stored(kRoot, "f", "e");
   const InodeRecord before = inode(f);
-  const AttributeObject object{.etag = "e", .stored = at(70), .written = WriteWindow{at(69), at(71)}};
+  const AttributeObject object{
+      .etag = "e", .confirmed = at(68), .stored = at(70), .written = WriteWindow{at(69), at(71)}};
   ASSERT_EQ(
       *names->attributes_changed(version_of(before), {.permissions = 0777, .headers = "h", .changed = at(90)}, object),
       Taken::taken);
@@ -125,6 +130,7 @@ TEST_F(NamesTest, ChangedAttributesLeaveTheOthersAndTheContentAlone) {
   EXPECT_EQ(after.uid, before.uid);
   EXPECT_EQ(after.modified, before.modified);
   EXPECT_EQ(after.stored, at(70));
+  EXPECT_EQ(after.checked, at(68));
   EXPECT_EQ(after.written, object.written);
   EXPECT_EQ(content_of(after), content_of(before));
 }
@@ -146,6 +152,28 @@ TEST_F(NamesTest, AttributesDecidedOnAnOlderInodeAreRefused) {
   list(kRoot, {file("f", "theirs")});
   EXPECT_EQ(*names->attributes_changed(again, {.uid = 70}, {}), Taken::stale);
   EXPECT_EQ(errnum_of(names->attributes_changed({.number = 999}, {}, {})), ESTALE);
+}
+
+TEST_F(NamesTest, AttributesThatWereSentWhenAProcessDiedAreAskedForByTheNextOne) {
+  const InodeNumber f = create_stored(kRoot, "f", "e"), g = create_stored(kRoot, "g", "e");
+  ASSERT_TRUE(names->attributes_sent(f));
+  EXPECT_EQ(inode(f).knowledge, Knowledge::exact) << "who looks meanwhile is kept waiting";
+  reopen();
+  EXPECT_EQ(inode(f).knowledge, Knowledge::listed);
+  EXPECT_EQ(inode(f).checked, WallTime{});
+  EXPECT_EQ(inode(g).knowledge, Knowledge::exact);
+  EXPECT_THAT(names->view().begun(), IsEmpty());
+}
+
+TEST_F(NamesTest, AttributesThatWereSentAreNotInDoubtWhenTheirOutcomeIsKnown) {
+  const InodeNumber f = create_stored(kRoot, "f", "e"), g = create_stored(kRoot, "g", "e");
+  ASSERT_TRUE(names->attributes_sent(f));
+  ASSERT_EQ(*names->attributes_changed(version_of(inode(f)), {.uid = 5}, AttributeObject{.etag = "e"}), Taken::taken);
+  ASSERT_TRUE(names->attributes_sent(g));
+  ASSERT_TRUE(names->doubted(g));
+  EXPECT_THAT(names->view().begun(), IsEmpty());
+  reopen();
+  EXPECT_EQ(inode(f).knowledge, Knowledge::exact);
 }
 
 TEST_F(NamesTest, ADirectorysAttributesChangeWhileNamesAreMadeInIt) {

@@ -32,6 +32,7 @@ class TestUses final : public InodeUses {
     if (then) then();
     return busy;
   }
+  bool busy(const Place&) const override { return false; }
   // Between the next answer of busy() and the end of the event that asked, once.
   void after_busy(std::function<void()> then) {
     MutexLock lock(mutex_);
@@ -110,12 +111,17 @@ class NamesTest : public ::testing::Test {
   }
   InodeNumber make_directory(InodeNumber parent, const std::string& name) {
     const auto made = names->made(0, {parent, name}, {.type = FileType::directory, .permissions = 0700},
-                                  {.written = WriteWindow{}, .link_target = {}, .modified = clock.wall()});
+                                  {.written = WriteWindow{},
+                                   .link_target = {},
+                                   .modified = clock.wall(),
+                                   .confirmed = names->moment(),
+                                   .free = names->view().last_free(parent, name)});
     EXPECT_TRUE(made) << made.error().context;
     return made ? made->number : 0;
   }
   void store(InodeNumber number, const std::string& etag, std::uint64_t size = 3) {
-    const auto stored = names->stored(number, {.etag = etag, .size = {size}, .modified = at(5), .changed = at(6)});
+    const auto stored = names->stored(
+        number, {.etag = etag, .size = {size}, .modified = at(5), .changed = at(6), .confirmed = names->moment()});
     EXPECT_TRUE(stored) << stored.error().context;
   }
   InodeNumber create_stored(InodeNumber parent, const std::string& name, const std::string& etag,

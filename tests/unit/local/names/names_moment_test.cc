@@ -97,6 +97,21 @@ TEST_F(MomentTest, ACalendarCountsAsBehindWhenAnyConfirmationIsAheadOfIt) {
   EXPECT_FALSE(trusted(confirmed));
 }
 
+TEST_F(MomentTest, WhatWasConfirmedBeforeAMountThatFollowsAnUnfinishedRequestIsTrustedByNoLaterProcess) {
+  const WallTime confirmed = confirm("d");
+  clock.pass(1s);
+  ASSERT_TRUE(names->mount_begun());
+  EXPECT_TRUE(trusted(confirmed));
+  ASSERT_TRUE(names->begun(3, kRoot));
+  reopen();
+  ASSERT_TRUE(names->mount_begun());
+  EXPECT_FALSE(trusted(confirmed));
+  reopen();
+  EXPECT_FALSE(trusted(confirmed));
+  clock.pass(1s);
+  EXPECT_TRUE(trusted(confirm("e")));
+}
+
 TEST_F(MomentTest, WhatAnOlderVersionConfirmedIsNotTrusted) {
   const auto older = directory.path() / "older";
   {

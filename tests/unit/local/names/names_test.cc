@@ -134,10 +134,40 @@ TEST_F(NamesTest, WhatWasFoundMadeIsAskedForItsAttributes) {
   EXPECT_EQ(made->knowledge, Knowledge::listed);
 }
 
-TEST_F(NamesTest, ANewDirectoryIsKnownToBeEmpty) {
+TEST_F(NamesTest, ANewDirectoryIsKnownToBeEmptySinceItsNameWasSeenFree) {
+  list(kRoot, {});
+  const WallTime listed = inode(kRoot).listed;
+  clock.pass(std::chrono::seconds(20));
   const InodeNumber number = make_directory(kRoot, "d");
-  EXPECT_EQ(inode(number).listed, names->moment());
+  EXPECT_EQ(inode(number).listed, listed);
   EXPECT_EQ(inode(number).form, DirectoryForm::slash_marker);
+  const auto asked = names->ask({number, "e"});
+  ASSERT_TRUE(asked);
+  ASSERT_EQ(*names->answered(*asked, NoSuchName{}), Taken::taken);
+  const WallTime answered = names->view().name(number, "e")->checked;
+  clock.pass(std::chrono::seconds(5));
+  EXPECT_EQ(inode(make_directory(number, "e")).listed, answered);
+}
+
+TEST_F(NamesTest, ANewDirectoryMayHoldWhatOthersPutBelowWhatWasRemovedFromItsName) {
+  list(kRoot, {file("f", "e")});
+  ASSERT_EQ(*names->removed(0, {kRoot, "f"}, *look(kRoot, "f")), Taken::taken);
+  EXPECT_EQ(inode(make_directory(kRoot, "f")).listed, WallTime{});
+}
+
+TEST_F(NamesTest, ANewDirectoryIsNotKnownToBeEmptyAfterADoubtOrByAListingThatMayHaveShownIt) {
+  list(kRoot, {});
+  const WallTime free = names->view().last_free(kRoot, "d");
+  list(kRoot, {});
+  const NewInode directory{.type = FileType::directory, .permissions = 0700};
+  const auto made = names->made(0, {kRoot, "d"}, directory, {.link_target = {}, .free = free});
+  ASSERT_TRUE(made);
+  EXPECT_EQ(made->listed, free);
+  const WallTime later = names->view().last_free(kRoot, "e");
+  ASSERT_TRUE(names->doubted({kRoot, "e"}));
+  const auto doubted = names->made(0, {kRoot, "e"}, directory, {.link_target = {}, .free = later});
+  ASSERT_TRUE(doubted);
+  EXPECT_EQ(doubted->listed, WallTime{});
 }
 
 TEST_F(NamesTest, TheGroupOfADirectoryIsInheritedWhereItsBitSaysSo) {
@@ -221,12 +251,15 @@ TEST_F(NamesTest, WhatIsKnownBelowARemovedDirectoryGoesWithIt) {
 TEST_F(NamesTest, ARenamedFileHasItsNewNameAndTheETagOfItsCopy) {
   const InodeNumber d = make_directory(kRoot, "d"), f = create_stored(kRoot, "f", "old");
   clock.pass(std::chrono::seconds(1));
-  ASSERT_TRUE(names->renamed(8, {{kRoot, "f"}, {d, "g"}, f, 0}, {.etag = "new", .stored = at(50)}));
+  ASSERT_TRUE(
+      names->renamed(8, {{kRoot, "f"}, {d, "g"}, f, 0}, {.etag = "new", .stored = at(50), .confirmed = at(40)}));
   reopen();
   EXPECT_EQ(look(d, "g"), f);
   EXPECT_NE(look(kRoot, "f"), f);
   EXPECT_EQ(inode(f).etag, "new");
   EXPECT_EQ(inode(f).stored, at(50));
+  EXPECT_EQ(inode(f).checked, at(40)) << "others may have replaced it while the old object was deleted";
+  EXPECT_EQ(names->view().name(d, "g")->checked, at(40));
   EXPECT_EQ(inode(f).parent, d);
   EXPECT_EQ(inode(f).epoch, 0u);  // a rename makes no other content of it
   EXPECT_EQ(inode(d).modified, clock.wall());
@@ -405,16 +438,15 @@ TEST_F(NamesTest, AMountBeginsWithTheDeletesThatAreLeftAndNoRequests) {
   ASSERT_EQ(*names->directory_renamed(0, {{kRoot, "e"}, {kRoot, "E"}, e, 0}, 56, "of e", nothing_copied()),
             Taken::taken);
   ASSERT_TRUE(names->found_done(2, d));
-  EXPECT_FALSE(names->mount_begun()->in_doubt);
+  ASSERT_TRUE(names->mount_begun());
   ASSERT_TRUE(names->begun(3, d));
   reopen();
   const auto interrupted = names->mount_begun();
   ASSERT_TRUE(interrupted);
-  EXPECT_TRUE(interrupted->in_doubt);
-  ASSERT_EQ(interrupted->deletes.size(), 2u);
+  ASSERT_EQ(interrupted->size(), 2u);
   for (const RequestNumber request : {1, 2, 3}) EXPECT_FALSE(names->view().attempt(request)) << request;
   std::set<std::string> jobs;
-  for (const DeletesLeft& left : interrupted->deletes) {
+  for (const DeletesLeft& left : *interrupted) {
     jobs.insert(left.job);
     const auto attempt = names->view().attempt(left.request);
     ASSERT_TRUE(attempt && std::holds_alternative<DeletesLeft>(*attempt));
@@ -422,8 +454,8 @@ TEST_F(NamesTest, AMountBeginsWithTheDeletesThatAreLeftAndNoRequests) {
   }
   EXPECT_THAT(jobs, ElementsAre("of d", "of e"));
   const auto again = names->mount_begun();
-  EXPECT_FALSE(again->in_doubt);
-  EXPECT_EQ(again->deletes.size(), 2u);
+  ASSERT_TRUE(again);
+  EXPECT_EQ(again->size(), 2u);
 }
 
 // ---- views ----

@@ -1,0 +1,440 @@
+#include "simulation/history.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "simulation/world/face.h"
+
+namespace pail::simulation {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::seconds;
+
+constexpr SteadyTime kBegin{hours(1000)};
+constexpr std::chrono::nanoseconds kCalendar{hours(490'000)};  // from steady time to that of the calendar
+constexpr int kRealPatienceMs = 120'000;                       // for a process that must be hanging
+constexpr std::chrono::nanoseconds kLongestCall = hours(2);    // no call may take so long
+constexpr std::chrono::nanoseconds kTimeToSettle = hours(2);   // for what is tried again with growing pauses
+
+Programs::Settings program_settings(const Plan& plan) {
+  Programs::Settings settings;
+  settings.processes = plan.programs;
+  settings.own_directories = !plan.together;
+  settings.large_per_mille = plan.large_files ? 50 : 0;
+  return settings;
+}
+
+bool is_of_the_driver(std::uint64_t unique) {
+  return unique >= History::kFirstOfTheDriver;
+}
+
+// An object beside a directory of its name.
+bool is_hidden(const fake::Bucket& bucket, const std::string& key) {
+  const std::string as_directory = key + "/";
+  return std::ranges::any_of(bucket.keys(), [&](const std::string& each) { return each.starts_with(as_directory); });
+}
+
+}  // namespace
+
+Counted& Counted::operator+=(const Counted& more) {
+  histories += more.histories;
+  operations += more.operations;
+  calls += more.calls;
+  requests += more.requests;
+  deaths += more.deaths;
+  time += more.time;
+  return *this;
+}
+
+History::History(const Plan& plan, Trace& trace, std::filesystem::path directory)
+    : plan_(plan),
+      trace_(trace),
+      directory_(std::move(directory)),
+      choices_(plan.seed ^ 0x5eed),
+      now_(kBegin),
+      wall_offset_(kCalendar),
+      world_(plan.seed, plan.climate, kBegin, WallTime(kBegin.time_since_epoch() + kCalendar)),
+      programs_(plan.seed, program_settings(plan)),
+      others_(plan.seed, plan.others, program_settings(plan), world_, kBegin),
+      judge_(make_judge(plan)) {
+  world_.watch([this](const Effect& effect) {
+    trace_.note(now_, "effect", text_of(effect));
+    judge(judge_->changed(effect));
+  });
+}
+
+History::~History() {
+  if (life_.process == 0) return;
+  ::kill(life_.process, SIGKILL);
+  ::waitpid(life_.process, nullptr, 0);
+}
+
+std::optional<std::string> History::run() {
+  try {
+    begin_life(vfs::Start::fresh, true);
+    work();
+    finish();
+    settle_and_check();
+    audit();
+  } catch (const Wrong& found) {
+    return found.what;
+  }
+  ++counted_.histories;
+  counted_.operations = programs_.operations();
+  counted_.requests = world_.requests();
+  counted_.time = now_ - kBegin;
+  return std::nullopt;
+}
+
+// ---- phases ----
+
+void History::work() {
+  programs_run_ = true;
+  while (programs_.operations() < plan_.operations && !judge_->too_uncertain()) pump();
+}
+
+// The sky clears, and the programs close what they have open.
+void History::finish() {
+  world_.keep(Weather{}, now_);
+  finishing_ = true;
+  programs_.finish();
+  while (!programs_.idle()) pump();
+  programs_run_ = false;
+}
+
+void History::settle_and_check() {
+  pass(kTimeToSettle);
+  const bool disk_failed = life_.disk_may_fail;  // a file whose log could not be written is not stored by this life
+  unmount();
+  judge_->unmounted(disk_failed ? Around::trouble : Around::calm);
+  const std::size_t uploads = world_.bucket().uploads() - world_.unknown_uploads();
+  if (uploads != 0) wrong(fmt::format("{} uploads are left in the bucket", uploads));
+}
+
+// A fresh mount shows what is in the bucket, and nothing else. It has kept what could not be stored.
+void History::audit() {
+  begin_life(vfs::Start::fresh, false);
+  std::set<std::string> seen;
+  check_against_bucket(vfs::kRootInode, "", seen);
+  for (const std::string& key : world_.bucket().keys())
+    if (!seen.contains(key) && !is_hidden(world_.bucket(), key))
+      wrong(fmt::format("a fresh mount does not show {}", key));
+  judge(judge_->settled(bucket_view(world_.bucket()), kept_view(directory_)));
+  unmount();
+  if (const auto left = left_behind(directory_)) wrong("a mount that had nothing to do leaves " + *left);
+}
+
+void History::check_against_bucket(InodeNumber directory, const std::string& prefix, std::set<std::string>& seen) {
+  std::vector<ListedName> names;
+  for (std::uint64_t offset = 0;;) {
+    const Answer page = ask_and_wait(ReadDirectory{directory, offset, 100, false});
+    if (page.errnum != 0) wrong("a fresh mount cannot list: " + page.context);
+    const auto& listed = std::get<Listed>(page.value).names;
+    if (listed.empty()) break;
+    names.insert(names.end(), listed.begin(), listed.end());
+    offset = listed.back().next_offset;
+  }
+  for (const ListedName& name : names) {
+    if (name.name == "." || name.name == "..") continue;
+    const std::string key = prefix + name.name;
+    const Answer looked = ask_and_wait(Lookup{directory, name.name});
+    if (looked.errnum != 0) wrong(fmt::format("a fresh mount lists {} and does not find it: {}", key, looked.context));
+    const auto& entry = std::get<ShownEntry>(looked.value);
+    if (entry.type == vfs::FileType::directory) {
+      seen.insert(key + "/");
+      check_against_bucket(entry.number, key + "/", seen);
+      continue;
+    }
+    seen.insert(key);
+    const auto object = world_.bucket().look(key);
+    if (!object) wrong(fmt::format("a fresh mount shows {}, which is not in the bucket", key));
+    if (entry.type == vfs::FileType::regular && read_file(entry.number, entry.size) != object->content.bytes())
+      wrong(fmt::format("a fresh mount shows other bytes of {} than the bucket has", key));
+  }
+}
+
+std::string History::read_file(InodeNumber number, std::uint64_t size) {
+  const Answer opened = ask_and_wait(Open{number, O_RDONLY});
+  if (opened.errnum != 0) wrong("a fresh mount cannot open a file: " + opened.context);
+  const std::uint64_t handle = std::get<OpenedFile>(opened.value).handle;
+  std::string bytes;
+  while (bytes.size() < size) {
+    const Answer piece = ask_and_wait(Read{number, handle, bytes.size(), 1 << 20});
+    if (piece.errnum != 0) wrong("a fresh mount cannot read a file: " + piece.context);
+    const std::string& got = std::get<Bytes>(piece.value).bytes;
+    if (got.empty()) break;
+    bytes += got;
+  }
+  (void)ask_and_wait(Release{number, handle});
+  return bytes;
+}
+
+// ---- lives ----
+
+LifeSettings History::draw_life(vfs::Start start, bool may_die) {
+  LifeSettings settings;
+  settings.schedule.seed = choices_.next();
+  settings.schedule.switch_one_in = plan_.switch_one_in;
+  settings.schedule.by_priority = plan_.by_priority;
+  if (may_die && choices_.below(100) < plan_.deaths_per_hundred_lives) {
+    // As often in the first hundred steps as between the last two powers of two.
+    std::uint64_t bound = 64;
+    while (bound < plan_.longest_life && !choices_.one_in(5)) bound *= 2;
+    settings.schedule.death = choices_.between(1, bound);
+  }
+  if (may_die && choices_.below(100) < plan_.disk_trouble_per_hundred_lives) settings.disk = draw_disk_trouble();
+  settings.start = start;
+  settings.directory = directory_;
+  settings.url = std::string(World::kUrl);
+  settings.bucket = std::string(kBucket);
+  settings.metadata_ttl = plan_.ttl;
+  settings.part_size = plan_.part_size;
+  settings.cache_size = plan_.cache_size;
+  return settings;
+}
+
+DiskTrouble History::draw_disk_trouble() {
+  DiskTrouble trouble;
+  trouble.from_step = choices_.below(plan_.longest_life / 4);
+  trouble.to_step = trouble.from_step + choices_.between(1, plan_.longest_life / 4);
+  trouble.errnum = plan_.disk_errnum;
+  trouble.one_in = trouble.errnum == EIO ? choices_.between(1, 64) : choices_.between(1, 4);
+  trouble.files = plan_.failing_files;
+  return trouble;
+}
+
+void History::begin_life(vfs::Start start, bool may_die) {
+  if (start == vfs::Start::fresh && choices_.below(100) < plan_.cache_lost_per_hundred_mounts)
+    std::filesystem::remove_all(LifeSettings::cache_of(directory_));
+  const LifeSettings settings = draw_life(start, may_die);
+  if (!state_) {
+    auto state = fuse::SharedMemory::create();
+    if (!state) wrong(state.error().context);
+    state_ = *std::move(state);
+  }
+  int down[2], up[2];
+  if (::pipe2(down, O_CLOEXEC) != 0 || ::pipe2(up, O_CLOEXEC) != 0) wrong("no pipe");
+  trace_.note(now_, "life",
+              fmt::format("{} death {} disk {}-{}", start == vfs::Start::fresh ? "fresh" : "resume",
+                          settings.schedule.death.value_or(0), settings.disk.from_step, settings.disk.to_step));
+  const pid_t process = ::fork();
+  if (process < 0) wrong("no process");
+  if (process == 0) {
+    ::close(down[1]);
+    ::close(up[0]);
+    live(settings, down[0], up[1], **state_);
+  }
+  ::close(down[0]);
+  ::close(up[1]);
+  life_ = Life{process,
+               UniqueFd(down[1]),
+               UniqueFd(up[0]),
+               now_,
+               settings.schedule.death.has_value(),
+               settings.disk.errnum != 0,
+               settings.disk.to_step};
+  if (settings.disk.errnum != 0) last_disk_trouble_ = SteadyTime::max();
+}
+
+void History::unmount() {
+  unmounting_ = true;
+  to_send_.emplace_back(Unmount{});
+  while (!life_.ended) pump();
+  unmounting_ = false;
+  ::waitpid(life_.process, nullptr, 0);
+  life_.process = 0;
+  state_.reset();
+  world_.life_ended(World::End::orderly, now_);
+}
+
+// As a worker of the same mount does: the first that serves makes a mount of it.
+vfs::Start History::next_start() const {
+  return (*state_)->stage == fuse::Stage::serving ? vfs::Start::resume : vfs::Start::fresh;
+}
+
+// The other end of the pipe is gone.
+void History::go_on_after_death() {
+  int status = 0;
+  ::waitpid(life_.process, &status, 0);
+  life_.process = 0;
+  const bool planned = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && life_.may_die;
+  if (!planned && !life_.disk_may_fail) wrong(fmt::format("the process ended by itself, status {:x}", status));
+  ++counted_.deaths;
+  to_send_.clear();
+  world_.life_ended(World::End::killed, now_);
+  if (last_disk_trouble_ == SteadyTime::max()) last_disk_trouble_ = now_;
+  now_ += choices_.one_in(10) ? std::chrono::nanoseconds(hours(1)) : std::chrono::milliseconds(50);
+  const bool both = choices_.below(100) < plan_.fresh_per_hundred_deaths;
+  trace_.note(now_, "death", both ? "of both" : "of the worker");
+  if (both) {
+    state_.reset();
+    asked_at_.clear();
+    interrupted_.clear();
+    judge_->remounted();
+    programs_.remounted();
+  } else {
+    judge_->resumed();
+  }
+  begin_life(both ? vfs::Start::fresh : next_start(), !finishing_);
+  if (unmounting_) to_send_.emplace_back(Unmount{});
+  if (both) return;
+  for (const Call& call : programs_.resumed()) {
+    trace_.note(now_, "again", describe(call));
+    to_send_.emplace_back(Ask{call});
+  }
+}
+
+// ---- between parent and child ----
+
+void History::pump() {
+  pollfd ready{life_.from.get(), POLLIN, 0};
+  if (::poll(&ready, 1, kRealPatienceMs) == 0) {
+    ::kill(life_.process, SIGABRT);
+    wrong("the process hangs in something that is not simulated");
+  }
+  auto message = receive_from_life(life_.from.get());
+  if (!message) return go_on_after_death();
+  std::visit([this](const auto& said) { take(said); }, *message);
+}
+
+void History::take(const Answered& answered) {
+  const Answer& answer = answered.answer;
+  trace_.note(now_, "answer", describe(answer));
+  if (is_of_the_driver(answer.unique)) {
+    for_driver_[answer.unique] = answer;
+    return;
+  }
+  const auto asked = asked_at_.extract(answer.unique);
+  if (asked.empty()) wrong(fmt::format("call {} was answered and not asked, or twice", answer.unique));
+  const bool interrupted = interrupted_.erase(answer.unique) > 0;
+  const bool calm = !interrupted && world_.calm_since(asked.mapped()) && last_disk_trouble_ < asked.mapped();
+  judge(judge_->answered(answer, calm ? Around::calm : Around::trouble, bucket_view(world_.bucket()), now_));
+  ask(programs_.answered(answer, now_));
+}
+
+void History::take(const StoreRequest& request) {
+  trace_.note(now_, "request", describe(request));
+  world_.send(request.id, {request.method, request.url, request.headers, request.body},
+              {request.first_byte_deadline, request.stall_deadline}, now_);
+  if (others_act()) others_.mount_asks_for(understand({request.method, request.url, request.headers, {}}).key, now_);
+}
+
+void History::take(const StoreCancel& cancel) {
+  trace_.note(now_, "cancel", std::to_string(cancel.id));
+  world_.cancel(cancel.id, now_);
+}
+
+void History::take(const LogLine& line) {
+  trace_.note(now_, "log", line.text);
+}
+
+void History::take(const Waiting& waiting) {
+  now_ = std::max(now_, waiting.now);
+  if (life_.disk_fails_until > 0 && waiting.steps >= life_.disk_fails_until) {
+    life_.disk_fails_until = 0;
+    last_disk_trouble_ = now_;
+  }
+  if (!finishing_) disturb();
+  trace_.note(now_, waiting.idle ? "idle" : "runs", fmt::format("step {} {:x}", waiting.steps, waiting.digest));
+  std::vector<Event> events = events_due();
+  if (events.empty() && waiting.idle) {
+    const SteadyTime next = std::min(next_event(), waiting.wake.value_or(SteadyTime::max()));
+    if (next == SteadyTime::max()) {
+      events.emplace_back(Explain{"nothing will happen any more, and somebody waits"});
+    } else {
+      now_ = std::max(now_, next);
+      events = events_due();
+    }
+  }
+  for (const auto& [unique, at] : asked_at_)
+    if (now_ - std::max(at, life_.began) > kLongestCall)
+      events.emplace_back(Explain{fmt::format("call {} waits for too long", unique)});
+  (void)simulation::send(life_.to.get(), Go{now_, next_event(), wall_offset_, std::move(events)});
+}
+
+void History::take(const Ended& ended) {
+  trace_.note(now_, "ended", ended.text);
+  if (!ended.text.empty() && !life_.disk_may_fail) wrong(ended.text);
+  life_.ended = true;
+}
+
+void History::disturb() {
+  if (plan_.interrupt_one_in > 0 && choices_.one_in(plan_.interrupt_one_in)) kill_a_caller();
+  if (plan_.clock_jump_one_in == 0 || !choices_.one_in(plan_.clock_jump_one_in)) return;
+  const std::chrono::nanoseconds by = choices_.magnitude(seconds(1), hours(100));
+  wall_offset_ += choices_.one_in(2) ? by : -by;
+  trace_.note(now_, "calendar", fmt::format("set by {} s", std::chrono::floor<seconds>(by).count()));
+}
+
+void History::kill_a_caller() {
+  if (asked_at_.empty()) return;
+  const std::uint64_t unique =
+      std::next(asked_at_.begin(), static_cast<std::ptrdiff_t>(choices_.below(asked_at_.size())))->first;
+  interrupted_.insert(unique);
+  trace_.note(now_, "interrupt", std::to_string(unique));
+  to_send_.emplace_back(Interrupt{unique});
+}
+
+std::vector<Event> History::events_due() {
+  if (others_act()) others_.begin(now_);
+  for (Delivery& delivery : world_.advance(now_)) {
+    trace_.note(now_, "delivery",
+                fmt::format("{} {} {} {}", delivery.id, delivery.answer.status, delivery.broken,
+                            row_of(delivery.trouble).name));
+    StoreAnswer answer{delivery.id,          delivery.answer.status, delivery.answer.headers,
+                       delivery.answer.body, delivery.broken,        delivery.answer.body.size()};
+    for (const others::Told& told : others::told_by(delivery.asked, delivery.answer)) judge_->told(told.key, told.etag);
+    to_send_.emplace_back(std::move(answer));
+  }
+  if (programs_run_) ask(programs_.begin(now_));
+  return std::exchange(to_send_, {});
+}
+
+SteadyTime History::next_event() const {
+  SteadyTime next = std::min(world_.next(), alarm_);
+  if (programs_run_) next = std::min(next, programs_.next_start().value_or(SteadyTime::max()));
+  if (others_act()) next = std::min(next, others_.next());
+  return next;
+}
+
+void History::ask(const Call& call) {
+  trace_.note(now_, "call", describe(call));
+  ++counted_.calls;
+  to_send_.emplace_back(Ask{call});
+  if (is_of_the_driver(call.unique)) return;
+  if (!std::holds_alternative<Forget>(call.question)) asked_at_[call.unique] = now_;
+  judge_->asked(call, now_);
+}
+
+void History::ask(const std::vector<Call>& calls) {
+  for (const Call& call : calls) ask(call);
+}
+
+Answer History::ask_and_wait(Question question) {
+  Call call;
+  call.unique = next_unique_ += 2;
+  call.question = std::move(question);
+  ask(call);
+  while (!for_driver_.contains(call.unique)) pump();
+  return for_driver_.extract(call.unique).mapped();
+}
+
+void History::pass(std::chrono::nanoseconds time) {
+  alarm_ = now_ + time;
+  while (now_ < alarm_) pump();
+  alarm_ = SteadyTime::max();
+}
+
+void History::judge(const Verdict& verdict) {
+  if (verdict) wrong(verdict->text);
+}
+
+}  // namespace pail::simulation

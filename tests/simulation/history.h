@@ -1,0 +1,129 @@
+// One history: programs work on a mount, the store and the disk have their troubles, the mount's processes die and
+// begin anew; a model says what each answer may be, and what must be in the bucket.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <deque>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/unique_fd.h"
+#include "fuse/shared_state.h"
+#include "simulation/judge.h"
+#include "simulation/kernel/programs.h"
+#include "simulation/life/life.h"
+#include "simulation/messages.h"
+#include "simulation/others/clients.h"
+#include "simulation/others/told.h"
+#include "simulation/plan.h"
+#include "simulation/trace.h"
+#include "simulation/world/world.h"
+
+namespace pail::simulation {
+
+struct Counted {
+  std::uint64_t histories = 0, operations = 0, calls = 0, requests = 0, deaths = 0;
+  std::chrono::nanoseconds time{0};  // virtual
+
+  Counted& operator+=(const Counted& more);
+};
+
+// One thread, in a process that has no other: it forks.
+class History {
+ public:
+  // The unique numbers of the driver's own calls; those of programs are below.
+  static constexpr std::uint64_t kFirstOfTheDriver = std::uint64_t{1} << 40;
+
+  // `directory` is empty, and this history's alone.
+  History(const Plan& plan, Trace& trace, std::filesystem::path directory);
+  ~History();
+  History(const History&) = delete;
+  History& operator=(const History&) = delete;
+
+  // None: nothing was wrong. Else what was, for people.
+  std::optional<std::string> run();
+  const Counted& counted() const { return counted_; }
+
+ private:
+  struct Wrong {  // thrown where it is found, caught by run()
+    std::string what;
+  };
+  // A process that serves the mount, and the pipes to it.
+  struct Life {
+    pid_t process = 0;
+    UniqueFd to, from;
+    SteadyTime began{};
+    bool may_die = false, disk_may_fail = false;
+    std::uint64_t disk_fails_until = 0;  // a step; 0: it does not, any more
+    bool ended = false;
+  };
+
+  // ---- phases ----
+  void work();
+  void finish();
+  void settle_and_check();
+  void audit();
+
+  // ---- lives ----
+  void begin_life(vfs::Start start, bool may_die);
+  LifeSettings draw_life(vfs::Start start, bool may_die);
+  DiskTrouble draw_disk_trouble();
+  void unmount();
+  void go_on_after_death();
+  vfs::Start next_start() const;
+
+  // ---- between parent and child ----
+  void pump();  // takes one message, and answers it where it asks for one
+  void take(const Answered& answered);
+  void take(const StoreRequest& request);
+  void take(const StoreCancel& cancel);
+  void take(const LogLine& line);
+  void take(const Waiting& waiting);
+  void take(const Ended& ended);
+  std::vector<Event> events_due();
+  bool others_act() const { return programs_run_ && !finishing_; }
+  void disturb();
+  void kill_a_caller();
+  SteadyTime next_event() const;
+  void ask(const Call& call);
+  void ask(const std::vector<Call>& calls);
+  Answer ask_and_wait(Question question);
+  void pass(std::chrono::nanoseconds time);
+
+  // ---- checks ----
+  void judge(const Verdict& verdict);
+  void check_against_bucket(InodeNumber directory, const std::string& prefix, std::set<std::string>& seen);
+  std::string read_file(InodeNumber number, std::uint64_t size);
+  [[noreturn]] void wrong(std::string what) const { throw Wrong{std::move(what)}; }
+
+  const Plan plan_;
+  Trace& trace_;
+  const std::filesystem::path directory_;
+  Random choices_;
+  SteadyTime now_;
+  std::chrono::nanoseconds wall_offset_;
+  World world_;
+  Programs programs_;
+  others::Clients others_;
+  std::unique_ptr<Judge> judge_;
+  std::optional<fuse::SharedMemory> state_;  // what outlives a process of the mount
+  Life life_;
+  std::vector<Event> to_send_;
+  std::map<std::uint64_t, SteadyTime> asked_at_;
+  std::set<std::uint64_t> interrupted_;
+  std::map<std::uint64_t, Answer> for_driver_;     // what ask_and_wait() waits for
+  std::uint64_t next_unique_ = kFirstOfTheDriver;  // of the driver's own calls
+  SteadyTime alarm_ = SteadyTime::max();           // when pass() ends
+  SteadyTime last_disk_trouble_ = SteadyTime::min();
+  bool programs_run_ = false, finishing_ = false, unmounting_ = false;
+  Counted counted_;
+};
+
+}  // namespace pail::simulation

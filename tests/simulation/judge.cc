@@ -1,0 +1,45 @@
+#include "simulation/judge.h"
+
+#include "simulation/model/model.h"
+#include "simulation/others/checker.h"
+
+namespace pail::simulation {
+namespace {
+
+Model::Settings model_settings(const Plan& plan) {
+  Model::Settings settings;
+  settings.ttl = plan.ttl;
+  return settings;
+}
+
+class Alone final : public Judge {
+ public:
+  explicit Alone(const Plan& plan) : model_(model_settings(plan)) {}
+
+  void asked(const Call& call, SteadyTime) override { model_.asked(call); }
+  Verdict answered(const Answer& answer, Around around, const BucketView& bucket, SteadyTime) override {
+    return model_.answered(answer, around, bucket);
+  }
+  Verdict changed(const Effect& effect) override {
+    if (effect.abandoned) model_.abandoned(effect.key);
+    return {};
+  }
+  void told(const std::string&, const std::string&) override {}
+  void resumed() override { model_.resumed(); }
+  void remounted() override { model_.remounted(); }
+  void unmounted(Around around) override { model_.unmounted(around); }
+  Verdict settled(const BucketView& bucket, const KeptView& kept) override { return model_.settled(bucket, kept); }
+  bool too_uncertain() const override { return model_.too_uncertain(); }
+
+ private:
+  Model model_;
+};
+
+}  // namespace
+
+std::unique_ptr<Judge> make_judge(const Plan& plan) {
+  if (plan.others > 0) return std::make_unique<others::Checker>(plan.ttl);
+  return std::make_unique<Alone>(plan);
+}
+
+}  // namespace pail::simulation

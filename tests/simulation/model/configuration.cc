@@ -1,0 +1,138 @@
+#include "simulation/model/configuration.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "simulation/model/digest.h"
+
+namespace pail::simulation::model {
+namespace {
+
+// Configurations that are still to be looked at, each once.
+class Frontier {
+ public:
+  void add(Configuration configuration) {
+    if (seen_.insert(configuration.digest()).second) left_.push_back(std::move(configuration));
+  }
+  bool empty() const { return left_.empty(); }
+  Configuration take() {
+    Configuration next = std::move(left_.back());
+    left_.pop_back();
+    return next;
+  }
+
+ private:
+  std::set<std::uint64_t> seen_;
+  std::vector<Configuration> left_;
+};
+
+// A listing or a read is compared with all that was there while it was made: when it takes effect does not matter.
+bool waits_for_its_answer(const Call& call) {
+  if (std::holds_alternative<Read>(call.question)) return true;
+  return std::holds_alternative<ReadDirectory>(call.question) || std::holds_alternative<StatFs>(call.question);
+}
+
+// The calls whose effect may matter to the next step of `call`, and to that of one another.
+std::vector<CallPtr> relevant(const Configuration& configuration, const CallPtr& call, const PendingCalls& pending) {
+  std::vector<CallPtr> found{call};
+  std::vector<CallPtr> left;
+  for (const auto& [unique, each] : pending)
+    if (each != call && !configuration.has_done(unique) && !waits_for_its_answer(*each)) left.push_back(each);
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    const auto matters = [&](const CallPtr& each) { return interfere(configuration.state, *found[i], *each); };
+    const auto rest =
+        std::stable_partition(left.begin(), left.end(), [&](const CallPtr& each) { return !matters(each); });
+    found.insert(found.end(), rest, left.end());
+    left.erase(rest, left.end());
+  }
+  return found;
+}
+
+// The next step of a call: its effect, or a look at what it was about.
+std::vector<Configuration> stepped(const Configuration& from, const CallPtr& call) {
+  const auto begun = from.applied.find(call->unique);
+  if (begun != from.applied.end()) {
+    Configuration seen = from;
+    seen.applied[call->unique] = look(from.state, begun->second);
+    return {std::move(seen)};
+  }
+  std::vector<Configuration> after;
+  for (Outcome& outcome : outcomes_of(from.state, call)) {
+    after.push_back({std::move(outcome.state), from.applied});
+    after.back().applied[call->unique] = std::move(outcome.expected);
+  }
+  return after;
+}
+
+}  // namespace
+
+bool Configuration::has_done(std::uint64_t call) const {
+  const auto found = applied.find(call);
+  return found != applied.end() && !found->second.to_be_seen();
+}
+
+std::uint64_t Configuration::digest() const {
+  ValueDigest digest;
+  digest.add(state.digest());
+  for (const auto& [call, expected] : applied) digest.add(call).add(expected.digest());
+  return digest.value();
+}
+
+void drop_duplicates(std::vector<Configuration>& configurations) {
+  if (configurations.size() < 2) return;
+  std::map<std::uint64_t, Configuration> each;
+  for (Configuration& configuration : configurations) each.emplace(configuration.digest(), std::move(configuration));
+  configurations.clear();
+  for (auto& [digest, configuration] : each) configurations.push_back(std::move(configuration));
+}
+
+std::vector<Configuration> with_done(const std::vector<Configuration>& from, const CallPtr& call,
+                                     const PendingCalls& pending) {
+  std::vector<Configuration> done;
+  Frontier frontier;
+  for (const Configuration& configuration : from) frontier.add(configuration);
+  while (!frontier.empty()) {
+    Configuration next = frontier.take();
+    if (next.has_done(call->unique)) {
+      done.push_back(std::move(next));
+      continue;
+    }
+    for (const CallPtr& each : relevant(next, call, pending))
+      for (Configuration& after : stepped(next, each)) frontier.add(std::move(after));
+  }
+  return done;
+}
+
+std::vector<Configuration> with_all_cut_off(const std::vector<Configuration>& from, const PendingCalls& pending) {
+  std::vector<Configuration> done;
+  Frontier frontier;
+  for (const Configuration& configuration : from) frontier.add(configuration);
+  while (!frontier.empty()) {
+    Configuration next = frontier.take();
+    CallPtr first;
+    for (const auto& [unique, call] : pending)
+      if (!first && !next.applied.contains(unique)) first = call;
+    if (!first) {
+      done.push_back(std::move(next));
+      continue;
+    }
+    for (const CallPtr& each : relevant(next, first, pending)) {
+      if (next.applied.contains(each->unique)) continue;
+      for (Outcome& outcome : outcomes_of(next.state, each)) {
+        Configuration after{std::move(outcome.state), next.applied};
+        after.applied[each->unique] = {};
+        if (outcome.expected.promise != Promise::errors) frontier.add(std::move(after));
+      }
+      for (State& state : failures_of(next.state, each)) {
+        Configuration after{std::move(state), next.applied};
+        after.applied[each->unique] = {};
+        frontier.add(std::move(after));
+      }
+    }
+  }
+  for (Configuration& configuration : done) configuration.applied.clear();
+  drop_duplicates(done);
+  return done;
+}
+
+}  // namespace pail::simulation::model

@@ -1,0 +1,339 @@
+#include "simulation/model/model.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+
+#include "simulation/model/describe.h"
+
+namespace pail::simulation {
+
+using model::AnsweredCheck;
+using model::CallPtr;
+using model::Configuration;
+using model::Expectation;
+using model::Id;
+using model::Inode;
+using model::Outcome;
+using model::PendingCalls;
+using model::Promise;
+using model::SnapshotPtr;
+using model::Snapshots;
+using model::State;
+using model::Stream;
+
+namespace {
+
+// Errors that say something of the names and files that a program gave: no trouble of store or disk brings them about.
+bool can_be_excused(int errnum) {
+  static constexpr auto kNever =
+      std::to_array({ENOENT, EEXIST, ENOTEMPTY, ENOTDIR, EISDIR, EINVAL, ENAMETOOLONG, ESTALE, EBADF, EROFS, ELOOP});
+  return std::ranges::find(kNever, errnum) == kNever.end();
+}
+
+void begin_stream(State& state, const Call& call, const ReadDirectory& asked) {
+  const model::StreamKey key{call.process, asked.number};
+  const auto under_way = state.streams.find(key);
+  if (asked.offset != 0) {
+    if (under_way != state.streams.end()) under_way->second.changed.clear();
+    return;
+  }
+  const Inode* directory = state.by_number(asked.number);
+  if (directory == nullptr) return;
+  Stream stream;
+  stream.directory = directory->id;
+  for (const auto& [name, dirent] : directory->names) {
+    stream.ever.insert({name, dirent.inode});
+    if (dirent.sure) stream.throughout.insert({name, dirent.inode});
+  }
+  state.streams[key] = std::move(stream);
+}
+
+void end_stream(State& state, const Call& call, const Answer& answer) {
+  const auto* asked = std::get_if<ReadDirectory>(&call.question);
+  const auto* listed = std::get_if<Listed>(&answer.value);
+  const bool ends = asked != nullptr && (answer.errnum != 0 || (listed != nullptr && listed->names.empty()));
+  if (ends) state.streams.erase({call.process, asked->number});
+}
+
+// Where bytes that were read differ from those expected, for people.
+std::string first_difference(const Expectation& expected, const Answer& answer) {
+  const auto* read = std::get_if<Bytes>(&answer.value);
+  if (expected.promise != Promise::bytes || read == nullptr) return "";
+  const std::string right = expected.shown->bytes.read(expected.at, expected.size);
+  const auto [own, other] = std::ranges::mismatch(right, read->bytes);
+  return fmt::format(", different from byte {} on", own - right.begin());
+}
+
+// Where the file ends, as far as the answer shows that.
+std::set<std::uint64_t> shown_ends(InodeNumber number, const Call& call, const Answer& answer) {
+  std::set<std::uint64_t> ends;
+  const auto note = [&](const ShownEntry& entry) {
+    if (entry.number == number) ends.insert(entry.size);
+  };
+  if (const auto* entry = std::get_if<ShownEntry>(&answer.value)) note(*entry);
+  if (const auto* file = std::get_if<OpenedFile>(&answer.value); file != nullptr && file->entry) note(*file->entry);
+  if (const auto* listed = std::get_if<Listed>(&answer.value))
+    for (const ListedName& name : listed->names)
+      if (name.entry) note(*name.entry);
+  const auto* read = std::get_if<Read>(&call.question);
+  const auto* bytes = std::get_if<Bytes>(&answer.value);
+  if (read != nullptr && bytes != nullptr && read->number == number) ends.insert(read->at + bytes->bytes.size());
+  return ends;
+}
+
+// The write ended after `size` bytes of those that it had taken effect with.
+void shorten(Configuration& configuration, const CallPtr& call, std::uint64_t size) {
+  Expectation& expected = configuration.applied.at(call->unique);
+  if (expected.promise != Promise::written || size == 0 || size >= expected.size) return;
+  const std::uint64_t at = std::get<Write>(call->question).at;
+  configuration.state = configuration.state.with_short_write(call->unique, at, expected.size, size);
+  expected.size = size;
+}
+
+// A write that ended early is done anew when it is asked again.
+void repeat_short_write(Configuration& configuration, const CallPtr& call, std::uint64_t size) {
+  Expectation& expected = configuration.applied.at(call->unique);
+  if (expected.promise != Promise::written || size <= expected.size) return;
+  std::vector<Outcome> again = outcomes_of(configuration.state, call);
+  configuration.state = std::move(again.front().state);
+  expected = std::move(again.front().expected);
+}
+
+PendingCalls without(const PendingCalls& pending, std::uint64_t unique) {
+  PendingCalls others = pending;
+  others.erase(unique);
+  return others;
+}
+
+}  // namespace
+
+Model::Model(Settings settings) : settings_(settings) {
+  configurations_.push_back({State(settings.root_permissions), {}});
+}
+
+// ---- questions ------------------------------------------------------------------------------------------------------
+
+void Model::asked(const Call& call) {
+  if (const auto* forget = std::get_if<Forget>(&call.question)) {
+    for (Configuration& each : configurations_) each.state.forget(forget->number);
+    return;
+  }
+  if (!pending_.emplace(call.unique, std::make_shared<const Call>(call)).second) return;
+  for (Configuration& each : configurations_) begin(each.state, call);
+}
+
+void Model::begin(State& state, const Call& call) const {
+  if (const auto* listing = std::get_if<ReadDirectory>(&call.question)) begin_stream(state, call, *listing);
+  if (const auto* read = std::get_if<Read>(&call.question))
+    if (const Inode* inode = state.by_number(read->number)) state.begin_read(inode->id, call.unique);
+  const Id id = stores(state, call);
+  if (id == 0) return;
+  Inode& inode = state.edit(id);
+  inode.windows[call.unique] = Snapshots(inode.now);
+  inode.stored.add(inode.now);
+}
+
+// ---- answers --------------------------------------------------------------------------------------------------------
+
+Verdict Model::answered(const Answer& answer, Around around, const BucketView& bucket) {
+  const auto found = pending_.find(answer.unique);
+  if (found == pending_.end()) return Violation{fmt::format("({}) was answered, and is not asked", answer.unique)};
+  const CallPtr call = found->second;
+  Reasons reasons;
+  const bool is_excused = answer.errnum != 0 && around == Around::trouble && can_be_excused(answer.errnum);
+  Configurations left = is_excused ? excused(call, answer.errnum) : accepted(call, answer, around, bucket, reasons);
+  if (left.empty()) return contradicted(call, answer, reasons);
+  for (Configuration& each : left) {
+    each.applied.erase(call->unique);
+    end_stream(each.state, *call, answer);
+    each.state.end_call(call->unique);
+  }
+  drop_duplicates(left);
+  configurations_ = std::move(left);
+  pending_.erase(call->unique);
+  note_numbers(answer);
+  return {};
+}
+
+// It failed for a trouble: it has had no effect, or its whole effect, or what may be left on the way.
+Model::Configurations Model::excused(const CallPtr& call, int errnum) const {
+  const PendingCalls others = without(pending_, call->unique);
+  const auto* write = std::get_if<Write>(&call->question);
+  Configurations left;
+  const auto add = [&](Configuration configuration) {
+    AnsweredCheck(configuration.state, others, {}).end_window(*call);
+    left.push_back(std::move(configuration));
+  };
+  const auto add_done = [&](Configuration done) {
+    if (write == nullptr) return add(std::move(done));
+    if (errnum != EIO) return;  // then a write does all or nothing
+    for (State& state : done.state.with_failed_write(call->unique, write->at, write->bytes.size()))
+      add({std::move(state), done.applied});
+  };
+  for (const Configuration& each : configurations_) {
+    const auto applied = each.applied.find(call->unique);
+    if (applied != each.applied.end()) {
+      Configuration done = each;
+      take_back_handle(done.state, applied->second);
+      add_done(std::move(done));
+      continue;
+    }
+    for (State& state : failures_of(each.state, call)) add({std::move(state), each.applied});
+    if (write == nullptr) continue;
+    for (Outcome& outcome : outcomes_of(each.state, call))
+      if (outcome.expected.promise == Promise::written) add_done({std::move(outcome.state), each.applied});
+  }
+  return left;
+}
+
+Model::Configurations Model::accepted(const CallPtr& call, const Answer& answer, Around around,
+                                      const BucketView& bucket, Reasons& reasons) const {
+  const PendingCalls others = without(pending_, call->unique);
+  const auto* written = std::get_if<Written>(&answer.value);
+  Configurations left;
+  for (Configuration& each :
+       with_done(around == Around::trouble ? with_short_writes(*call, answer) : configurations_, call, pending_)) {
+    if (written != nullptr) repeat_short_write(each, call, written->size);
+    if (written != nullptr && around == Around::trouble) shorten(each, call, written->size);
+    const Expectation& expected = each.applied.at(call->unique);
+    State before = each.state;
+    if (!matches(each.state, expected, answer, {*call, seen_, settings_.ttl})) {
+      reasons.insert("it may be answered: " + model::describe(expected, before) + first_difference(expected, answer));
+      continue;
+    }
+    AnsweredCheck check(each.state, others, bucket);
+    model::Fault fault;
+    if (answer.errnum == 0) fault = check.check(*call, around);
+    check.end_window(*call);
+    if (fault) {
+      reasons.insert(*fault);
+    } else {
+      left.push_back(std::move(each));
+    }
+  }
+  return left;
+}
+
+// A write that is under way may have ended where the answer shows the end of a file.
+Model::Configurations Model::with_short_writes(const Call& call, const Answer& answer) const {
+  Configurations all = configurations_;
+  for (const auto& [unique, other] : pending_) {
+    const auto* write = std::get_if<Write>(&other->question);
+    if (write == nullptr) continue;
+    for (const std::uint64_t end : shown_ends(write->number, call, answer)) {
+      if (end <= write->at || end >= write->at + write->bytes.size()) continue;
+      for (Configuration& each : with_done(configurations_, other, pending_)) {
+        shorten(each, other, end - write->at);
+        all.push_back(std::move(each));
+      }
+    }
+  }
+  return all;
+}
+
+void Model::note_numbers(const Answer& answer) {
+  const auto note = [this](InodeNumber number) {
+    if (number != 0) seen_.insert(number);
+  };
+  if (answer.errnum != 0) return;
+  if (const auto* entry = std::get_if<ShownEntry>(&answer.value)) note(entry->number);
+  if (const auto* file = std::get_if<OpenedFile>(&answer.value); file != nullptr && file->entry)
+    note(file->entry->number);
+  if (const auto* listed = std::get_if<Listed>(&answer.value))
+    for (const ListedName& name : listed->names) note(name.number);
+}
+
+Violation Model::contradicted(const CallPtr& call, const Answer& answer, const Reasons& reasons) const {
+  constexpr std::size_t kMostTold = 8;
+  const State& state = configurations_.front().state;
+  std::string text = fmt::format("{}\n  was answered: {}\n", model::describe(*call, state), model::describe(answer));
+  std::size_t told = 0;
+  for (const std::string& reason : reasons)
+    if (told++ < kMostTold) text += fmt::format("  {}\n", reason);
+  if (told > kMostTold) text += fmt::format("  ... and {} more\n", told - kMostTold);
+  for (const auto& [unique, other] : pending_)
+    if (other != call) text += fmt::format("  while under way: {}\n", model::describe(*other, state));
+  return {text + fmt::format("  {} configurations before it", configurations_.size())};
+}
+
+// ---- ends and beginnings --------------------------------------------------------------------------------------------
+
+void Model::resumed() {
+  for (Configuration& each : configurations_) {
+    std::vector<Id> ids;
+    for (const auto& inode : each.state.inodes())
+      if (inode->is_file()) ids.push_back(inode->id);
+    for (const Id id : ids) {
+      Inode& inode = each.state.edit(id);
+      inode.stale_for_open = true;
+      // The next worker stores files that have no bytes yet, in case the one before it was about to.
+      if (inode.now->bytes.size() > 0 || inode.clean() || !inode.choices.empty()) continue;
+      inode.soon = true;
+      inode.stored.add(inode.now);
+    }
+  }
+  drop_duplicates(configurations_);
+}
+
+void Model::remounted() {
+  configurations_ = with_all_cut_off(configurations_, pending_);
+  begin_anew();
+}
+
+void Model::unmounted(Around around) {
+  configurations_ = with_all_cut_off(configurations_, pending_);
+  for (Configuration& each : configurations_) {
+    std::vector<Id> ids;
+    for (const auto& inode : each.state.inodes())
+      if (inode->is_file() && inode->linked() && inode->choices.empty()) ids.push_back(inode->id);
+    for (const Id id : ids) {
+      Inode& inode = each.state.edit(id);
+      if (around == Around::calm) inode.stored = {};
+      inode.stored.add(inode.now);
+    }
+  }
+  begin_anew();
+}
+
+void Model::abandoned(const std::string& key) {
+  strange_.insert(key);
+  Configurations after;
+  const std::uint64_t unique = (std::uint64_t{1} << 47) + 2 * ++abandoned_;  // above those of all calls
+  for (const Configuration& each : configurations_)
+    for (State& state : each.state.with_strange(key, unique)) after.push_back({std::move(state), each.applied});
+  drop_duplicates(after);
+  configurations_ = std::move(after);
+}
+
+void Model::begin_anew() {
+  for (Configuration& each : configurations_) each.state.begin_anew();
+  drop_duplicates(configurations_);
+  pending_.clear();
+  seen_.clear();
+}
+
+Verdict Model::settled(const BucketView& bucket, const KeptView& kept) {
+  Configurations left;
+  Reasons reasons;
+  for (const Configuration& each : configurations_) {
+    Configuration settled = each;
+    if (const model::Fault fault = check_all(settled.state, bucket, kept, strange_)) {
+      reasons.insert(*fault);
+    } else {
+      left.push_back(std::move(settled));
+    }
+  }
+  if (left.empty()) {
+    std::string text = "when all had settled:\n";
+    for (const std::string& reason : reasons) text += fmt::format("  {}\n", reason);
+    return Violation{text};
+  }
+  drop_duplicates(left);
+  configurations_ = std::move(left);
+  return {};
+}
+
+}  // namespace pail::simulation

@@ -1,0 +1,55 @@
+#include "simulation/model/views.h"
+
+#include <fmt/format.h>
+
+#include <fstream>
+#include <iterator>
+#include <stdexcept>
+
+#include "local/journal/journal_state.h"
+#include "local/journal/log_directory.h"
+#include "local/staging/kept.h"
+#include "vfs/object_metadata.h"
+
+namespace pail::simulation {
+
+BucketView bucket_view(const fake::Bucket& bucket) {
+  return {
+      [&bucket](const std::string& key) -> std::optional<StoredObject> {
+        auto found = bucket.look(key);
+        if (!found) return std::nullopt;
+        const local::ObjectFacts facts = vfs::object_facts(found->info, key.ends_with('/'), {});
+        return StoredObject{std::move(found->content), facts.permissions, Owner{facts.uid, facts.gid}, facts.modified};
+      },
+      [&bucket] { return bucket.keys(); }};
+}
+
+KeptView kept_view(const std::filesystem::path& state_directory) {
+  const auto files = local::kept_files(state_directory);
+  if (!files) throw std::runtime_error(files.error().context);
+  KeptView kept;
+  for (const local::KeptFile& file : *files) {
+    std::ifstream in(file.path, std::ios::binary);
+    kept.emplace_back(std::string(std::istreambuf_iterator<char>(in), {}));
+    if (!in) throw std::runtime_error("cannot read " + file.path.string());
+  }
+  return kept;
+}
+
+std::optional<std::string> left_behind(const std::filesystem::path& state_directory) {
+  for (const char* folder : {"staging", "renames"}) {
+    std::error_code missing;
+    for (const auto& left : std::filesystem::recursive_directory_iterator(state_directory / folder, missing))
+      if (!left.is_directory()) return left.path().string();
+  }
+  auto files = local::open_log_directory(state_directory / "journal");
+  if (!files) throw std::runtime_error(files.error().context);
+  const auto journal = local::JournalState::open(*std::move(files));
+  if (!journal) throw std::runtime_error(journal.error().context);
+  const local::LiveEntries live = journal->state->live();
+  if (live.files().empty() && live.uploads().empty() && live.jobs().empty()) return std::nullopt;
+  return fmt::format("records in the journal of {} files, {} uploads and {} jobs", live.files().size(),
+                     live.uploads().size(), live.jobs().size());
+}
+
+}  // namespace pail::simulation

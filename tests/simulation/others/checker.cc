@@ -1,0 +1,504 @@
+#include "simulation/others/checker.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "base/log.h"
+
+namespace pail::simulation::others {
+namespace {
+
+bool writes_to(int flags) {
+  return (flags & O_ACCMODE) != O_RDONLY;
+}
+
+std::string path_of(const std::string& key) {
+  return key.ends_with('/') ? key.substr(0, key.size() - 1) : key;
+}
+
+bool changes_uploads_alone(Operation operation) {
+  return operation == Operation::create_upload || operation == Operation::upload_part ||
+         operation == Operation::copy_part || operation == Operation::abort_upload;
+}
+
+std::string text_of(const Version& version) {
+  return fmt::format("{} ({} bytes, of {})", version.etag, version.bytes.size(), version.of_others ? "others" : "here");
+}
+
+}  // namespace
+
+// ---- questions ------------------------------------------------------------------------------------------------------
+
+void Checker::asked(const Call& call, SteadyTime now) {
+  now_ = now;
+  if (std::holds_alternative<Forget>(call.question) || pending_.contains(call.unique)) return;
+  Pending& pending = pending_[call.unique];
+  pending.call = call;
+  pending.asked = now;
+  pending.order = ++order_;
+  std::visit([&](const auto& question) { note(pending, question); }, call.question);
+  pending.name_changes = name_changes_;
+}
+
+void Checker::note(Pending& pending, const Write& write) {
+  File& file = files_[write.number];
+  pending.cuts = file.cuts;
+  file.written.add(write.at, write.bytes);
+  file.known.forget(write.at, write.at + write.bytes.size());
+  file.changed_at = now_;
+}
+
+void Checker::note(Pending&, const SetAttributes& set) {
+  if (!set.size) return;
+  File& file = files_[set.number];
+  file.written.resized();
+  file.known.forget_from(*set.size);
+  file.changed_at = now_;
+}
+
+void Checker::note(Pending&, const Open& open) {
+  if ((open.flags & O_TRUNC) != 0) cut(open.number, false);
+}
+
+void Checker::note(Pending&, const Create& create) {
+  if ((create.flags & O_TRUNC) != 0) ++cutting_creates_;
+}
+
+void Checker::note(Pending& pending, const Read& read) {
+  pending.known = files_[read.number].known.slice(read.at, read.size);
+}
+
+void Checker::note(Pending&, const Release& release) {
+  File& file = files_[release.number];
+  file.handles.erase(release.handle);
+  if (!file.handles.empty()) return;
+  file.known = {};
+  file.below.reset();
+}
+
+void Checker::note(Pending&, const MakeSymlink& make) {
+  symlink_targets_.insert(make.target);
+}
+
+void Checker::note(Pending& pending, const Unlink&) {
+  begin_names(pending);
+}
+
+void Checker::note(Pending& pending, const RemoveDirectory&) {
+  begin_names(pending);
+}
+
+void Checker::note(Pending& pending, const Rename& rename) {
+  begin_names(pending);
+  names().moving({rename.parent, rename.name}, {rename.new_parent, rename.new_name});
+}
+
+void Checker::begin_names(Pending& pending) {
+  ++name_changes_;
+  renames_and_removals_.push_back({pending.call.question, names_.size() - 1, now_});
+  pending.name_call = &renames_and_removals_.back();
+}
+
+void Checker::begin_store(Pending& pending, InodeNumber number) {
+  pending.known = files_[number].known;
+  pending.changed_at = files_[number].changed_at;
+  pending.path = names().path(number);
+}
+
+// Whatever is known of it is not known any more, before and after.
+void Checker::cut(InodeNumber number, bool ends) {
+  File& file = files_[number];
+  file.written.resized();
+  file.known = {};
+  ++file.cuts;
+  if (ends)
+    --file.changing;
+  else
+    ++file.changing;
+  file.changed_at = now_;
+}
+
+// ---- answers --------------------------------------------------------------------------------------------------------
+
+Verdict Checker::answered(const Answer& answer, Around around, const BucketView&, SteadyTime now) {
+  now_ = now;
+  around_ = around;
+  const auto found = pending_.extract(answer.unique);
+  if (found.empty()) return Violation{fmt::format("({}) was answered, and is not asked", answer.unique)};
+  const Pending& pending = found.mapped();
+  ++order_;
+  return std::visit([&](const auto& question) { return take(pending, question, answer); }, pending.call.question);
+}
+
+Verdict Checker::take(const Pending& pending, const Write& write, const Answer& answer) {
+  if (answer.errnum != 0) return {};
+  File& file = files_[write.number];
+  if (is_refused(pending, write.number, write.handle))
+    return Violation{fmt::format("#{} was written to by a handle that a conflict has ended", write.number)};
+  file.has_unstored = true;
+  const bool is_uncut = pending.cuts == file.cuts && file.changing == 0 && cutting_creates_ == 0;
+  const std::uint64_t size = std::get<simulation::Written>(answer.value).size;
+  if (is_uncut && !file.handles.empty()) file.known.set(write.at, std::string_view(write.bytes).substr(0, size));
+  return {};
+}
+
+Verdict Checker::take(const Pending&, const SetAttributes& set, const Answer& answer) {
+  if (set.size) files_[set.number].known.forget_from(*set.size);
+  const auto* entry = std::get_if<ShownEntry>(&answer.value);
+  if (answer.errnum == 0 && entry != nullptr && entry->number != set.number)
+    return Violation{fmt::format("attributes of #{} are answered as those of #{}", set.number, entry->number)};
+  return {};
+}
+
+Verdict Checker::take(const Pending& pending, const Open& open, const Answer& answer) {
+  if ((open.flags & O_TRUNC) != 0) cut(open.number, true);
+  if (answer.errnum == 0) opened(pending, open.number, std::get<OpenedFile>(answer.value).handle, open.flags);
+  return {};
+}
+
+Verdict Checker::take(const Pending& pending, const Create& create, const Answer& answer) {
+  const bool cuts = (create.flags & O_TRUNC) != 0;
+  if (cuts) --cutting_creates_;
+  if (answer.errnum != 0) failed_creates_.insert({create.parent, create.name});
+  if (answer.errnum != 0) return {};
+  const auto& file = std::get<OpenedFile>(answer.value);
+  if (cuts) {
+    cut(file.entry->number, false);
+    cut(file.entry->number, true);
+  }
+  files_[file.entry->number].made_here = true;
+  opened(pending, file.entry->number, file.handle, create.flags);
+  return shown(pending, {create.parent, create.name}, *file.entry);
+}
+
+void Checker::opened(const Pending& pending, InodeNumber number, std::uint64_t handle, int flags) {
+  File& file = files_[number];
+  if (file.handles.empty()) {
+    file.open_asked = pending.asked;
+    file.open_since = now_;
+    file.known = {};
+    file.below.reset();
+  }
+  file.handles[handle] = {writes_to(flags), std::nullopt};
+}
+
+Verdict Checker::take(const Pending& pending, const Read& read, const Answer& answer) {
+  if (answer.errnum != 0) return {};
+  const std::string& bytes = std::get<Bytes>(answer.value).bytes;
+  File& file = files_[read.number];
+  if (is_refused(pending, read.number, read.handle))
+    return Violation{fmt::format("#{} was read by a handle that a conflict has ended", read.number)};
+  const bool is_sure = file.changing == 0 && cutting_creates_ == 0;
+  const KnownBytes known = pending.known.common(file.known.slice(read.at, read.size));
+  const std::size_t different = known.first_difference(bytes);
+  if (is_sure && different != KnownBytes::npos)
+    return Violation{
+        fmt::format("#{} does not read as it was written, from byte {} on", read.number, read.at + different)};
+  return same_version(read, file, bytes);
+}
+
+Verdict Checker::same_version(const Read& read, File& file, const std::string& bytes) const {
+  const bool is_own = !file.written.nothing();
+  if (!file.below) {
+    file.below.emplace(1, nullptr);
+    for (const VersionPtr& version : versions_.all())
+      if (is_own || version->until >= file.open_asked - ttl_) file.below->push_back(version);
+  }
+  const auto unexplained = is_own ? file.written.unexplained(read.at, bytes) : std::vector<std::size_t>();
+  std::erase_if(*file.below, [&](const VersionPtr& version) {
+    return is_own ? !explains(version.get(), read.at, bytes, unexplained)
+                  : !reads_as(version.get(), read.at, read.size, bytes);
+  });
+  if (!file.below->empty()) return {};
+  return Violation{fmt::format("what was read from #{} at {}, {} bytes, is of no one version{}", read.number, read.at,
+                               bytes.size(), is_own ? " and what was written to it here" : "")};
+}
+
+bool Checker::is_refused(const Pending& pending, InodeNumber number, std::uint64_t handle) const {
+  const auto file = files_.find(number);
+  if (file == files_.end()) return false;
+  const auto found = file->second.handles.find(handle);
+  return found != file->second.handles.end() && found->second.refused && *found->second.refused < pending.order;
+}
+
+Verdict Checker::take(const Pending& pending, const Flush& flush, const Answer& answer) {
+  return stored(pending, flush.number, flush.handle, answer);
+}
+
+Verdict Checker::take(const Pending& pending, const Sync& sync, const Answer& answer) {
+  return stored(pending, sync.number, sync.handle, answer);
+}
+
+Verdict Checker::stored(const Pending& pending, InodeNumber number, std::uint64_t handle, const Answer& answer) {
+  File& file = files_[number];
+  const auto found = file.handles.find(handle);
+  if (found == file.handles.end() || !found->second.writes) return {};
+  const bool is_sure = file.changing == 0 && cutting_creates_ == 0;
+  const KnownBytes known = is_sure ? pending.known.common(file.known) : KnownBytes();
+  const bool has_its_name = pending.path && pending.name_changes == name_changes_;
+  if (answer.errnum == ESTALE) {
+    found->second.refused = order_;
+    if (file.has_unstored && !known.empty() && has_its_name && !was_stored(pending, known, versions_.all()))
+      owed_.emplace_back(fmt::format("#{}, {}", number, *pending.path), known);
+    return {};
+  }
+  if (answer.errnum != 0) return {};
+  file.has_unstored = false;
+  if (is_refused(pending, number, handle))
+    return Violation{fmt::format("#{} was stored by a handle that a conflict has ended", number)};
+  if (!has_its_name || known.empty() || was_stored(pending, known, versions_.of(*pending.path))) return {};
+  return Violation{fmt::format("#{} was stored, and {} never had what was written to it", number, *pending.path)};
+}
+
+// A version that was there after what is known had been written.
+bool Checker::was_stored(const Pending& pending, const KnownBytes& known, const std::vector<VersionPtr>& as) {
+  return std::ranges::any_of(as, [&](const VersionPtr& version) {
+    return version->until >= pending.changed_at && known.first_difference(version->bytes) == KnownBytes::npos;
+  });
+}
+
+// ---- answers about names ----
+
+Verdict Checker::take(const Pending& pending, const Lookup& lookup, const Answer& answer) {
+  const Place place{lookup.parent, lookup.name};
+  if (answer.errnum != 0) names().unsure(place);
+  if (answer.errnum == 0)
+    if (Verdict wrong = shown(pending, place, std::get<ShownEntry>(answer.value))) return wrong;
+  return around_ == Around::calm ? up_to_date(pending, place, answer) : Verdict();
+}
+
+Verdict Checker::take(const Pending& pending, const MakeDirectory& make, const Answer& answer) {
+  if (answer.errnum != 0) return {};
+  return shown(pending, {make.parent, make.name}, std::get<ShownEntry>(answer.value));
+}
+
+Verdict Checker::take(const Pending& pending, const MakeSymlink& make, const Answer& answer) {
+  if (answer.errnum != 0) return {};
+  return shown(pending, {make.parent, make.name}, std::get<ShownEntry>(answer.value));
+}
+
+Verdict Checker::take(const Pending&, const ReadDirectory& reading, const Answer& answer) {
+  if (answer.errnum != 0) return {};
+  for (const ListedName& each : std::get<Listed>(answer.value).names)
+    if (each.name != "." && each.name != ".." && each.number != 0)
+      names().shown(each.number, {reading.number, each.name}, false);
+  return {};
+}
+
+Verdict Checker::take(const Pending& pending, const Unlink& unlink, const Answer& answer) {
+  end_names(pending, answer.errnum != 0);
+  names().unsure({unlink.parent, unlink.name});
+  return {};
+}
+
+Verdict Checker::take(const Pending& pending, const RemoveDirectory& remove, const Answer& answer) {
+  end_names(pending, answer.errnum != 0);
+  names().unsure({remove.parent, remove.name});
+  return {};
+}
+
+Verdict Checker::take(const Pending& pending, const Rename& rename, const Answer& answer) {
+  end_names(pending, answer.errnum != 0);
+  a_rename_failed_ = a_rename_failed_ || answer.errnum != 0;
+  names().moved({rename.parent, rename.name}, {rename.new_parent, rename.new_name}, answer.errnum == 0);
+  return {};
+}
+
+void Checker::end_names(const Pending& pending, bool failed) {
+  ++name_changes_;
+  pending.name_call->answered = now_;
+  pending.name_call->failed = failed;
+}
+
+Verdict Checker::shown(const Pending& pending, const Place& place, const ShownEntry& entry) {
+  const auto places = names().places(entry.number);
+  names().shown(entry.number, place, false);
+  auto& [type, since] = types_.try_emplace(entry.number, entry.type, now_).first->second;
+  if (type != entry.type && !others_changed(entry.number, since))
+    return Violation{fmt::format("#{} was of type {} and is of type {}", entry.number, static_cast<int>(type),
+                                 static_cast<int>(entry.type))};
+  if (type != entry.type) types_[entry.number] = {entry.type, now_};
+  const bool is_new_place = !places.empty() && !places.contains(place);
+  if (is_new_place && !names().is_target(place) && !a_rename_failed_)
+    return Violation{fmt::format("#{} is {} in #{} now, to which nothing was renamed; it was {} in #{}", entry.number,
+                                 quote(place.name), place.parent, quote(places.begin()->name), places.begin()->parent)};
+  const auto changes_names = [](const auto& each) { return each.second.name_call != nullptr; };
+  const bool at_rest = pending.name_changes == name_changes_ && std::ranges::none_of(pending_, changes_names);
+  names().shown(entry.number, place, at_rest);
+  return {};
+}
+
+// What is shown until the kernel asks again was so in the bucket within the metadata time.
+Verdict Checker::up_to_date(const Pending& pending, const Place& place, const Answer& answer) const {
+  const auto parent = names().path(place.parent);
+  if (!parent) return {};
+  const std::string path = parent->empty() ? place.name : *parent + "/" + place.name;
+  const auto* entry = std::get_if<ShownEntry>(&answer.value);
+  const SteadyTime trusted = entry != nullptr ? now_ + std::max(entry->name_ttl, entry->attributes_ttl) : now_;
+  const SteadyTime since = std::max(pending.asked - ttl_, trusted > now_ ? trusted - ttl_ : pending.asked - ttl_);
+  if (may_move(path, since)) return {};
+  if (answer.errnum == ENOENT) {
+    for (const VersionPtr& each : versions_.all())
+      if (each->since <= since && each->until == kNever && (each->key == path || each->key.starts_with(path + "/")))
+        return Violation{
+            fmt::format("{} was not found, and {} has been there for longer than the metadata time", path, each->key)};
+    return {};
+  }
+  if (entry == nullptr || entry->type != vfs::FileType::regular) return {};
+  if (entry->size == 0 && failed_creates_.contains(place)) return {};
+  const auto file = files_.find(entry->number);
+  if (file != files_.end() && (file->second.made_here || !file->second.written.nothing())) return {};
+  const auto has_its_size = [&](const VersionPtr& each) {
+    return each->until >= since && each->bytes.size() == entry->size;
+  };
+  if (std::ranges::any_of(versions_.of(path), has_its_size)) return {};
+  return Violation{
+      fmt::format("{} was shown with {} bytes, which it has not had within the metadata time", path, entry->size)};
+}
+
+// A call that was under way since then names the path or what is above it.
+bool Checker::may_move(const std::string& path, SteadyTime since) const {
+  return std::ranges::any_of(renames_and_removals_, [&](const NameCall& call) {
+    const bool was_under_way = call.answered >= since || (call.failed && call.mount + 1 == names_.size());
+    return was_under_way && (names_key(call, path) || names_key(call, path + "/") || names_above(call, path));
+  });
+}
+
+// Or may have, just before.
+bool Checker::others_changed(InodeNumber number, SteadyTime since) const {
+  return std::ranges::any_of(versions_.all(), [&](const VersionPtr& each) {
+    return each->of_others && each->until >= since - ttl_ && names().may_be(number, path_of(each->key));
+  });
+}
+
+// ---- the bucket -----------------------------------------------------------------------------------------------------
+
+Verdict Checker::changed(const Effect& effect) {
+  now_ = std::max(now_, effect.when);
+  if (changes_uploads_alone(effect.operation)) return {};
+  const VersionPtr before = versions_.now(effect.key);
+  const bool is_of_mount = effect.who.kind == Actor::Kind::mount && !effect.abandoned;
+  Verdict verdict;
+  if (is_of_mount && !effect.after && before != nullptr && before->of_others) verdict = removed(effect, *before);
+  if (is_of_mount && effect.after) {
+    const std::string bytes = effect.after->content.bytes();
+    if (before != nullptr && before->of_others && before->bytes != bytes) verdict = replaced(effect, *before, bytes);
+    if (!verdict) verdict = made(effect, bytes);
+  }
+  versions_.changed(effect);
+  return verdict;
+}
+
+Verdict Checker::removed(const Effect& effect, const Version& before) const {
+  const bool was_seen = told_.contains({effect.key, before.etag});
+  for (const NameCall& call : renames_and_removals_) {
+    if (call.answered < before.since) continue;
+    if (names_key(call, effect.key)) return {};
+    if (names_above(call, effect.key) && (!was_seen || was_copied(before.bytes, call.asked))) return {};
+  }
+  return Violation{fmt::format("{} of others was deleted, {}, and no call removes it", effect.key, text_of(before))};
+}
+
+bool Checker::was_copied(const std::string& bytes, SteadyTime since) const {
+  return std::ranges::any_of(versions_.all(), [&](const VersionPtr& each) {
+    return !each->of_others && each->until >= since && each->bytes == bytes;
+  });
+}
+
+Verdict Checker::replaced(const Effect& effect, const Version& before, const std::string& bytes) const {
+  const auto renames_to = [&](const NameCall& call) {
+    return call.answered >= before.since && is_target(call, effect.key);
+  };
+  if (std::ranges::any_of(renames_and_removals_, renames_to)) return {};
+  const std::string what = fmt::format("{} of others was replaced, {}", effect.key, text_of(before));
+  if (effect.operation == Operation::copy) return Violation{what + ", by a copy that no rename asks for"};
+  if (versions_.made_here(effect.key, before.etag)) return {};
+  if (!told_.contains({effect.key, before.etag})) return Violation{what + ", of which the mount was not told"};
+  if (is_open_since_before(before, bytes)) return Violation{what + ", by a file that was open before it was there"};
+  return {};
+}
+
+bool Checker::is_open_since_before(const Version& before, const std::string& bytes) const {
+  const SteadyTime first = versions_.first(before.key, before.etag).value_or(before.since);
+  return std::ranges::any_of(files_, [&](const auto& each) {
+    const auto& [number, file] = each;
+    return !file.handles.empty() && file.open_since < first && file.written.is_in(bytes) &&
+           !file.written.is_in(before.bytes) && names().may_be(number, before.key);
+  });
+}
+
+Verdict Checker::made(const Effect& effect, const std::string& bytes) const {
+  const bool is_upload = effect.operation == Operation::put || effect.operation == Operation::complete_upload;
+  if (!is_upload || bytes.empty() || is_whole(bytes)) return {};
+  return Violation{fmt::format("{} was written with {} bytes that no file here had", effect.key, bytes.size())};
+}
+
+// Some version of an object with what was written to one file.
+bool Checker::is_whole(const std::string& bytes) const {
+  if (symlink_targets_.contains(bytes)) return true;
+  const auto explained_with = [&](const std::vector<std::size_t>& positions) {
+    return positions.empty() || std::ranges::any_of(versions_.all(), [&](const VersionPtr& version) {
+             return explains(version.get(), 0, bytes, positions);
+           });
+  };
+  return std::ranges::any_of(files_, [&](const auto& each) {
+    const Written& written = each.second.written;
+    return !written.nothing() && explained_with(written.unexplained(0, bytes));
+  });
+}
+
+bool Checker::names_key(const NameCall& call, const std::string& key) const {
+  const Names& names = names_[call.mount];
+  const std::string path = path_of(key);
+  if (const auto* unlink = std::get_if<Unlink>(&call.question))
+    return names.may_be(Place{unlink->parent, unlink->name}, path);
+  if (const auto* remove = std::get_if<RemoveDirectory>(&call.question))
+    return key != path && names.may_be(Place{remove->parent, remove->name}, path);
+  const auto& rename = std::get<Rename>(call.question);
+  return names.may_be(Place{rename.parent, rename.name}, path) ||
+         names.may_be(Place{rename.new_parent, rename.new_name}, path);
+}
+
+bool Checker::names_above(const NameCall& call, const std::string& key) const {
+  const auto* rename = std::get_if<Rename>(&call.question);
+  if (rename == nullptr) return false;
+  const Names& names = names_[call.mount];
+  return names.may_be_above({rename->parent, rename->name}, path_of(key)) ||
+         names.may_be_above({rename->new_parent, rename->new_name}, path_of(key));
+}
+
+bool Checker::is_target(const NameCall& call, const std::string& key) const {
+  const auto* rename = std::get_if<Rename>(&call.question);
+  if (rename == nullptr) return false;
+  const Place target{rename->new_parent, rename->new_name};
+  const Names& names = names_[call.mount];
+  return names.may_be(target, path_of(key)) || names.may_be_above(target, path_of(key));
+}
+
+// ---- ends and beginnings --------------------------------------------------------------------------------------------
+
+void Checker::remounted() {
+  pending_.clear();
+  files_.clear();
+  types_.clear();
+  names_.emplace_back();
+  cutting_creates_ = 0;
+  failed_creates_.clear();
+  a_rename_failed_ = false;
+}
+
+Verdict Checker::settled(const BucketView&, const KeptView& kept) {
+  for (const auto& [what, bytes] : owed_) {
+    const auto has_it = [&bytes = bytes](const fake::Content& content) {
+      return bytes.first_difference(content.bytes()) == KnownBytes::npos;
+    };
+    if (std::ranges::none_of(kept, has_it))
+      return Violation{fmt::format("what was written to {} when others changed it is not kept", what)};
+  }
+  return {};
+}
+
+}  // namespace pail::simulation::others

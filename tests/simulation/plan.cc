@@ -1,0 +1,67 @@
+#include "simulation/plan.h"
+
+#include <array>
+
+#include "simulation/seeded_random.h"
+
+namespace pail::simulation {
+namespace {
+
+constexpr std::uint64_t kEnough = std::uint64_t{10} << 30;
+// Enough, a few blocks, and one: what was read or written is soon fetched anew. A file that is removed while it is open
+// stays readable up to half of it, and those of large histories are larger.
+constexpr std::array<std::uint64_t, 4> kCacheSizes{kEnough, kEnough, 4 << 20, 1 << 20};
+
+template <class T, std::size_t kCount>
+T one_of(Random& random, const std::array<T, kCount>& choices) {
+  return choices[random.below(kCount)];
+}
+
+Climate draw_climate(Random& random) {
+  Climate climate;
+  switch (random.below(4)) {
+    case 0:
+      climate.weights = {{Kind::calm, 1}};
+      break;
+    case 1:
+      climate.weights = {{Kind::calm, 2}, {Kind::hidden, 3}};
+      break;
+    default:
+      break;
+  }
+  return climate;
+}
+
+}  // namespace
+
+Plan draw_plan(std::uint64_t seed) {
+  Random random(seed);
+  Plan plan;
+  plan.seed = seed;
+  plan.operations = random.between(20, 400);
+  plan.programs = static_cast<unsigned>(random.between(1, 4));
+  plan.together = random.one_in(2);
+  plan.large_files = random.one_in(40);
+  plan.ttl = std::chrono::seconds(one_of(random, std::array<int, 4>{0, 1, 30, 3600}));
+  plan.part_size = std::uint64_t{plan.large_files ? 1u : 16u} << 20;
+  plan.climate = draw_climate(random);
+  plan.deaths_per_hundred_lives = one_of(random, std::array<unsigned, 3>{0, 70, 97});
+  plan.longest_life = one_of(random, std::array<std::uint64_t, 3>{2'000, 20'000, 200'000});
+  plan.fresh_per_hundred_deaths = one_of(random, std::array<unsigned, 3>{0, 20, 60});
+  plan.disk_trouble_per_hundred_lives = one_of(random, std::array<unsigned, 3>{0, 0, 30});
+  plan.interrupt_one_in = one_of(random, std::array<unsigned, 3>{0, 0, 150});
+  plan.clock_jump_one_in = one_of(random, std::array<unsigned, 3>{0, 0, 400});
+  plan.switch_one_in = one_of(random, std::array<unsigned, 4>{2, 6, 30, 200});
+  plan.by_priority = random.one_in(3);
+  plan.others = random.one_in(3) ? static_cast<unsigned>(random.between(1, 2)) : 0;
+  if (random.one_in(2)) {
+    plan.disk_errnum = EIO;
+    plan.failing_files = FailingFiles::bytes;
+  }
+  plan.cache_size = one_of(random, kCacheSizes);
+  if (plan.large_files) plan.cache_size = kEnough;
+  plan.cache_lost_per_hundred_mounts = one_of(random, std::array<unsigned, 3>{0, 30, 100});
+  return plan;
+}
+
+}  // namespace pail::simulation

@@ -1,0 +1,220 @@
+"""Runs the program `simulate`: single histories, and many on all cores."""
+import dataclasses
+import itertools
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+
+APART = 1_000_000     # seeds of one process, more than it can run
+SLICE = 30            # seconds that a process runs at most, so that one that hangs is noticed
+PATIENCE = 150        # seconds more for its last history
+CPUS = sorted(os.sched_getaffinity(0))
+WRONG = re.compile(r"^WRONG, seed (\d+): ", re.M)
+DIGEST = re.compile(r"^seed \d+ digest (\w+)$", re.M)
+NAMED = re.compile(r'"[^"]*"(\.\.\.)?|#\d+( /\S*)?|\([^()]*\)|\b[0-9A-F]{16}\b|to \S+$|flags \S+')
+DIRECTORY = re.compile(r"^/dev/shm/pailfs-simulate-\w+")
+FIGURES = re.compile(r"^(\d+) histories, (\d+) operations, (\d+) calls, (\d+) requests, (\d+) deaths, "
+                     r"(\d+) virtual hours in \d+ s: .*$", re.M)
+
+
+# ---- what the program says ----
+
+@dataclasses.dataclass
+class History:
+    output: str
+    right: bool
+
+    @property
+    def digest(self):
+        found = DIGEST.search(self.output)
+        return found.group(1) if found else ""
+
+    @property
+    def report(self):
+        """What is wrong, and the digest."""
+        wrong = WRONG.search(self.output)
+        digest = DIGEST.search(self.output)
+        if not digest:
+            return self.output
+        return self.output[(wrong or digest).start():digest.end()] + "\n"
+
+
+@dataclasses.dataclass
+class Wrong:
+    seed: int | None  # none: a process did not end
+    report: str
+
+    @property
+    def _lines(self):
+        """The first ones, without stacks."""
+        lines = [line.strip() for line in self.report.splitlines()[:3]]
+        return list(itertools.takewhile(lambda line: not line.startswith(("seed ", "thread ")), lines))
+
+    @property
+    def claim(self):
+        """In one line."""
+        text = " ".join(self._lines)[:300]
+        return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+    @property
+    def kind(self):
+        """The claim without what differs from history to history."""
+        text = " ".join(NAMED.sub("", line) for line in self._lines)
+        return " ".join(re.sub(r"[\d,]+", "", text).split())
+
+
+@dataclasses.dataclass
+class Figures:
+    histories: int = 0
+    operations: int = 0
+    calls: int = 0
+    requests: int = 0
+    deaths: int = 0
+    hours: int = 0  # virtual
+    seconds: float = 0
+
+    def __str__(self):
+        seconds = max(self.seconds, 1e-3)
+        return (f"{self.histories} histories, {self.operations} operations, {self.calls} calls, {self.requests} "
+                f"requests, {self.deaths} deaths, {self.hours} virtual hours in {self.seconds:.0f} s: "
+                f"{self.operations / seconds:.0f} operations/s, {self.deaths / seconds:.1f} deaths/s, "
+                f"{self.hours / seconds:.2f} virtual hours/s")
+
+    def add(self, output):
+        """What a process said of its histories."""
+        said = FIGURES.search(output)
+        if not said:
+            return
+        for field, number in zip(dataclasses.fields(self), said.groups()):
+            setattr(self, field.name, getattr(self, field.name) + int(number))
+
+
+def wrong_of(output, code, first):
+    """What a process that began with the seed `first` found, or None."""
+    if code == 0:
+        return None
+    said = WRONG.search(output)
+    if said:
+        return Wrong(int(said.group(1)), History(output, False).report.strip())
+    return Wrong(None, f"the program ended with {code}, in a history from seed {first} on")
+
+
+# ---- processes ----
+
+class Process:
+    """`simulate` with these arguments. Whatever it began ends with it, and its files go.
+
+    Of its threads one runs at a time, so that it has one CPU: to hand the baton to another takes three times as long."""
+
+    def __init__(self, cpu, program, *arguments):
+        self.cpu = cpu
+        self._out = tempfile.TemporaryFile()
+        self.begin = time.monotonic()
+        self._process = subprocess.Popen([program, *map(str, arguments)], stdout=self._out, stderr=subprocess.STDOUT,
+                                         start_new_session=True, preexec_fn=lambda: os.sched_setaffinity(0, {cpu}))
+
+    def has_ended(self):
+        return self._process.poll() is not None
+
+    def stop(self):
+        if self.has_ended():
+            return
+        left = directories_of(self._process.pid)
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        for directory in left:
+            shutil.rmtree(directory, ignore_errors=True)
+
+    def outcome(self):
+        """What it said, and its exit code."""
+        self._out.seek(0)
+        return self._out.read().decode(errors="replace"), self._process.wait()
+
+
+def directories_of(process):
+    """Of the histories of a process, which its children have open."""
+    children = pathlib.Path(f"/proc/{process}/task/{process}/children").read_text().split()
+    descriptors = [each for child in children for each in pathlib.Path(f"/proc/{child}/fd").glob("*")]
+    found = {DIRECTORY.match(target_of(descriptor)) for descriptor in descriptors} - {None}
+    return {match.group() for match in found}
+
+
+def target_of(descriptor):
+    try:
+        return os.readlink(descriptor)
+    except OSError:  # closed by now
+        return ""
+
+
+def run_histories(program, seeds):
+    """At the same time."""
+    processes = [Process(cpu, program, "--seed", seed) for cpu, seed in zip(itertools.cycle(CPUS), seeds)]
+    try:
+        while not all(process.has_ended() or overdue(process, 0) for process in processes):
+            time.sleep(0.01)
+    finally:
+        for process in processes:
+            process.stop()
+    outcomes = [process.outcome() for process in processes]
+    return [History(output, code == 0) for output, code in outcomes]
+
+
+def run_history(program, seed):
+    return run_histories(program, [seed])[0]
+
+
+def overdue(process, seconds):
+    return time.monotonic() - process.begin > seconds + PATIENCE
+
+
+class Soak:
+    """Fresh seeds from `first` on, in one process on each CPU."""
+
+    def __init__(self, program, first):
+        self._program = program
+        self._next = first
+        self.figures = Figures()
+        self.wrong = []
+
+    def run(self, seconds):
+        self.wrong = list(self.each_wrong(seconds))
+        return self
+
+    def each_wrong(self, seconds):
+        """Histories that are wrong, as they are found."""
+        begin = time.monotonic()
+        end = begin + seconds
+        running = []
+        try:
+            while True:
+                for cpu in sorted(set(CPUS) - {process.cpu for process, _ in running}):
+                    if time.monotonic() < end:
+                        running.append(self._begin(cpu, max(1, min(SLICE, end - time.monotonic()))))
+                if not running:
+                    return
+                time.sleep(0.05)
+                for each in [each for each in running if each[0].has_ended() or overdue(each[0], SLICE)]:
+                    running.remove(each)
+                    wrong = self._end(*each)
+                    self.figures.seconds = time.monotonic() - begin
+                    if wrong:
+                        yield wrong
+        finally:
+            for process, _ in running:
+                process.stop()
+
+    def _begin(self, cpu, seconds):
+        first, self._next = self._next, self._next + APART
+        return Process(cpu, self._program, "--soak", f"{seconds / 60:.4f}", "--from", first), first
+
+    def _end(self, process, first):
+        hangs = not process.has_ended()
+        process.stop()
+        output, code = process.outcome()
+        self.figures.add(output)
+        return Wrong(None, f"no end of a history from seed {first} on") if hangs else wrong_of(output, code, first)

@@ -1,0 +1,427 @@
+// What a failure may leave, and what it may not.
+#include "model_fixture.h"
+
+namespace pail::simulation {
+namespace {
+
+using testing::HasSubstr;
+
+class FailureTest : public ModelTest {
+ protected:
+  void fails(Question question, int errnum = EIO) {
+    around_ = Around::trouble;
+    call_error(std::move(question), errnum);
+    around_ = Around::calm;
+  }
+  void ends_early(Write write, std::uint64_t size) {
+    around_ = Around::trouble;
+    call(std::move(write), Written{size});
+    around_ = Around::calm;
+  }
+};
+
+TEST_F(FailureTest, TroubleExcusesAnErrorThatChangesNothing) {
+  create("f", 5);
+  write(5, "abc");
+  fails(Write{.number = 5, .handle = 1, .bytes = "xyz"}, ENOSPC);
+  reads(5, "abc");
+  reads(5, "xyz");
+  EXPECT_THAT(violation(), HasSubstr("abc"));
+}
+
+TEST_F(FailureTest, AnOpenFileThatIsRemovedInTroubleMayBeUnreadable) {
+  store("f", 5, "x");
+  open(5);
+  remove("f");
+  around_ = Around::trouble;
+  call(Unlink{kRootNumber, "f"});
+  around_ = Around::calm;
+  reads(5, "x");
+  call_error(Read{.number = 5, .handle = 1, .size = 1}, ESTALE);
+}
+
+TEST_F(FailureTest, AnOpenFileThatIsRemovedWithoutTroubleIsReadable) {
+  store("f", 5, "x");
+  open(5);
+  remove("f");
+  call(Unlink{kRootNumber, "f"});
+  call_error(Read{.number = 5, .handle = 1, .size = 1}, ESTALE);
+  EXPECT_THAT(violation(), HasSubstr("ESTALE"));
+}
+
+TEST_F(FailureTest, AWriteThatWasSeenDoesNotFail) {
+  create("f", 5);
+  const auto writing = ask(Write{.number = 5, .handle = 1, .bytes = "abc"});
+  reads(5, "abc");
+  around_ = Around::trouble;
+  answer_error(writing, ENOSPC);
+  EXPECT_NE(violation(), "");
+}
+
+TEST_F(FailureTest, EachByteOfAWriteThatADiskFailedMayBeThere) {
+  create("f", 5);
+  write(5, "abcdef");
+  fails(Write{.number = 5, .handle = 1, .at = 1, .bytes = "xyz"}, EIO);
+  reads(5, "axczef");
+  fails(Write{.number = 5, .handle = 1, .at = 3, .bytes = "!!"}, EIO);
+  reads(5, "axc!ef");
+  put("f", "axcd!f");
+  flush(5);
+  write(5, "XYZ", 1);
+  put("f", "aXYZ!f");
+  flush(5);
+}
+
+TEST_F(FailureTest, AWriteThatADiskFailedMayMakeTheFileLonger) {
+  create("f", 5);
+  write(5, "abc");
+  fails(Write{.number = 5, .handle = 1, .at = 2, .bytes = "xyz"}, EIO);
+  reads(5, "abx" + std::string("\0z", 2));
+  reads(5, "abc");
+  EXPECT_NE(violation(), "");
+}
+
+TEST_F(FailureTest, AWriteThatADiskFailedLosesNoOtherByte) {
+  create("f", 5);
+  write(5, "abc");
+  fails(Write{.number = 5, .handle = 1, .bytes = "xy"}, EIO);
+  reads(5, "xyz");
+  EXPECT_NE(violation(), "");
+  reads(5, "nyc");
+  EXPECT_NE(violation(), "");
+  put("f", "xxc");
+  flush(5);
+  EXPECT_NE(violation(), "");
+}
+
+TEST_F(FailureTest, AFileGoesOnAfterAWriteThatADiskFailed) {
+  create("f", 5);
+  fails(Write{.number = 5, .handle = 1, .bytes = "xy"}, EIO);
+  write(5, "abc");
+  put("f", "abc");
+  flush(5);
+  call_error(Write{.number = 5, .handle = 1, .bytes = "z"}, EIO);
+  EXPECT_THAT(violation(), HasSubstr("EIO"));
+}
+
+TEST_F(FailureTest, AWriteThatEndedEarlyIsThereUpToItsCount) {
+  store("f", 5, "abcd");
+  open(5);
+  ends_early(Write{.number = 5, .handle = 1, .at = 2, .bytes = "wxyz"}, 3);
+  reads(5, "abwxy");
+  call(GetAttributes{5}, file(5, 5));
+  ends_early(Write{.number = 5, .handle = 1, .bytes = "12"}, 1);
+  put("f", "1bwxy");
+  flush(5);
+  release(5);
+  settles();
+}
+
+TEST_F(FailureTest, NoWriteEndsEarlyWithoutTrouble) {
+  create("f", 5);
+  call(Write{.number = 5, .handle = 1, .bytes = "abc"}, Written{2});
+  EXPECT_THAT(violation(), HasSubstr("3 bytes written"));
+}
+
+TEST_F(FailureTest, NoByteIsThereBehindTheCountOfAWrite) {
+  create("f", 5);
+  ends_early(Write{.number = 5, .handle = 1, .bytes = "abc"}, 2);
+  reads(5, "abc");
+  EXPECT_NE(violation(), "");
+}
+
+TEST_F(FailureTest, TheEndOfAWriteThatEndsEarlyIsSeenBeforeItsAnswer) {
+  create("f", 5);
+  const auto writing = ask(Write{.number = 5, .handle = 1, .bytes = "abc"});
+  around_ = Around::trouble;
+  reads(5, "ab");
+  call(GetAttributes{5}, file(5, 2));
+  answer(writing, Written{2});
+  around_ = Around::calm;
+  reads(5, "ab");
+}
+
+TEST_F(FailureTest, AWriteThatWasSeenToEndEarlyIsWholeWhenItWasAskedAgain) {
+  create("f", 5);
+  const auto writing = ask(Write{.number = 5, .handle = 1, .bytes = "abc"});
+  around_ = Around::trouble;
+  call(GetAttributes{5}, file(5, 2));
+  around_ = Around::calm;
+  model_.resumed();
+  answer(writing, Written{3});
+  reads(5, "abc");
+}
+
+TEST_F(FailureTest, TroubleMakesNoNameMissingOrThere) {
+  create("f", 5);
+  fails(Lookup{kRootNumber, "f"}, ENOENT);
+  EXPECT_THAT(violation(), HasSubstr("ENOENT"));
+  fails(MakeDirectory{kRootNumber, "d"}, EEXIST);
+  EXPECT_THAT(violation(), HasSubstr("EEXIST"));
+}
+
+TEST_F(FailureTest, AFlushThatFailedMayHaveStored) {
+  store("f", 5, "old");
+  open(5);
+  write(5, "new");
+  fails(Flush{.number = 5, .handle = 1});
+  reads(5, "new");
+  around_ = Around::trouble;
+  release(5);
+  around_ = Around::calm;
+  settles();
+  put("f", "new");
+  settles();
+  EXPECT_THAT(violation(), HasSubstr("\"old\""));
+}
+
+TEST_F(FailureTest, AFlushThatFailedStoresNothingElse) {
+  store("f", 5, "old");
+  open(5);
+  write(5, "new");
+  fails(Flush{.number = 5, .handle = 1});
+  put("f", "ne");
+  around_ = Around::trouble;
+  release(5);
+  settles();
+  EXPECT_THAT(violation(), HasSubstr("\"ne\""));
+}
+
+TEST_F(FailureTest, ADirectoryThatCouldNotBeMadeMayBeThere) {
+  fails(MakeDirectory{kRootNumber, "d"});
+  put("d/", "", 0755);
+  settles();
+  call(Lookup{kRootNumber, "d"}, directory(2));
+  call_error(Lookup{kRootNumber, "d"}, ENOENT);
+  EXPECT_THAT(violation(), HasSubstr("#2"));
+}
+
+TEST_F(FailureTest, ADirectoryThatCouldNotBeMadeIsThereOrNot) {
+  fails(MakeDirectory{kRootNumber, "d"});
+  call_error(Lookup{kRootNumber, "d"}, ENOENT);
+  call(Lookup{kRootNumber, "d"}, directory(2));
+  EXPECT_THAT(violation(), HasSubstr("ENOENT"));
+}
+
+TEST_F(FailureTest, ANameThatCouldNotBeRemovedIsDecidedByTheNextLook) {
+  store("f", 5, "x");
+  fails(Unlink{kRootNumber, "f"});
+  call(Lookup{kRootNumber, "f"}, file(5, 1));
+  call_error(Lookup{kRootNumber, "f"}, ENOENT);
+  EXPECT_NE(violation(), "");
+}
+
+TEST_F(FailureTest, ARenameThatFailedMayHaveHappened) {
+  store("f", 5, "x");
+  fails(Rename{kRootNumber, "f", kRootNumber, "g"});
+  call_error(Lookup{kRootNumber, "f"}, ENOENT);
+  call(Lookup{kRootNumber, "g"}, file(5, 1));
+}
+
+TEST_F(FailureTest, ARenameThatFailedMayLeaveTwoFiles) {
+  store("f", 5, "x");
+  fails(Rename{kRootNumber, "f", kRootNumber, "g"});
+  call(Lookup{kRootNumber, "f"}, file(5, 1));
+  call(Lookup{kRootNumber, "g"}, file(6, 1));
+}
+
+TEST_F(FailureTest, ARenameThatFailedLosesNothing) {
+  store("f", 5, "x");
+  fails(Rename{kRootNumber, "f", kRootNumber, "g"});
+  call_error(Lookup{kRootNumber, "f"}, ENOENT);
+  call_error(Lookup{kRootNumber, "g"}, ENOENT);
+  EXPECT_NE(violation(), "");
+}
+
+TEST_F(FailureTest, ARenameOfATreeThatFailedShowsTheWholeOldTree) {
+  mkdir("d", 2);
+  store("f", 5, "x", 2, "d/f");
+  fails(Rename{kRootNumber, "d", kRootNumber, "e"});
+  call(Lookup{kRootNumber, "d"}, directory(2));
+  call_error(Lookup{kRootNumber, "e"}, ENOENT);
+  call_error(Lookup{2, "f"}, ENOENT);
+  EXPECT_NE(violation(), "");
+}
+
+TEST_F(FailureTest, ARenameOfATreeWhoseOldObjectsStayIsTwoTrees) {
+  mkdir("d", 2);
+  store("f", 5, "x", 2, "d/f");
+  fails(Rename{kRootNumber, "d", kRootNumber, "e"});
+  call(Lookup{kRootNumber, "e"}, directory(7));
+  call(Lookup{7, "f"}, file(8, 1));
+  call(Lookup{kRootNumber, "d"}, directory(2));
+  call(Lookup{2, "f"}, file(5, 1));
+}
+
+TEST_F(FailureTest, WhatIsCopiedByARenameThatFailedHasItsOwnNumber) {
+  mkdir("d", 2);
+  store("f", 5, "x", 2, "d/f");
+  fails(Rename{kRootNumber, "d", kRootNumber, "e"});
+  call(Lookup{kRootNumber, "d"}, directory(2));
+  call(Lookup{kRootNumber, "e"}, directory(2));
+  EXPECT_NE(violation(), "");
+}
+
+TEST_F(FailureTest, FailuresThatNothingDecidesMakeTheModelTooUncertain) {
+  for (InodeNumber i = 0; i < 8; ++i) store("f" + std::to_string(i), 10 + i, "x");
+  for (int i = 0; i < 8; ++i) {
+    EXPECT_FALSE(model_.too_uncertain());
+    const std::string name = "f" + std::to_string(i);
+    fails(Rename{kRootNumber, name, kRootNumber, "g" + std::to_string(i)});
+  }
+  EXPECT_TRUE(model_.too_uncertain());
+}
+
+// ---- deaths ---------------------------------------------------------------------------------------------------------
+
+class DeathTest : public FailureTest {};
+
+TEST_F(DeathTest, AWorkersDeathIsNoExcuseForAnError) {
+  create("f", 5);
+  const auto writing = ask(Write{.number = 5, .handle = 1, .bytes = "x"});
+  model_.resumed();
+  answer_error(writing, EIO);
+  EXPECT_THAT(violation(), HasSubstr("EIO"));
+  answer(writing, Written{1});
+  reads(5, "x");
+}
+
+TEST_F(DeathTest, AFreshMountShowsWhatWasStored) {
+  store("f", 5, "x");
+  model_.remounted();
+  call(Lookup{kRootNumber, "f"}, file(5, 1));
+  call_error(Lookup{kRootNumber, "f"}, ENOENT);
+  EXPECT_NE(violation(), "");
+}
+
+TEST_F(DeathTest, AFreshMountDoesNotShowWhatWasNotStored) {
+  create("f", 5);
+  write(5, "x");
+  model_.remounted();
+  call(Lookup{kRootNumber, "f"}, file(5, 1));
+  EXPECT_THAT(violation(), HasSubstr("ENOENT"));
+}
+
+TEST_F(DeathTest, WhatWasNotStoredIsKept) {
+  store("f", 5, "old");
+  open(5);
+  write(5, "new");
+  model_.remounted();
+  call(Lookup{kRootNumber, "f"}, file(5, 3));
+  settles();
+  EXPECT_THAT(violation(), HasSubstr("not kept"));
+  kept_.emplace_back("new");
+  settles();
+}
+
+TEST_F(DeathTest, WhatWasStoredByAFlushUnderWayNeedNotBeKept) {
+  store("f", 5, "old");
+  open(5);
+  write(5, "new");
+  ask(Flush{.number = 5, .handle = 1});
+  model_.remounted();
+  put("f", "new");
+  settles();
+}
+
+TEST_F(DeathTest, WhatAFlushUnderWayDidNotStoreIsKept) {
+  store("f", 5, "old");
+  open(5);
+  write(5, "new");
+  ask(Flush{.number = 5, .handle = 1});
+  model_.remounted();
+  settles();
+  EXPECT_THAT(violation(), HasSubstr("not kept"));
+}
+
+TEST_F(DeathTest, ACallUnderWayMayHaveHappenedOrNot) {
+  ask(MakeDirectory{kRootNumber, "d"});
+  model_.remounted();
+  call(Lookup{kRootNumber, "d"}, directory(2));
+  call_error(Lookup{kRootNumber, "d"}, ENOENT);
+  EXPECT_NE(violation(), "");
+}
+
+TEST_F(DeathTest, ANameIsNotLostByARenameThatWasCutOff) {
+  store("f", 5, "x");
+  ask(Rename{kRootNumber, "f", kRootNumber, "g"});
+  model_.remounted();
+  call_error(Lookup{kRootNumber, "f"}, ENOENT);
+  call(Lookup{kRootNumber, "g"}, file(5, 1));
+  call_error(Lookup{kRootNumber, "g"}, ENOENT);
+  EXPECT_NE(violation(), "");
+}
+
+TEST_F(DeathTest, NumbersMayBeUsedAgainByAFreshMount) {
+  store("f", 5, "x");
+  store("g", 6, "y");
+  model_.remounted();
+  call(Lookup{kRootNumber, "f"}, file(6, 1));
+  call(Lookup{kRootNumber, "g"}, file(6, 1));
+  EXPECT_NE(violation(), "");
+}
+
+TEST_F(DeathTest, AnAbandonedRequestMayMakeAName) {
+  call_error(Lookup{kRootNumber, "f"}, ENOENT);
+  put("f", "late");
+  model_.abandoned("f");
+  call(Lookup{kRootNumber, "f"}, file(5, 4));
+  model_.remounted();
+  settles();
+}
+
+TEST_F(DeathTest, AnAbandonedRequestIsAboutItsKeyAlone) {
+  store("f", 5, "x");
+  store("g", 6, "y");
+  remove("f");
+  model_.abandoned("f");
+  call_error(Lookup{kRootNumber, "f"}, ENOENT);
+  call_error(Lookup{kRootNumber, "g"}, ENOENT);
+  EXPECT_NE(violation(), "");
+}
+
+TEST_F(DeathTest, AListingOfWhatAnAbandonedRequestTookAwayDoesNotBringItBack) {
+  store("f", 5, "x");
+  remove("f");
+  model_.abandoned("f");
+  call(ReadDirectory{.number = kRootNumber, .offset = 0, .most = 9},
+       Listed{{listed(".", kRootNumber, 1), listed("..", kRootNumber, 2), listed("f", 5, 7)}});
+  call_error(Unlink{kRootNumber, "f"}, ENOENT);
+}
+
+TEST_F(DeathTest, ADirectoryOfAnAbandonedRequestIsFoundByWhoMakesIt) {
+  put("d/", "");
+  model_.abandoned("d/");
+  call_error(Lookup{kRootNumber, "d"}, ENOENT);
+  call_error(MakeDirectory{kRootNumber, "d"}, EEXIST);
+  call(Lookup{kRootNumber, "d"}, directory(2));
+  EXPECT_EQ(violation(), "");
+  call_error(Lookup{kRootNumber, "d"}, ENOENT);
+  EXPECT_NE(violation(), "");
+}
+
+TEST_F(DeathTest, WhatTheBucketHasOfAFileThatNobodyLookedAtIsNotOwed) {
+  create("f", 5);
+  call(Flush{.number = 5, .handle = 1, .caller_has_another = true});
+  write(5, "abc");
+  ask(Flush{.number = 5, .handle = 1});
+  model_.remounted();
+  put("f", "");
+  settles();
+  EXPECT_THAT(violation(), HasSubstr("not kept"));
+  put("f", "abc");
+  settles();
+}
+
+TEST_F(DeathTest, AnOrderlyEndStoresEverything) {
+  create("f", 5);
+  write(5, "x");
+  model_.unmounted(Around::calm);
+  call_error(Lookup{kRootNumber, "f"}, ENOENT);
+  EXPECT_NE(violation(), "");
+  put("f", "x");
+  settles();
+}
+
+}  // namespace
+}  // namespace pail::simulation

@@ -1,0 +1,398 @@
+#include "simulation/others/checker.h"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cerrno>
+
+namespace pail::simulation::others {
+namespace {
+
+using testing::HasSubstr;
+
+constexpr std::chrono::seconds kTtl{30};
+constexpr InodeNumber kRoot = vfs::kRootInode, kFile = 10, kOther = 11, kDirectory = 12;
+
+std::string ours(char first = 'a') {
+  std::string bytes;
+  for (char c = first; bytes.size() < 40; ++c) bytes += c;
+  return bytes;
+}
+const std::string kTheirs = "what others wrote there, and no program here",
+                  kLater = "what they wrote to the same key later";
+
+// Histories written by hand.
+class OthersTest : public testing::Test {
+ protected:
+  // ---- the bucket
+  void change(Actor::Kind who, Operation operation, const std::string& key, std::optional<std::string> bytes) {
+    Effect effect;
+    effect.when = now_;
+    effect.who.kind = who;
+    effect.operation = operation;
+    effect.key = key;
+    if (bytes) {
+      effect.after.emplace();
+      effect.after->content = fake::Content(*bytes);
+      effect.after->info.etag.text = "etag of " + *bytes;
+    }
+    note(checker_.changed(effect));
+  }
+  void they_write(const std::string& key, const std::string& bytes) {
+    change(Actor::Kind::other, Operation::put, key, bytes);
+  }
+  void they_delete(const std::string& key) { change(Actor::Kind::other, Operation::remove, key, {}); }
+  void put(const std::string& key, const std::string& bytes) { change(Actor::Kind::mount, Operation::put, key, bytes); }
+  void copy(const std::string& key, const std::string& bytes) {
+    change(Actor::Kind::mount, Operation::copy, key, bytes);
+  }
+  void remove(const std::string& key) { change(Actor::Kind::mount, Operation::remove, key, {}); }
+  void tell(const std::string& key, const std::string& bytes) { checker_.told(key, "etag of " + bytes); }
+
+  // ---- calls
+  std::uint64_t ask(Question question) {
+    Call call;
+    call.unique = unique_ += 2;
+    call.question = std::move(question);
+    checker_.asked(call, now_);
+    return unique_;
+  }
+  void answer(std::uint64_t call, int errnum, decltype(Answer::value) value = Done{}) {
+    note(checker_.answered({.unique = call, .errnum = errnum, .context = {}, .value = std::move(value)}, around_, {},
+                           now_));
+  }
+  void call(Question question, decltype(Answer::value) value = Done{}) { answer(ask(std::move(question)), 0, value); }
+  void call_error(Question question, int errnum) { answer(ask(std::move(question)), errnum); }
+
+  static ShownEntry shown(InodeNumber number, std::uint64_t size, vfs::FileType type = vfs::FileType::regular) {
+    return {.number = number, .type = type, .size = size};
+  }
+  void look_up(const std::string& name, InodeNumber number, std::uint64_t size) {
+    call(Lookup{kRoot, name}, shown(number, size));
+  }
+  void look_up_directory(const std::string& name, InodeNumber number) {
+    call(Lookup{kRoot, name}, shown(number, 0, vfs::FileType::directory));
+  }
+  void create(const std::string& name, InodeNumber number) {
+    call(Create{.parent = kRoot, .name = name, .flags = O_CREAT | O_RDWR},
+         OpenedFile{.entry = shown(number, 0), .handle = 1});
+  }
+  void open(InodeNumber number, int flags = O_RDWR) { call(Open{number, flags}, OpenedFile{.entry = {}, .handle = 1}); }
+  void write(InodeNumber number, const std::string& bytes, std::uint64_t at = 0) {
+    call(Write{number, 1, at, bytes}, simulation::Written{bytes.size()});
+  }
+  void reads(InodeNumber number, const std::string& bytes, std::uint64_t at = 0) {
+    call(Read{number, 1, at, bytes.size()}, Bytes{bytes});
+  }
+  void pass(std::chrono::nanoseconds time) { now_ += time; }
+  // They have a file, and it is open here.
+  void open_theirs() {
+    they_write("f", kTheirs);
+    tell("f", kTheirs);
+    pass(std::chrono::seconds(1));
+    look_up("f", kFile, kTheirs.size());
+    open(kFile);
+    pass(std::chrono::seconds(1));
+  }
+
+  void note(const Verdict& verdict) {
+    if (verdict && wrong_.empty()) wrong_ = verdict->text;
+  }
+  std::string wrong() { return std::exchange(wrong_, {}); }
+  void TearDown() override { EXPECT_EQ(wrong(), ""); }
+
+  Checker checker_{kTtl};
+  SteadyTime now_{std::chrono::hours(1000)};
+  Around around_ = Around::calm;
+  std::uint64_t unique_ = 0;
+  std::string wrong_;
+};
+
+// ---- one version ----
+
+TEST_F(OthersTest, AReaderSeesOneVersion) {
+  open_theirs();
+  reads(kFile, kTheirs.substr(0, 20));
+  they_write("f", kLater);
+  reads(kFile, kTheirs.substr(20), 20);
+}
+
+TEST_F(OthersTest, AReadOfTwoVersionsIsWrong) {
+  open_theirs();
+  they_write("f", kLater);
+  reads(kFile, kTheirs.substr(0, 20) + kLater.substr(20));
+  EXPECT_THAT(wrong(), HasSubstr("is of no one version"));
+}
+
+TEST_F(OthersTest, TwoReadsOfTwoVersionsAreWrong) {
+  open_theirs();
+  reads(kFile, kTheirs.substr(0, 20));
+  they_write("f", kLater);
+  reads(kFile, kLater.substr(20), 20);
+  EXPECT_THAT(wrong(), HasSubstr("is of no one version"));
+}
+
+TEST_F(OthersTest, AVersionThatWasReplacedLongBeforeIsNotRead) {
+  they_write("f", kLater);
+  they_write("f", kTheirs);
+  pass(2 * kTtl);
+  look_up("f", kFile, kTheirs.size());
+  open(kFile);
+  reads(kFile, kLater.substr(0, 20));
+  EXPECT_THAT(wrong(), HasSubstr("is of no one version"));
+}
+
+TEST_F(OthersTest, AVersionIsReadWithWhatWasWrittenOverIt) {
+  open_theirs();
+  write(kFile, "HERE", 5);
+  reads(kFile, kTheirs.substr(0, 5) + "HERE" + kTheirs.substr(9));
+}
+
+TEST_F(OthersTest, WhatWasWrittenIsReadAlsoWhenOthersReplacedTheObject) {
+  open_theirs();
+  write(kFile, "HERE", 5);
+  they_write("f", kLater);
+  reads(kFile, kTheirs.substr(0, 9));
+  EXPECT_THAT(wrong(), HasSubstr("does not read as it was written"));
+}
+
+TEST_F(OthersTest, AnObjectIsOneVersionWithWhatWasWrittenOverIt) {
+  open_theirs();
+  write(kFile, ours(), 2);
+  put("f", kTheirs.substr(0, 2) + ours() + kTheirs.substr(42));
+}
+
+TEST_F(OthersTest, AnObjectOfTwoVersionsIsWrong) {
+  open_theirs();
+  write(kFile, "HERE", 10);
+  they_write("g", kLater);
+  put("f", kTheirs.substr(0, 10) + "HERE" + kLater.substr(14));
+  EXPECT_THAT(wrong(), HasSubstr("that no file here had"));
+}
+
+// ---- no lost update ----
+
+TEST_F(OthersTest, WhatWasOpenedIsReplaced) {
+  open_theirs();
+  write(kFile, ours());
+  put("f", ours());
+}
+
+TEST_F(OthersTest, AVersionThatTheMountWasNotToldOfIsNotReplaced) {
+  open_theirs();
+  write(kFile, ours());
+  they_write("f", kLater);
+  put("f", ours());
+  EXPECT_THAT(wrong(), HasSubstr("of which the mount was not told"));
+}
+
+TEST_F(OthersTest, AVersionOfAfterTheOpenIsNotReplacedAlthoughAListingToldOfIt) {
+  open_theirs();
+  write(kFile, ours());
+  they_write("f", kLater);
+  tell("f", kLater);
+  put("f", ours());
+  EXPECT_THAT(wrong(), HasSubstr("that was open before it was there"));
+}
+
+TEST_F(OthersTest, ARenameReplacesWhateverIsThere) {
+  create("g", kOther);
+  write(kOther, ours());
+  put("g", ours());
+  they_write("f", kLater);
+  const auto rename = ask(Rename{kRoot, "g", kRoot, "f"});
+  copy("f", ours());
+  remove("g");
+  answer(rename, 0);
+}
+
+TEST_F(OthersTest, ACopyWithoutARenameReplacesNothing) {
+  create("g", kOther);
+  write(kOther, ours());
+  put("g", ours());
+  they_write("f", kLater);
+  copy("f", ours());
+  EXPECT_THAT(wrong(), HasSubstr("by a copy that no rename asks for"));
+}
+
+// ---- deletes ----
+
+TEST_F(OthersTest, AnUnlinkDeletesWhateverIsThere) {
+  open_theirs();
+  const auto unlink = ask(Unlink{kRoot, "f"});
+  they_write("f", kLater);
+  remove("f");
+  answer(unlink, 0);
+}
+
+TEST_F(OthersTest, NothingOfOthersIsDeletedUnasked) {
+  open_theirs();
+  remove("f");
+  EXPECT_THAT(wrong(), HasSubstr("no call removes it"));
+}
+
+TEST_F(OthersTest, WhatIsNewerThanAnUnlinkIsNotDeletedForIt) {
+  open_theirs();
+  call(Unlink{kRoot, "f"});
+  pass(std::chrono::seconds(1));
+  they_write("f", kLater);
+  remove("f");
+  EXPECT_THAT(wrong(), HasSubstr("no call removes it"));
+}
+
+TEST_F(OthersTest, ARenameOfADirectoryDeletesWhatItCopied) {
+  they_write("d/f", kTheirs);
+  look_up_directory("d", kDirectory);
+  const auto rename = ask(Rename{kRoot, "d", kRoot, "e"});
+  tell("d/f", kTheirs);
+  copy("e/f", kTheirs);
+  remove("d/f");
+  answer(rename, 0);
+}
+
+TEST_F(OthersTest, ARenameOfADirectoryDeletesNothingThatItSawAndDidNotCopy) {
+  they_write("d/f", kTheirs);
+  look_up_directory("d", kDirectory);
+  const auto rename = ask(Rename{kRoot, "d", kRoot, "e"});
+  copy("e/f", kTheirs);
+  they_write("d/f", kLater);
+  tell("d/f", kLater);
+  remove("d/f");
+  EXPECT_THAT(wrong(), HasSubstr("no call removes it"));
+  answer(rename, 0);
+}
+
+// ---- flush ----
+
+TEST_F(OthersTest, AFlushSucceedsWhenTheBucketHadWhatWasWritten) {
+  create("f", kFile);
+  write(kFile, ours());
+  const auto flush = ask(Flush{kFile, 1});
+  put("f", ours());
+  they_write("f", kLater);
+  answer(flush, 0);
+}
+
+TEST_F(OthersTest, AFlushSucceedsWhateverIsChangedAfterItWasStored) {
+  create("f", kFile);
+  write(kFile, ours());
+  const auto flush = ask(Flush{kFile, 1});
+  put("f", ours());
+  they_write("f", kLater);
+  ask(SetAttributes{.number = kFile, .size = 2});
+  answer(flush, 0);
+}
+
+TEST_F(OthersTest, AFlushDoesNotSucceedWhenTheBucketNeverHadIt) {
+  create("f", kFile);
+  write(kFile, ours());
+  they_write("f", kLater);
+  call(Flush{kFile, 1});
+  EXPECT_THAT(wrong(), HasSubstr("never had what was written"));
+}
+
+TEST_F(OthersTest, AfterAConflictTheHandleIsEndedAndItsBytesAreKept) {
+  open_theirs();
+  write(kFile, ours());
+  they_write("f", kLater);
+  call_error(Flush{kFile, 1}, ESTALE);
+  call_error(Write{kFile, 1, 0, "more"}, ESTALE);
+  call_error(Read{kFile, 1, 0, 4}, ESTALE);
+  checker_.resumed();
+  call_error(Sync{kFile, 1}, ESTALE);
+  note(checker_.settled({}, {fake::Content(ours())}));
+}
+
+TEST_F(OthersTest, BytesThatWereStoredUnderAnEarlierNameNeedNotBeKept) {
+  create("f", kFile);
+  write(kFile, ours());
+  const auto rename = ask(Rename{kRoot, "f", kRoot, "h"});
+  put("f", ours());
+  they_write("f", kLater);
+  answer(rename, 0);
+  call_error(Flush{kFile, 1}, ESTALE);
+  note(checker_.settled({}, {}));
+}
+
+TEST_F(OthersTest, BytesOfAConflictThatAreNotKeptAreWrong) {
+  open_theirs();
+  write(kFile, ours());
+  they_write("f", kLater);
+  call_error(Flush{kFile, 1}, ESTALE);
+  note(checker_.settled({}, {fake::Content(kTheirs)}));
+  EXPECT_THAT(wrong(), HasSubstr("is not kept"));
+}
+
+TEST_F(OthersTest, AfterAConflictNothingIsWrittenReadOrStored) {
+  open_theirs();
+  write(kFile, ours());
+  they_write("f", kLater);
+  call_error(Flush{kFile, 1}, ESTALE);
+  write(kFile, "more");
+  EXPECT_THAT(wrong(), HasSubstr("was written to by a handle that a conflict has ended"));
+  reads(kFile, "more");
+  EXPECT_THAT(wrong(), HasSubstr("was read by a handle that a conflict has ended"));
+  checker_.resumed();
+  call(Flush{kFile, 1});
+  EXPECT_THAT(wrong(), HasSubstr("was stored by a handle that a conflict has ended"));
+}
+
+// ---- numbers, and what is shown ----
+
+TEST_F(OthersTest, ANumberHasAnotherNameAfterARenameAlone) {
+  open_theirs();
+  call(Rename{kRoot, "f", kRoot, "g"});
+  look_up("g", kFile, kTheirs.size());
+  EXPECT_EQ(wrong(), "");
+  they_write("h", kTheirs);
+  look_up("h", kFile, kTheirs.size());
+  EXPECT_THAT(wrong(), HasSubstr("to which nothing was renamed"));
+}
+
+TEST_F(OthersTest, ANumberHasAnotherTypeWhenOthersReplacedItAlone) {
+  call(MakeSymlink{kRoot, "l", "to"}, shown(kFile, 2, vfs::FileType::symlink));
+  pass(2 * kTtl);
+  look_up("l", kFile, 2);
+  EXPECT_THAT(wrong(), HasSubstr("was of type"));
+}
+
+TEST_F(OthersTest, WhatIsShownWasInTheBucketWithinTheMetadataTime) {
+  they_write("f", kTheirs);
+  pass(2 * kTtl);
+  they_write("f", kLater);
+  pass(kTtl / 2);
+  look_up("f", kFile, kTheirs.size());
+  pass(kTtl);
+  look_up("f", kFile, kLater.size());
+  EXPECT_EQ(wrong(), "");
+  look_up("f", kFile, kTheirs.size());
+  EXPECT_THAT(wrong(), HasSubstr("not had within the metadata time"));
+}
+
+TEST_F(OthersTest, WhatHasBeenThereForTheMetadataTimeIsFound) {
+  they_write("d/f", kTheirs);
+  call_error(Lookup{kRoot, "d"}, ENOENT);
+  pass(2 * kTtl);
+  EXPECT_EQ(wrong(), "");
+  around_ = Around::trouble;
+  call_error(Lookup{kRoot, "d"}, ENOENT);
+  EXPECT_EQ(wrong(), "");
+  around_ = Around::calm;
+  call_error(Lookup{kRoot, "d"}, ENOENT);
+  EXPECT_THAT(wrong(), HasSubstr("was not found"));
+}
+
+TEST_F(OthersTest, TheKernelIsNotToldToTrustItForLonger) {
+  they_write("f", kTheirs);
+  pass(2 * kTtl);
+  they_write("f", kLater);
+  pass(kTtl / 2);
+  ShownEntry entry = shown(kFile, kTheirs.size());
+  entry.name_ttl = kTtl;
+  call(Lookup{kRoot, "f"}, entry);
+  EXPECT_THAT(wrong(), HasSubstr("not had within the metadata time"));
+}
+
+}  // namespace
+}  // namespace pail::simulation::others
