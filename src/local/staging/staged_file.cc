@@ -151,11 +151,6 @@ ByteCount SparseStagedFile::size() const {
   return size_;
 }
 
-Result<Unit> SparseStagedFile::check_usable() const {
-  if (log_behind_) return Error{EIO, fmt::format("{}: its log could not be written", path_.string())};
-  return Unit{};
-}
-
 Result<Unit> SparseStagedFile::admit(Extent extent) {
   const std::vector<Extent> reserved = reserved_.in(extent);
   if (reserved.size() == 1 && reserved.front() == extent) return Unit{};
@@ -167,7 +162,7 @@ Result<ByteCount> SparseStagedFile::write(ByteOffset at, std::span<const std::by
   if (at.n > kLargestFile || data.size() > kLargestFile - at.n) return Error{EFBIG, "staging file: offset too large"};
   const Extent whole{at, at + ByteCount{data.size()}};
   MutexLock lock(mutex_);
-  PAIL_CHECK(check_usable());
+  PAIL_CHECK(log_last_cut());
   PAIL_CHECK(admit(whole));
   if (missing_.overlaps(whole)) PAIL_CHECK(make_log_room());
   PAIL_TRY(const ByteCount written, write_what_fits(data_.get(), at, data));
@@ -184,24 +179,28 @@ Result<ByteCount> SparseStagedFile::write(ByteOffset at, std::span<const std::by
 Result<Unit> SparseStagedFile::truncate(ByteCount size) {
   if (size.n > kLargestFile) return Error{EFBIG, "staging file: size too large"};
   MutexLock lock(mutex_);
-  PAIL_CHECK(check_usable());
+  PAIL_CHECK(log_last_cut());
   const Extent cut{{size.n}, kEndOfAll};
   const bool cuts_missing = missing_.overlaps(cut);
   if (cuts_missing) PAIL_CHECK(make_log_room());
   PAIL_CHECK(set_size(data_.get(), size));
   size_ = size;
   reserved_.remove(cut);
-  PAIL_CHECK(cuts_missing ? log_cut(cut) : Result<Unit>(Unit{}));
+  if (cuts_missing) {
+    missing_.remove(cut);
+    cut_to_log_ = cut;
+  }
+  PAIL_CHECK(log_last_cut());
   return times_.set(clock_.wall());
 }
 
-Result<Unit> SparseStagedFile::log_cut(Extent cut) {
-  missing_.remove(cut);
-  // The other way round, a kill would leave cut bytes neither in the file nor missing. This way a kill leaves a file
-  // shorter than its log says, and opening it puts the log right.
-  auto logged = append_log(LogKind::truncated, cut);
-  if (!logged) log_behind_ = true;
-  return logged;
+// The other way round, a kill would leave cut bytes neither in the file nor missing. This way a kill leaves a file
+// shorter than its log says, and opening it puts the log right: only the file must not grow before the log has the cut.
+Result<Unit> SparseStagedFile::log_last_cut() {
+  if (!cut_to_log_) return Unit{};
+  PAIL_CHECK(append_log(LogKind::truncated, *cut_to_log_));
+  cut_to_log_.reset();
+  return Unit{};
 }
 
 WallTime SparseStagedFile::modified() const {
@@ -211,7 +210,6 @@ WallTime SparseStagedFile::modified() const {
 
 Result<Unit> SparseStagedFile::set_modified(WallTime modified) {
   MutexLock lock(mutex_);
-  PAIL_CHECK(check_usable());
   return times_.set(modified);
 }
 
@@ -219,7 +217,6 @@ Result<Unit> SparseStagedFile::reserve(Extent extent) {
   if (extent.empty()) return Unit{};
   if (extent.end.n > kLargestFile) return Error{EFBIG, "staging file: offset too large"};
   MutexLock lock(mutex_);
-  PAIL_CHECK(check_usable());
   PAIL_CHECK(admit(extent));
   PAIL_CHECK(reserve_space(data_.get(), extent, "staging file: reserve"));
   reserved_.add(extent);
@@ -233,7 +230,6 @@ std::vector<Extent> SparseStagedFile::missing(Extent within) const {
 
 Result<Unit> SparseStagedFile::fill(ByteOffset at, std::span<const std::byte> data) {
   MutexLock lock(mutex_);
-  PAIL_CHECK(check_usable());
   for (const Extent piece : missing_.in(Extent{at, at + ByteCount{data.size()}})) {
     PAIL_CHECK(admit(piece));
     PAIL_CHECK(make_log_room());
@@ -248,7 +244,6 @@ Result<std::size_t> SparseStagedFile::read(ByteOffset at, std::span<std::byte> o
   std::uint64_t end = 0;
   {
     MutexLock lock(mutex_);
-    PAIL_CHECK(check_usable());
     end = std::min(missing_.first_from(at).n, size_.n);
   }
   if (at.n >= end) return std::size_t{0};
@@ -361,7 +356,7 @@ Error SparseStagedFile::damaged_log(std::string_view how) const {
 // What is to be synced, in this order: data, then what says that they are there.
 Result<std::vector<UniqueFd>> SparseStagedFile::begin_sync() {
   MutexLock lock(mutex_);
-  PAIL_CHECK(check_usable());
+  PAIL_CHECK(log_last_cut());
   if (sync_failure_) return *sync_failure_;
   log_promise_ = LogPromise::may_be_synced;
   std::vector<UniqueFd> files;

@@ -77,11 +77,10 @@ class SparseStagedFile final : public StagedFile {
       : path_(std::move(path)), space_(std::move(space)), clock_(clock) {}
   Result<Unit> make_whole() PAIL_REQUIRES(mutex_);
   Result<Unit> make_over_base(ByteCount base_size) PAIL_REQUIRES(mutex_);
-  Result<Unit> check_usable() const PAIL_REQUIRES(mutex_);
   Result<Unit> admit(Extent extent) PAIL_REQUIRES(mutex_);
   Result<Unit> make_log_room() PAIL_REQUIRES(mutex_);
   Result<Unit> append_log(LogKind kind, Extent extent) PAIL_REQUIRES(mutex_);
-  Result<Unit> log_cut(Extent cut) PAIL_REQUIRES(mutex_);
+  Result<Unit> log_last_cut() PAIL_REQUIRES(mutex_);
   Result<Unit> rewrite_log() PAIL_REQUIRES(mutex_);
   Result<std::vector<LogRecord>> read_log() PAIL_REQUIRES(mutex_);
   Result<Unit> replay_log() PAIL_REQUIRES(mutex_);
@@ -105,7 +104,7 @@ class SparseStagedFile final : public StagedFile {
   LogPromise log_promise_ PAIL_GUARDED_BY(mutex_) = LogPromise::survives_kill;
   ModificationLog times_ PAIL_GUARDED_BY(mutex_);
   std::optional<Error> sync_failure_ PAIL_GUARDED_BY(mutex_);
-  bool log_behind_ PAIL_GUARDED_BY(mutex_) = false;  // a record could not be written: the file must not be used
+  std::optional<Extent> cut_to_log_ PAIL_GUARDED_BY(mutex_);  // its record could not be written yet
 };
 
 // Names in the staging directory. A file without a base needs no log, which spares making one; its name says so. When

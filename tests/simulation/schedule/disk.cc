@@ -21,14 +21,17 @@
 #include <utility>
 
 #include "schedule/scheduler.h"
+#include "simulation/seeded_random.h"
 
 namespace {
 
 using pail::schedule::DiskOperation;
 using pail::schedule::Place;
 using pail::schedule::Scheduler;
+using pail::simulation::Random;
 
 constexpr std::uint64_t kBlock = 4096;
+constexpr std::uint64_t kPiece = 64;  // bytes that are written together or not at all: Linux takes whole pages
 constexpr std::uint64_t kShortWriteOneIn = 40;
 constexpr std::uint64_t kPartBeforeErrorOneIn = 2;
 
@@ -54,9 +57,16 @@ bool grows(int file, size_t size, off_t at) {
   return end > now.st_size && !reserved;
 }
 
+// What comes before one of the ends of pieces, of which there is none in a short write.
+size_t size_of_part(size_t size, off_t at, Random& random) {
+  const size_t first_end = kPiece - static_cast<size_t>(at) % kPiece;
+  if (first_end >= size) return 0;
+  return first_end + random.below((size - 1 - first_end) / kPiece + 1) * kPiece;
+}
+
 ssize_t write_part(int file, const void* bytes, size_t size, off_t at, int errnum) {
   errnum_of_rest = errnum;
-  return ::syscall(SYS_pwrite64, file, bytes, Scheduler::current()->random().between(1, size - 1), at);
+  return ::syscall(SYS_pwrite64, file, bytes, size, at);
 }
 
 // Whether the write may be carried out; else errno says why not. The rest of one is no place of its own.
@@ -70,13 +80,14 @@ bool may_write(int file, size_t size, off_t at) {
 ssize_t write_at_once_or_not(int file, const void* bytes, size_t size, off_t at) {
   Scheduler* scheduler = Scheduler::current();
   const bool is_rest = errnum_of_rest.has_value();
-  if (!may_write(file, size, at)) {
-    const bool fails_at_once = is_rest || size < 2 || !scheduler->random().one_in(kPartBeforeErrorOneIn);
-    return fails_at_once ? -1 : write_part(file, bytes, size, at, errno);
-  }
-  if (scheduler == nullptr || size < 2 || !scheduler->random().one_in(kShortWriteOneIn))
-    return ::syscall(SYS_pwrite64, file, bytes, size, at);
-  return write_part(file, bytes, size, at, 0);
+  const bool may = may_write(file, size, at);
+  const int errnum = may ? 0 : errno;
+  const bool in_parts =
+      scheduler != nullptr && !is_rest && scheduler->random().one_in(may ? kShortWriteOneIn : kPartBeforeErrorOneIn);
+  const size_t part = in_parts ? size_of_part(size, at, scheduler->random()) : 0;
+  if (part > 0) return write_part(file, bytes, part, at, errnum);
+  errno = errnum;
+  return may ? ::syscall(SYS_pwrite64, file, bytes, size, at) : -1;
 }
 
 int status_of(long answer) {

@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <fstream>
 #include <functional>
 #include <random>
@@ -237,13 +238,19 @@ TEST_F(StagingTest, WriteThatWouldUseTheLastSpaceIsENOSPCAndChangesNothing) {
   EXPECT_EQ((*file)->missing(extent(0, 4)), std::vector{extent(0, 4)});
 }
 
+void let_files_take(rlim_t limit) {
+  rlimit limits{};
+  ::getrlimit(RLIMIT_FSIZE, &limits);
+  limits.rlim_cur = std::min(limit, limits.rlim_max);
+  ::setrlimit(RLIMIT_FSIZE, &limits);
+}
+
 // Runs in a process whose files take `limit` bytes each; the limit is the process's own.
 bool holds_with_files_of(rlim_t limit, const std::function<bool()>& claim) {
   const pid_t child = ::fork();
   if (child == 0) {
     ::signal(SIGXFSZ, SIG_IGN);
-    const rlimit limits{limit, limit};
-    ::setrlimit(RLIMIT_FSIZE, &limits);
+    let_files_take(limit);
     ::_exit(claim() ? 0 : 1);
   }
   int status = 0;
@@ -278,6 +285,20 @@ TEST_F(StagingTest, OfAWriteOverABaseThatFailsHalfWayTheRestStaysMissing) {
   }));
   reopen();
   EXPECT_EQ(open()->missing(extent(0, 300)), (std::vector{extent(0, 190), extent(200, 300)}));
+}
+
+TEST_F(StagingTest, FileWhoseCutWasNotLoggedAtOnceIsUsedOnAndWhatWasCutDoesNotComeBack) {
+  const auto file = create(100);
+  constexpr rlim_t kLogWithoutACut = 32;
+  EXPECT_TRUE(holds_with_files_of(kLogWithoutACut, [&] {
+    const bool cut = file->truncate(ByteCount{10}).has_value();
+    const bool grew = file->truncate(ByteCount{100}).has_value();
+    const bool read = file->read(ByteOffset{0}, {}).has_value();
+    let_files_take(RLIM_INFINITY);
+    return !cut && !grew && read && file->size() == ByteCount{10} && file->truncate(ByteCount{100});
+  }));
+  reopen();
+  EXPECT_EQ(open()->missing(extent(0, 100)), std::vector{extent(0, 10)});
 }
 
 TEST_F(StagingTest, WriteThatFailsAtOnceChangesNothing) {
