@@ -253,7 +253,7 @@ void Directories::head_ahead(InodeNumber number) {
 
 // ---- listings -------------------------------------------------------------------------------------------------------
 
-bool Directories::is_abandoned(const Listing& listing) const {
+bool Directories::is_abandoned(const UnderWay& listing) const {
   constexpr auto kAbandoned = std::chrono::seconds(60);  // without a reader that asks for the next page
   return tree_.moment() - listing.used > kAbandoned;
 }
@@ -264,16 +264,22 @@ Result<std::shared_ptr<Directories::Listing>> Directories::listing_of(InodeNumbe
   {
     MutexLock lock(mutex_);
     const auto found = listings_.find(directory);
-    if (found != listings_.end()) listing = found->second;
+    if (found != listings_.end() && !is_abandoned(found->second)) listing = found->second.listing;
   }
-  if (listing && !is_abandoned(*listing) && names_.ask_page(listing->asked)) return listing;
+  if (listing && names_.ask_page(listing->asked)) return listing;
   const WallTime began = tree_.moment();
   PAIL_TRY(local::AskedListing asked, names_.ask_all(directory));
   PAIL_TRY(std::string prefix, tree_.prefix(asked.path()));
-  listing = std::make_shared<Listing>(Listing{began, std::move(asked), std::move(prefix), {}, {}});
+  listing = std::make_shared<Listing>(Listing{began, std::move(asked), std::move(prefix), {}});
   MutexLock lock(mutex_);
-  listings_[directory] = listing;
+  listings_[directory] = {listing, {}};
   return listing;
+}
+
+void Directories::page_fetched(InodeNumber directory) {
+  MutexLock lock(mutex_);
+  const auto running = listings_.find(directory);
+  if (running != listings_.end()) running->second.used = tree_.moment();
 }
 
 // Fetches the next page of the directory's listing, beginning one where none is under way. In the directory's turn.
@@ -284,7 +290,7 @@ Result<Directories::Progress> Directories::list_page(InodeNumber directory, cons
   PAIL_TRY(const Taken added, names_.listed(listing->asked, listed_page(listing->prefix, page)));
   if (added != Taken::taken) return Progress::moved;
   listing->continuation = page.continuation;
-  listing->used = tree_.moment();
+  page_fetched(directory);
   if (!page.continuation.empty()) return Progress::page;
   PAIL_TRY(const Taken finished, names_.listing_complete(listing->asked));
   if (finished != Taken::taken) return Progress::moved;
@@ -366,9 +372,9 @@ void Directories::keep_confirmed(Glimpse& seen, std::uint64_t offset) {
   {
     MutexLock lock(mutex_);
     const auto running = listings_.find(seen.self.number);
-    const bool counts = running != listings_.end() && !is_abandoned(*running->second) &&
-                        (offset > kFirstChildOffset || tree_.fresh(running->second->began));
-    if (counts) began = running->second->began;
+    const bool counts = running != listings_.end() && !is_abandoned(running->second) &&
+                        (offset > kFirstChildOffset || tree_.fresh(running->second.listing->began));
+    if (counts) began = running->second.listing->began;
   }
   began = std::max(began, names_.trusted_from());
   const auto may_be_gone = [&](const Found& child) { return child.confirmed < began && !tree_.fresh(child.confirmed); };

@@ -59,21 +59,25 @@ class Directories {
   };
   // A listing under way, one page after the other as readers ask for them; used in the directory's turn.
   struct Listing {
-    WallTime began;
+    const WallTime began;
     local::AskedListing asked;
     std::string prefix;
     std::string continuation;
+  };
+  struct UnderWay {
+    std::shared_ptr<Listing> listing;
     WallTime used;  // when its last page was fetched
   };
   enum class Progress { page, complete, moved };  // moved: the directory was, it begins anew
 
+  void page_fetched(InodeNumber directory) PAIL_EXCLUDES(mutex_);
   Result<Progress> list_page(InodeNumber directory, const StopToken& stop);
   Result<Unit> list_all(InodeNumber directory, const StopToken& stop);
   Result<Glimpse> glimpse(InodeNumber directory, InodeNumber after, std::size_t most);
   DirectoryEntry entry_of(Found child, WithAttributes with) const;
   bool may_be_shown(const Glimpse& seen, std::uint64_t offset, bool listed_now) const;
   void keep_confirmed(Glimpse& seen, std::uint64_t offset) PAIL_EXCLUDES(mutex_);
-  bool is_abandoned(const Listing& listing) const;
+  bool is_abandoned(const UnderWay& listing) const;
   bool is_listed_by_a_reader(InodeNumber directory) PAIL_EXCLUDES(mutex_);
   Result<bool> list_on(InodeNumber directory, const StopToken& stop);
   Result<std::optional<Found>> known(InodeNumber parent, std::string_view name, WallTime since);
@@ -102,7 +106,7 @@ class Directories {
   runtime::Executor& helpers_;
 
   Mutex mutex_;
-  std::unordered_map<InodeNumber, std::shared_ptr<Listing>> listings_ PAIL_GUARDED_BY(mutex_);
+  std::unordered_map<InodeNumber, UnderWay> listings_ PAIL_GUARDED_BY(mutex_);
   std::unordered_set<InodeNumber> large_ PAIL_GUARDED_BY(mutex_);  // more than a page: names are asked for one by one
   // Where a walker through a directory last needed a HEAD, and behind what others were sent ahead of it.
   struct Walk {
