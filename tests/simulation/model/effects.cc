@@ -409,7 +409,11 @@ class Step {
     const Id id = state_.child(from, asked.name)->id;
     if (const Inode* target = state_.child(to, asked.new_name)) {
       // A file without an object is stored by its next close, and then replaces what lies under its new name.
-      if (target->is_file() && state_.at(id).stored.has_nothing()) after.edit(id).stored.add(target->stored);
+      if (state_.at(id).stored.has_nothing()) {
+        Inode& moved = after.edit(id);
+        if (target->is_file()) moved.stored.add(target->stored);
+        moved.over_link = moved.over_link || target->over_link || target->type == FileType::symlink;
+      }
       take_name(after.edit(target->id));
       after.detach(to, asked.new_name);
     }

@@ -70,6 +70,7 @@ std::uint64_t Inode::digest() const {
       .add(forgotten)
       .add(may_be_stale)
       .add(strange)
+      .add(over_link)
       .add(removed_by)
       .add(unreadable)
       .add(opens)
@@ -399,6 +400,7 @@ void State::begin_anew(Id id) {
   if (sure && inode.choices.empty() && new_bytes && inode.now->bytes.size() > 0)
     owed.push_back({id, inode.now, inode.stored.without_nothing()});
   const bool may_be_missing = inode.stored.has_nothing();
+  if (may_be_missing && inode.over_link) return make_strange(id);  // the link may be there again
   inode.choices = inode.stored = inode.stored.without_nothing();
   const Id parent = inode.parent;
   const std::string name = inode.name;

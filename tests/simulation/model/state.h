@@ -86,6 +86,7 @@ struct Inode {
   bool stale_for_open = true;                          // the kernel may be told to look it up before it opens it
   bool forgotten = false;                              // likewise after the next look-up, which may overtake the forget
   bool strange = false;          // what it has is not known: an abandoned request did something to its key
+  bool over_link = false;        // its first object replaces that of a link, which had its name
   bool may_be_stale = false;     // after a failure that may have taken its object away
   std::uint64_t removed_by = 0;  // the call that took its name
   bool unreadable = false;       // its bytes may not have been kept then: no room, or it was opened just then

@@ -302,6 +302,16 @@ TEST_F(DeathTest, AFreshMountDoesNotShowWhatWasNotStored) {
   EXPECT_THAT(violation(), HasSubstr("ENOENT"));
 }
 
+TEST_F(DeathTest, ALinkThatAnUnstoredFileWasMovedOverIsThereAgain) {
+  put("l", "to", 0777);
+  const ShownEntry link{.number = 5, .type = vfs::FileType::symlink, .permissions = 0777, .size = 2};
+  call(MakeSymlink{kRootNumber, "l", "to"}, link);
+  create("f", 6);
+  call(Rename{kRootNumber, "f", kRootNumber, "l"});
+  model_.remounted();
+  call(Lookup{kRootNumber, "l"}, link);
+}
+
 TEST_F(DeathTest, WhatWasNotStoredIsKept) {
   store("f", 5, "old");
   open(5);
