@@ -111,7 +111,7 @@ TSAN = Build("tsan", ["--buildtype=plain", "-Doptimization=1", "-Dcpp_args=-g1",
              environment={"TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1:handle_sigbus=0"})
 
 # What is compiled for tests/simulation alone: a scheduler of its own stands in for the machine's.
-SIMULATION = Build("simulation", [*PLAIN.options, "-Dsimulation=true"])
+SIMULATION = Build("simulation", ["--buildtype=plain", "-Doptimization=1", "-Dcpp_args=-g1", "-Dsimulation=true"])
 
 
 @dataclasses.dataclass

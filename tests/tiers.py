@@ -135,16 +135,14 @@ TIERS = {
     "layers": Tier(layers_tier),
     "unit": Tier(run_suites(PLAIN, ["unit", "harness"], JOBS), Wish(PLAIN, ("unit", "harness"))),
     "emulator": Tier(run_suites(PLAIN, ["emulator"], BESIDE), Wish(PLAIN, ("emulator",))),
-    "simulation": Tier(simulation_tier, Wish(SIMULATION, ("simulation",), (SIMULATE,))),
     "options": Tier(options_tier, Wish(PLAIN, targets=(PAILFS,))),
     "mount": Tier(mount_tier, Wish(PLAIN, ("mount",), (PAILFS,))),
     "foreign": Tier(run_suites(PLAIN, ["foreign"], 1), Wish(PLAIN, ("foreign",), (PAILFS,))),
+    "simulation": Tier(simulation_tier, Wish(SIMULATION, ("simulation",), (SIMULATE,))),
     "clang": Tier(clang_tier, Wish(ASAN, targets=(PAILFS,))),
     "asan": Tier(run_suites(ASAN, IN_PROCESS, BESIDE), Wish(ASAN, IN_PROCESS)),
     "tsan": Tier(run_suites(TSAN, IN_PROCESS, BESIDE), Wish(TSAN, IN_PROCESS)),
 }
-# Some histories are still wrong, and nobody knows yet whether the model is or the file system.
-BY_NAME_ALONE = ["simulation"]
 QUICK = ["format", "layers", "unit", "emulator"]
 
 
@@ -204,7 +202,7 @@ def main():
     if arguments.list:
         print("\n".join(TIERS))
         return 0
-    names = QUICK if arguments.quick else arguments.tiers or [name for name in TIERS if name not in BY_NAME_ALONE]
+    names = QUICK if arguments.quick else arguments.tiers or list(TIERS)
     begin = time.monotonic()
     results, build_seconds = run_tiers(names, arguments.filter)
     return report(results, build_seconds, time.monotonic() - begin)
