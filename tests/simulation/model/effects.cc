@@ -225,11 +225,12 @@ class Step {
   }
 
   // From here on the bucket has to get what was set. Other attributes of what was changed by then are not stored at
-  // once.
+  // once. Where that is not known, as its last handle was just being closed, they may be.
   void narrow_window(State& state, const Inode& before, const SetAttributes& asked) const {
-    if (!before.windows.contains(call_->unique)) return;
     Inode& after = state.edit(before.id);
-    if (asked.size || before.clean()) {
+    if (!before.windows.contains(call_->unique)) {
+      if (before.is_file()) after.stored.add(after.now);
+    } else if (asked.size || before.clean()) {
       after.windows[call_->unique] = Snapshots(after.now);
     } else {
       after.windows.erase(call_->unique);
@@ -633,6 +634,11 @@ class Failure {
     state.link(directory, name, id, sure && !has_nothing);
   }
 
+  static SnapshotPtr with_any_permissions(Snapshot snapshot) {
+    snapshot.permissions.reset();
+    return make_snapshot(std::move(snapshot));
+  }
+
   void copy_tree(State& state, const Inode& of, Id parent, const std::string& name, bool sure) {
     Id into = 0;
     if (const Inode* there = state.child(parent, name)) {
@@ -644,6 +650,7 @@ class Failure {
       copy.opens = 0;
       copy.names.clear();
       copy.marked = false;
+      copy.now = with_any_permissions(*of.now);  // its marker may not be copied
       state.add(std::move(copy));
       state.link(parent, name, into, sure);
     }

@@ -183,6 +183,22 @@ TEST_F(DurabilityTest, ADirectoryHasAMarker) {
   EXPECT_THAT(violation(), HasSubstr("\"e/\""));
 }
 
+TEST_F(DurabilityTest, AttributesOfAFileThatWasCutWhileItWasClosedMayBeStoredAtOnce) {
+  constexpr std::uint32_t kNew = 0655;
+  create("f", 5);
+  write(5, "xyz");
+  put("f", "xyz");
+  flush(5);
+  const auto releasing = ask(Release{.number = 5, .handle = 1});
+  const auto cutting = ask(SetAttributes{.number = 5, .size = 1});
+  answer(releasing);
+  put("f", "x");
+  answer(cutting, file(5, 1));
+  put("f", "x", kNew);
+  call(SetAttributes{.number = 5, .permissions = kNew}, file(5, 1, kNew));
+  settles();
+}
+
 TEST_F(DurabilityTest, ARemovedDirectoryHasNoMarker) {
   mkdir("d", 2);
   call(RemoveDirectory{kRootNumber, "d"});

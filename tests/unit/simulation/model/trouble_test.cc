@@ -253,6 +253,16 @@ TEST_F(FailureTest, ARenameOfATreeWhoseOldObjectsStayIsTwoTrees) {
   call(Lookup{2, "f"}, file(5, 1));
 }
 
+TEST_F(FailureTest, ATreeWhoseRenameFailedMayHaveNoMarkerUnderTheNewName) {
+  constexpr std::uint32_t kAsSet = 0700, kWithoutMarker = 0755;
+  mkdir("d", 2);
+  store("f", 5, "x", 2, "d/f");
+  put("d/", "", kAsSet);
+  call(SetAttributes{.number = 2, .permissions = kAsSet}, directory(2, kAsSet));
+  fails(Rename{kRootNumber, "d", kRootNumber, "e"});
+  call(Lookup{kRootNumber, "e"}, directory(7, kWithoutMarker));
+}
+
 TEST_F(FailureTest, WhatIsCopiedByARenameThatFailedHasItsOwnNumber) {
   mkdir("d", 2);
   store("f", 5, "x", 2, "d/f");
