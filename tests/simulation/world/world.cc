@@ -197,11 +197,15 @@ void World::cancel(RequestId id, SteadyTime now) {
   if (found == awaited_.end()) return;
   const Number number = found->second;
   awaited_.erase(found);
+  end_trouble(under_way_.at(number), now);
   abandon(number, now);
 }
 
 void World::life_ended(End end, SteadyTime now) {
-  for (const auto& [id, number] : awaited_) abandon(number, now);
+  for (const auto& [id, number] : awaited_) {
+    under_way_.at(number).troubled = false;
+    abandon(number, now);
+  }
   awaited_.clear();
   if (end == End::killed)
     for (auto& [id, upload] : unnamed_uploads_) upload.told = false;
@@ -213,7 +217,7 @@ void World::abandon(Number number, SteadyTime now) {
   going.awaited = false;
   going.delivery = kNever;
   if (going.effect != kNever) postpone(number, going, now);
-  forget_if_over(number, now);
+  forget_if_over(number);
 }
 
 // The server may see that the connection is closed, go on, or have it wait in a queue.
@@ -225,14 +229,18 @@ void World::postpone(Number number, UnderWay& going, SteadyTime now) {
     going.effect = std::max(going.effect, now + choices_.magnitude(100ms, weather_.latest));
     at(going.effect, CarryOut{number});
   }
-  going.troubled = going.troubled || !seen;
 }
 
-void World::forget_if_over(Number number, SteadyTime now) {
+// Its client has seen it.
+void World::end_trouble(UnderWay& going, SteadyTime now) {
+  if (going.troubled) last_trouble_ = std::max(last_trouble_, now);
+  going.troubled = false;
+}
+
+void World::forget_if_over(Number number) {
   const auto found = under_way_.find(number);
   const UnderWay& going = found->second;
   if (going.effect != kNever || going.delivery != kNever) return;
-  if (going.troubled) last_trouble_ = std::max(last_trouble_, now);
   under_way_.erase(found);
 }
 
@@ -262,7 +270,7 @@ void World::happen(SteadyTime now, CarryOut event, std::vector<Delivery>&) {
   UnderWay& going = found->second;
   going.effect = kNever;
   if (going.awaited || !is_overtaken(event.number, going)) carry_out(now, event.number, going);
-  forget_if_over(event.number, now);
+  forget_if_over(event.number);
 }
 
 void World::happen(SteadyTime now, Deliver event, std::vector<Delivery>& out) {
@@ -277,7 +285,8 @@ void World::happen(SteadyTime now, Deliver event, std::vector<Delivery>& out) {
   if (const auto upload = unnamed_uploads_.find(going.begun); upload != unnamed_uploads_.end())
     upload->second.told = whole;
   if (going.troubled || going.trouble == Trouble::none) recovering_ = going.troubled;
-  forget_if_over(event.number, now);
+  end_trouble(going, now);
+  forget_if_over(event.number);
 }
 
 Delivery World::delivery_of(Number number, UnderWay& going, SteadyTime now) {

@@ -98,8 +98,9 @@ class World {
   void keep(Weather weather, SteadyTime now);  // from now on; Weather{} is calm
   void let_change(SteadyTime now);             // after keep(): as the seed has it
   const Weather& weather(SteadyTime now);
-  // Since then, and now, no request met what a client may not hide: refused, lost, damaged, slower than Weather::slow,
-  // or carried out after its client had gone.
+  // Since then, and now, no client that was there to see it met what it may not hide: refused, lost, damaged, or slower
+  // than Weather::slow. What is carried out after its client has gone is an effect and no trouble, and a client that
+  // was killed saw nothing.
   bool calm_since(SteadyTime time) const;
 
   // Uploads that lie open and that no life can know of: the answer to their begin was lost, or its reader killed.
@@ -117,7 +118,7 @@ class World {
     Actor who;
     HttpRequest request;
     Trouble trouble = Trouble::none;
-    bool troubled = false;  // calm_since() counts it
+    bool troubled = false;  // calm_since() counts it, until its client has seen it
     bool awaited = true;    // its client has not gone
     bool too_late = false;  // it will have, before the answer
     Patience patience;
@@ -149,8 +150,9 @@ class World {
   std::chrono::nanoseconds draw_latency();
   void schedule(Number number, UnderWay& going, SteadyTime now);
   void abandon(Number number, SteadyTime now);
+  void end_trouble(UnderWay& going, SteadyTime now);
   void postpone(Number number, UnderWay& going, SteadyTime now);
-  void forget_if_over(Number number, SteadyTime now);
+  void forget_if_over(Number number);
   void at(SteadyTime time, Event event) { agenda_.emplace(Moment{time, ++order_}, std::move(event)); }
   bool is_elsewhere(const HttpRequest& request) const;
   bool is_overtaken(Number number, const UnderWay& going) const;

@@ -155,10 +155,11 @@ TEST_F(WorldTest, ALateRequestIsCarriedOutAfterItsClientSawAnError) {
   EXPECT_EQ(ask_in(Trouble::late, put("a", "late")).broken, ECONNRESET);
   EXPECT_EQ(stored("a"), "<none>");
   EXPECT_FALSE(world_.calm_since(now_));
+  const SteadyTime told = now_ + 1ns;
   pass(10s);
   EXPECT_EQ(stored("a"), "late");
   EXPECT_TRUE(effects_.back().abandoned);
-  EXPECT_TRUE(world_.calm_since(now_));
+  EXPECT_TRUE(world_.calm_since(told));
 }
 
 TEST_F(WorldTest, ALateRequestIsNotCarriedOutAfterALaterOneHasShownWhatIsThere) {
@@ -271,6 +272,32 @@ TEST_F(WorldTest, AfterALifeNobodyIsAnsweredAndTheNextOneMayUseItsIds) {
   EXPECT_THAT(answered, ElementsAre(1));
   EXPECT_EQ(stored("b"), "second");
   for (const Effect& effect : effects_) EXPECT_EQ(effect.who.number, effect.key == "b" ? 2u : 1u);
+}
+
+TEST_F(WorldTest, WhatIsCarriedOutAfterItsClientGaveUpIsNoTrouble) {
+  for (int times = 0; times < 20; ++times) world_.cancel(send(put(fmt::format("{}", times), "x")), now_);
+  EXPECT_TRUE(world_.calm_since(kBegin));
+  EXPECT_FALSE(next());
+  EXPECT_GT(effects_.size(), 0u);
+  EXPECT_TRUE(world_.calm_since(kBegin));
+}
+
+TEST_F(WorldTest, AClientThatIsKilledMeetsNoTrouble) {
+  for (const Trouble trouble : {Trouble::slow_down, Trouble::broken_after, Trouble::silent_after, Trouble::late}) {
+    world_.keep(only(trouble), now_);
+    send(put("a", "x"));
+    EXPECT_FALSE(world_.calm_since(now_)) << row_of(trouble).name;
+    world_.life_ended(World::End::killed, now_);
+    EXPECT_TRUE(world_.calm_since(kBegin)) << row_of(trouble).name;
+    EXPECT_FALSE(next());
+    EXPECT_TRUE(world_.calm_since(kBegin)) << row_of(trouble).name;
+  }
+}
+
+TEST_F(WorldTest, WhatAClientSawBeforeItWasKilledWasTrouble) {
+  ask_in(Trouble::slow_down, put("a", "x"));
+  world_.life_ended(World::End::killed, now_);
+  EXPECT_FALSE(world_.calm_since(kBegin));
 }
 
 TEST_F(WorldTest, OtherClientsActAtTheirTimeAndAreTold) {
