@@ -112,7 +112,7 @@ void History::finish() {
 
 void History::settle_and_check() {
   pass(kTimeToSettle);
-  const bool disk_failed = life_.disk_may_fail;  // a file whose log could not be written is not stored by this life
+  const bool disk_failed = life_.disk_failed;  // a file whose log could not be written is not stored by this life
   unmount();
   judge_->unmounted(disk_failed ? Around::trouble : Around::calm);
   const std::size_t uploads = world_.bucket().uploads() - world_.unknown_uploads();
@@ -234,14 +234,8 @@ void History::begin_life(vfs::Start start, bool may_die) {
   }
   ::close(down[0]);
   ::close(up[1]);
-  life_ = Life{process,
-               UniqueFd(down[1]),
-               UniqueFd(up[0]),
-               now_,
-               settings.schedule.death.has_value(),
-               settings.disk.errnum != 0,
-               settings.disk.to_step};
-  if (settings.disk.errnum != 0) last_disk_trouble_ = SteadyTime::max();
+  life_ = Life{process, UniqueFd(down[1]),    UniqueFd(up[0]), now_, settings.schedule.death.has_value(),
+               false,   settings.disk.to_step};
 }
 
 void History::unmount() {
@@ -266,7 +260,7 @@ void History::go_on_after_death() {
   ::waitpid(life_.process, &status, 0);
   life_.process = 0;
   const bool planned = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && life_.may_die;
-  if (!planned && !life_.disk_may_fail) wrong(fmt::format("the process ended by itself, status {:x}", status));
+  if (!planned && !life_.disk_failed) wrong(fmt::format("the process ended by itself, status {:x}", status));
   ++counted_.deaths;
   to_send_.clear();
   world_.life_ended(World::End::killed, now_);
@@ -336,11 +330,17 @@ void History::take(const LogLine& line) {
   trace_.note(now_, "log", line.text);
 }
 
+void History::take(const DiskFailed& failed) {
+  trace_.note(now_, "disk", fmt::format("{} {}", failed.operation, failed.errnum));
+  life_.disk_failed = true;
+  last_disk_trouble_ = SteadyTime::max();
+}
+
 void History::take(const Waiting& waiting) {
   now_ = std::max(now_, waiting.now);
   if (life_.disk_fails_until > 0 && waiting.steps >= life_.disk_fails_until) {
     life_.disk_fails_until = 0;
-    last_disk_trouble_ = now_;
+    if (life_.disk_failed) last_disk_trouble_ = now_;
   }
   if (!finishing_) disturb();
   trace_.note(now_, waiting.idle ? "idle" : "runs", fmt::format("step {} {:x}", waiting.steps, waiting.digest));
@@ -362,7 +362,7 @@ void History::take(const Waiting& waiting) {
 
 void History::take(const Ended& ended) {
   trace_.note(now_, "ended", ended.text);
-  if (!ended.text.empty() && !life_.disk_may_fail) wrong(ended.text);
+  if (!ended.text.empty() && !life_.disk_failed) wrong(ended.text);
   life_.ended = true;
 }
 

@@ -60,7 +60,7 @@ class History {
     pid_t process = 0;
     UniqueFd to, from;
     SteadyTime began{};
-    bool may_die = false, disk_may_fail = false;
+    bool may_die = false, disk_failed = false;
     std::uint64_t disk_fails_until = 0;  // a step; 0: it does not, any more
     bool ended = false;
   };
@@ -85,6 +85,7 @@ class History {
   void take(const StoreRequest& request);
   void take(const StoreCancel& cancel);
   void take(const LogLine& line);
+  void take(const DiskFailed& failed);
   void take(const Waiting& waiting);
   void take(const Ended& ended);
   std::vector<Event> events_due();
@@ -118,10 +119,10 @@ class History {
   std::vector<Event> to_send_;
   std::map<std::uint64_t, SteadyTime> asked_at_;
   std::set<std::uint64_t> interrupted_;
-  std::map<std::uint64_t, Answer> for_driver_;     // what ask_and_wait() waits for
-  std::uint64_t next_unique_ = kFirstOfTheDriver;  // of the driver's own calls
-  SteadyTime alarm_ = SteadyTime::max();           // when pass() ends
-  SteadyTime last_disk_trouble_ = SteadyTime::min();
+  std::map<std::uint64_t, Answer> for_driver_;        // what ask_and_wait() waits for
+  std::uint64_t next_unique_ = kFirstOfTheDriver;     // of the driver's own calls
+  SteadyTime alarm_ = SteadyTime::max();              // when pass() ends
+  SteadyTime last_disk_trouble_ = SteadyTime::min();  // max(): it has failed, and may again
   bool programs_run_ = false, finishing_ = false, unmounting_ = false;
   Counted counted_;
 };

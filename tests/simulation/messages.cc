@@ -40,6 +40,7 @@ template <> inline constexpr std::size_t kMembers<Answered> = 1;
 template <> inline constexpr std::size_t kMembers<StoreRequest> = 7;
 template <> inline constexpr std::size_t kMembers<StoreCancel> = 1;
 template <> inline constexpr std::size_t kMembers<LogLine> = 1;
+template <> inline constexpr std::size_t kMembers<DiskFailed> = 2;
 template <> inline constexpr std::size_t kMembers<Waiting> = 5;
 template <> inline constexpr std::size_t kMembers<Ended> = 1;
 template <> inline constexpr std::size_t kMembers<Ask> = 1;

@@ -37,6 +37,10 @@ struct StoreCancel {  // nobody waits for the answer any more
 struct LogLine {
   std::string text;
 };
+struct DiskFailed {  // just now: what is said after it may come of it
+  std::string operation;
+  int errnum = 0;
+};
 struct Waiting {                   // nothing runs before the next Go
   SteadyTime now{};                // how far the child's time went
   bool idle = false;               // all its threads wait
@@ -46,7 +50,7 @@ struct Waiting {                   // nothing runs before the next Go
 struct Ended {  // the last message: the mount ended in order, or why it could not go on
   std::string text;
 };
-using FromLife = std::variant<Answered, StoreRequest, StoreCancel, LogLine, Waiting, Ended>;
+using FromLife = std::variant<Answered, StoreRequest, StoreCancel, LogLine, DiskFailed, Waiting, Ended>;
 
 // ---- parent to child ----
 

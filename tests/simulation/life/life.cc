@@ -49,6 +49,11 @@ class Pipes final : public schedule::Outside, public Network {
     if (auto* scheduler = schedule::Scheduler::current()) scheduler->look_outside();
   }
   void note(LogLine line) { outgoing_.push_back(std::move(line)); }
+  // At once: who dies just then has told it.
+  void tell_at_once(FromLife message) {
+    outgoing_.push_back(std::move(message));
+    flush();
+  }
   void send(StoreRequest request) override { tell(std::move(request)); }
   void cancel(std::uint64_t id) override { tell(StoreCancel{id}); }
 
@@ -81,15 +86,21 @@ class Pipes final : public schedule::Outside, public Network {
 
 class LifeDisk final : public schedule::Disk {
  public:
-  explicit LifeDisk(const DiskTrouble& trouble) : trouble_(trouble) {}
+  LifeDisk(const DiskTrouble& trouble, Pipes& pipes) : trouble_(trouble), pipes_(pipes) {}
 
   int fails(const schedule::DiskOperation& operation, schedule::Random& random) override {
     if (!strikes_now() || (trouble_.errnum == ENOSPC && !takes_space(operation.name))) return 0;
     if (trouble_.files == FailingFiles::bytes && !has_bytes(operation.where())) return 0;
-    return random.one_in(trouble_.one_in) ? trouble_.errnum : 0;
+    if (!random.one_in(trouble_.one_in)) return 0;
+    pipes_.tell_at_once(DiskFailed{std::string(operation.name), trouble_.errnum});
+    return trouble_.errnum;
   }
   std::uint64_t size() const override { return kDiskSize; }
-  std::uint64_t free() const override { return trouble_.errnum == ENOSPC && strikes_now() ? 0 : kDiskSize / 2; }
+  std::uint64_t free() const override {
+    if (trouble_.errnum != ENOSPC || !strikes_now()) return kDiskSize / 2;
+    pipes_.tell_at_once(DiskFailed{"statvfs", ENOSPC});
+    return 0;
+  }
 
  private:
   // What is written into a file has its space: LMDB and the journal see to that, and are not to be surprised.
@@ -104,7 +115,9 @@ class LifeDisk final : public schedule::Disk {
     const std::uint64_t step = schedule::Scheduler::current()->steps();
     return trouble_.errnum != 0 && step >= trouble_.from_step && step < trouble_.to_step;
   }
+
   const DiskTrouble trouble_;
+  Pipes& pipes_;
 };
 
 class LogSink final : public spdlog::sinks::base_sink<std::mutex> {
@@ -174,7 +187,7 @@ void serve(Pipes& pipes, Served& served) {
 
 void live(const LifeSettings& settings, int from_parent, int to_parent, fuse::SharedState& state) {
   static Pipes pipes(from_parent, to_parent);
-  static LifeDisk disk(settings.disk);
+  static LifeDisk disk(settings.disk, pipes);
   log_to(pipes);
   use(pipes);
   schedule::Scheduler::begin(settings.schedule, pipes, disk);

@@ -115,6 +115,9 @@ TEST(Messages, RequestsOfTheStoreComeOverWhole) {
 TEST(Messages, LogAndLifeComeOverWhole) {
   EXPECT_EQ(std::get<LogLine>(there_and_back(LogLine{"line"})).text, "line");
   EXPECT_EQ(std::get<LogLine>(there_and_back(LogLine{})).text, "");
+  const auto failed = std::get<DiskFailed>(there_and_back(DiskFailed{"fsync", 5}));
+  EXPECT_EQ(failed.operation, "fsync");
+  EXPECT_EQ(failed.errnum, 5);
   EXPECT_FALSE(std::get<Waiting>(there_and_back(Waiting{})).wake);
   const auto waiting =
       std::get<Waiting>(there_and_back(Waiting{SteadyTime(nanoseconds(1)), true, SteadyTime(nanoseconds(2)), 3, 4}));
