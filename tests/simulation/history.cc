@@ -114,7 +114,7 @@ void History::settle_and_check() {
   pass(kTimeToSettle);
   const bool disk_failed = life_.disk_failed;  // a file whose log could not be written is not stored by this life
   unmount();
-  judge_->unmounted(disk_failed ? Around::trouble : Around::calm);
+  judge_->unmounted(disk_failed ? Around{.failing_disk = true} : Around::calm);
   const std::size_t uploads = world_.bucket().uploads() - world_.unknown_uploads();
   if (uploads != 0) wrong(fmt::format("{} uploads are left in the bucket", uploads));
 }
@@ -308,9 +308,9 @@ void History::take(const Answered& answered) {
   }
   const auto asked = asked_at_.extract(answer.unique);
   if (asked.empty()) wrong(fmt::format("call {} was answered and not asked, or twice", answer.unique));
-  const bool interrupted = interrupted_.erase(answer.unique) > 0;
-  const bool calm = !interrupted && world_.calm_since(asked.mapped()) && last_disk_trouble_ < asked.mapped();
-  judge(judge_->answered(answer, calm ? Around::calm : Around::trouble, bucket_view(world_.bucket()), now_));
+  Around around = around_since(asked.mapped());
+  around.killed_caller = interrupted_.erase(answer.unique) > 0;
+  judge(judge_->answered(answer, around, bucket_view(world_.bucket()), now_));
   ask(programs_.answered(answer, now_));
 }
 
@@ -431,6 +431,13 @@ void History::pass(std::chrono::nanoseconds time) {
   alarm_ = now_ + time;
   while (now_ < alarm_) pump();
   alarm_ = SteadyTime::max();
+}
+
+Around History::around_since(SteadyTime asked) const {
+  const bool disk = last_disk_trouble_ >= asked;
+  return {.store = !world_.calm_since(asked),
+          .full_disk = disk && plan_.disk_errnum == ENOSPC,
+          .failing_disk = disk && plan_.disk_errnum == EIO};
 }
 
 void History::judge(const Verdict& verdict) {

@@ -99,6 +99,7 @@ class History {
   void pass(std::chrono::nanoseconds time);
 
   // ---- checks ----
+  Around around_since(SteadyTime asked) const;
   void judge(const Verdict& verdict);
   void check_against_bucket(InodeNumber directory, const std::string& prefix, std::set<std::string>& seen);
   std::string read_file(InodeNumber number, std::uint64_t size);

@@ -63,7 +63,7 @@ Snapshots those_in(const std::optional<StoredObject>& object, const Snapshots& c
 
 Fault AnsweredCheck::check(const Call& call, Around around) {
   Fault fault;
-  if (around == Around::trouble) doubt_what_it_removed(call);
+  if (around != Around::calm) doubt_what_it_removed(call);
   if (const auto* flush = std::get_if<Flush>(&call.question)) fault = flushed(call, *flush);
   if (std::holds_alternative<Sync>(call.question)) fault = stored(call);
   if (std::holds_alternative<Release>(call.question)) fault = released(call, around);
@@ -74,6 +74,7 @@ Fault AnsweredCheck::check(const Call& call, Around around) {
     fault = gone({rmdir->parent, rmdir->name}, true);
   if (const auto* mkdir = std::get_if<MakeDirectory>(&call.question)) fault = made({mkdir->parent, mkdir->name});
   if (const auto* link = std::get_if<MakeSymlink>(&call.question)) fault = made({link->parent, link->name});
+  if (const Inode* inode = shown_by(call)) shown(*inode);
   end_window(call);
   return fault;
 }
@@ -85,6 +86,22 @@ void AnsweredCheck::doubt_what_it_removed(const Call& call) {
     state_.edit(inode->id).unreadable = true;
     return;
   }
+}
+
+const Inode* AnsweredCheck::shown_by(const Call& call) const {
+  if (const auto* asked = std::get_if<GetAttributes>(&call.question)) return state_.by_number(asked->number);
+  const auto* lookup = std::get_if<Lookup>(&call.question);
+  const Inode* directory = lookup != nullptr ? state_.by_number(lookup->parent) : nullptr;
+  return directory != nullptr ? state_.child(directory->id, lookup->name) : nullptr;
+}
+
+// What is shown is what the bucket has: a failure before it has not taken that away. Who had it open before may still
+// be told of another object.
+void AnsweredCheck::shown(const Inode& inode) {
+  if (!inode.may_be_stale || inode.strange || !inode.linked() || may_be_open(inode)) return;
+  if (!name_is_sure(state_, inode) || !at_rest(inode.parent, inode.name)) return;
+  if (!those_in(bucket_.look(state_.key(inode.id)), Snapshots(inode.now)).empty())
+    state_.edit(inode.id).may_be_stale = false;
 }
 
 void AnsweredCheck::end_window(const Call& call) {
@@ -141,7 +158,7 @@ Fault AnsweredCheck::flushed(const Call& call, const Flush& flush) {
 // The answer does not wait for the upload in every implementation: it is looked at when all has settled.
 Fault AnsweredCheck::released(const Call& call, Around around) {
   const Inode* inode = stored_by(call);
-  if (inode == nullptr || around == Around::trouble || may_be_open(*inode) || !inode->linked() ||
+  if (inode == nullptr || around != Around::calm || may_be_open(*inode) || !inode->linked() ||
       !name_is_sure(state_, *inode))
     return {};
   Inode& closed = state_.edit(inode->id);

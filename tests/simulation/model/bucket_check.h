@@ -31,6 +31,8 @@ class AnsweredCheck {
 
  private:
   void doubt_what_it_removed(const Call& call);
+  const Inode* shown_by(const Call& call) const;
+  void shown(const Inode& inode);
   Fault flushed(const Call& call, const Flush& flush);
   Fault released(const Call& call, Around around);
   Fault attributes_set(const Call& call, const SetAttributes& set);

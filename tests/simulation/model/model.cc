@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 
 #include "simulation/model/describe.h"
@@ -25,13 +24,6 @@ using model::State;
 using model::Stream;
 
 namespace {
-
-// Errors that say something of the names and files that a program gave: no trouble of store or disk brings them about.
-bool can_be_excused(int errnum) {
-  static constexpr auto kNever =
-      std::to_array({ENOENT, EEXIST, ENOTEMPTY, ENOTDIR, EISDIR, EINVAL, ENAMETOOLONG, ESTALE, EBADF, EROFS, ELOOP});
-  return std::ranges::find(kNever, errnum) == kNever.end();
-}
 
 void begin_stream(State& state, const Call& call, const ReadDirectory& asked) {
   const model::StreamKey key{call.process, asked.number};
@@ -143,8 +135,8 @@ Verdict Model::answered(const Answer& answer, Around around, const BucketView& b
   if (found == pending_.end()) return Violation{fmt::format("({}) was answered, and is not asked", answer.unique)};
   const CallPtr call = found->second;
   Reasons reasons;
-  const bool is_excused = answer.errnum != 0 && around == Around::trouble && can_be_excused(answer.errnum);
-  Configurations left = is_excused ? excused(call, answer.errnum) : accepted(call, answer, around, bucket, reasons);
+  const bool is_excused = answer.errnum != 0 && around.excuses(answer.errnum);
+  Configurations left = is_excused ? excused(call, answer, around) : accepted(call, answer, around, bucket, reasons);
   if (left.empty()) return contradicted(call, answer, reasons);
   for (Configuration& each : left) {
     each.applied.erase(call->unique);
@@ -159,9 +151,10 @@ Verdict Model::answered(const Answer& answer, Around around, const BucketView& b
 }
 
 // It failed for a trouble: it has had no effect, or its whole effect, or what may be left on the way.
-Model::Configurations Model::excused(const CallPtr& call, int errnum) const {
+Model::Configurations Model::excused(const CallPtr& call, const Answer& answer, Around around) const {
   const PendingCalls others = without(pending_, call->unique);
   const auto* write = std::get_if<Write>(&call->question);
+  const bool in_part = around.failing_disk && answer.errnum == EIO;
   Configurations left;
   const auto add = [&](Configuration configuration) {
     AnsweredCheck(configuration.state, others, {}).end_window(*call);
@@ -169,7 +162,7 @@ Model::Configurations Model::excused(const CallPtr& call, int errnum) const {
   };
   const auto add_done = [&](Configuration done) {
     if (write == nullptr) return add(std::move(done));
-    if (errnum != EIO) return;  // then a write does all or nothing
+    if (!in_part) return;  // then a write does all or nothing
     for (State& state : done.state.with_failed_write(call->unique, write->at, write->bytes.size()))
       add({std::move(state), done.applied});
   };
@@ -193,11 +186,12 @@ Model::Configurations Model::accepted(const CallPtr& call, const Answer& answer,
                                       const BucketView& bucket, Reasons& reasons) const {
   const PendingCalls others = without(pending_, call->unique);
   const auto* written = std::get_if<Written>(&answer.value);
+  const bool disk_failed = around.full_disk || around.failing_disk;
   Configurations left;
   for (Configuration& each :
-       with_done(around == Around::trouble ? with_short_writes(*call, answer) : configurations_, call, pending_)) {
+       with_done(disk_failed ? with_short_writes(*call, answer) : configurations_, call, pending_)) {
     if (written != nullptr) repeat_short_write(each, call, written->size);
-    if (written != nullptr && around == Around::trouble) shorten(each, call, written->size);
+    if (written != nullptr && disk_failed) shorten(each, call, written->size);
     const Expectation& expected = each.applied.at(call->unique);
     State before = each.state;
     if (!matches(each.state, expected, answer, {*call, seen_, settings_.ttl})) {

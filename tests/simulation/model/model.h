@@ -77,7 +77,7 @@ class Model {
   using Reasons = std::set<std::string>;
 
   void begin(model::State& state, const Call& call) const;
-  Configurations excused(const model::CallPtr& call, int errnum) const;
+  Configurations excused(const model::CallPtr& call, const Answer& answer, Around around) const;
   Configurations accepted(const model::CallPtr& call, const Answer& answer, Around around, const BucketView& bucket,
                           Reasons& reasons) const;
   Configurations with_short_writes(const Call& call, const Answer& answer) const;

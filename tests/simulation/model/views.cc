@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
+#include <cerrno>
 #include <fstream>
 #include <iterator>
 #include <stdexcept>
@@ -12,6 +15,21 @@
 #include "vfs/object_metadata.h"
 
 namespace pail::simulation {
+namespace {
+
+// What src/cos makes of a request that failed: of a connection that breaks, an answer that is none of a store, a
+// passing refusal and a redirect (EIO), silence, a port that nobody has, a host that cannot be reached, a 409, and a
+// proxy's 403 to what is not a look at an object.
+constexpr auto kOfTheStore = std::to_array({EIO, ETIMEDOUT, ECONNREFUSED, EHOSTUNREACH, EBUSY, EACCES});
+
+}  // namespace
+
+bool Around::excuses(int errnum) const {
+  if (store && std::ranges::find(kOfTheStore, errnum) != kOfTheStore.end()) return true;
+  if (full_disk && errnum == ENOSPC) return true;
+  if (failing_disk && errnum == EIO) return true;
+  return killed_caller && errnum == EINTR;
+}
 
 BucketView bucket_view(const fake::Bucket& bucket) {
   return {

@@ -14,9 +14,22 @@
 
 namespace pail::simulation {
 
-// Whether anything went wrong with the store or the disk between a question and its answer, or the caller was told to
-// give up. A worker that was killed is no trouble: programs see no error of it.
-enum class Around { calm, trouble };
+// What went wrong around a mount between a question and its answer. A worker that was killed is no trouble: programs
+// see no error of it.
+struct Around {
+  bool store = false;         // it refused, lost or damaged something, or was slow
+  bool full_disk = false;     // it failed with ENOSPC
+  bool failing_disk = false;  // it failed with EIO
+  bool killed_caller = false;
+
+  // Whether an answer with this error may come of it. Errors that say something of the names and files that a program
+  // gave do not: ESTALE neither, for a refusal that a look at the object does not bear out is EIO.
+  bool excuses(int errnum) const;
+  bool operator==(const Around&) const = default;
+
+  static const Around calm;
+};
+inline constexpr Around Around::calm{};
 
 struct StoredObject {
   fake::Content content;

@@ -71,7 +71,7 @@ TEST_F(DurabilityTest, WhatTheBucketHasNeedNotBeKeptWhicheverAttributesItWasStor
   ShownEntry entry = file(5, 1);
   entry.modified = WallTime{std::chrono::seconds(1000)};
   call(SetAttributes{.number = 5, .modified = entry.modified}, entry);
-  around_ = Around::trouble;
+  around_ = kAnyTrouble;
   answer_error(flush, EIO);
   put("f", "x");
   model_.remounted();

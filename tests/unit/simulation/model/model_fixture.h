@@ -15,6 +15,7 @@
 namespace pail::simulation {
 
 inline constexpr InodeNumber kRootNumber = vfs::kRootInode;
+inline constexpr Around kAnyTrouble{.store = true, .full_disk = true, .failing_disk = true};
 
 class ModelTest : public testing::Test {
  protected:

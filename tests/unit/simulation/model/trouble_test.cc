@@ -9,12 +9,12 @@ using testing::HasSubstr;
 class FailureTest : public ModelTest {
  protected:
   void fails(Question question, int errnum = EIO) {
-    around_ = Around::trouble;
+    around_ = kAnyTrouble;
     call_error(std::move(question), errnum);
     around_ = Around::calm;
   }
   void ends_early(Write write, std::uint64_t size) {
-    around_ = Around::trouble;
+    around_ = kAnyTrouble;
     call(std::move(write), Written{size});
     around_ = Around::calm;
   }
@@ -29,11 +29,42 @@ TEST_F(FailureTest, TroubleExcusesAnErrorThatChangesNothing) {
   EXPECT_THAT(violation(), HasSubstr("abc"));
 }
 
+TEST_F(FailureTest, ATroubleExcusesErrorsOfItsOwnKindAlone) {
+  constexpr Around kStore{.store = true}, kFull{.full_disk = true}, kFailing{.failing_disk = true},
+      kKilled{.killed_caller = true};
+  for (const int errnum : {EIO, ETIMEDOUT, ECONNREFUSED, EHOSTUNREACH, EBUSY, EACCES, ENOSPC, EINTR, ENODEV, EBADMSG}) {
+    const bool is_of_the_store = errnum != ENOSPC && errnum != EINTR && errnum != ENODEV && errnum != EBADMSG;
+    EXPECT_EQ(kStore.excuses(errnum), is_of_the_store) << errnum;
+    EXPECT_EQ(kFull.excuses(errnum), errnum == ENOSPC) << errnum;
+    EXPECT_EQ(kFailing.excuses(errnum), errnum == EIO) << errnum;
+    EXPECT_EQ(kKilled.excuses(errnum), errnum == EINTR) << errnum;
+    EXPECT_FALSE(Around::calm.excuses(errnum)) << errnum;
+  }
+}
+
+TEST_F(FailureTest, AFullDiskIsNoExcuseForAnErrorOfTheStore) {
+  store("f", 5, "x");
+  around_ = {.full_disk = true};
+  call_error(Lookup{kRootNumber, "f"}, EIO);
+  EXPECT_THAT(violation(), HasSubstr("EIO"));
+}
+
+TEST_F(FailureTest, AWriteThatTheStoreFailedDoesAllOrNothing) {
+  create("f", 5);
+  write(5, "abc");
+  around_ = {.store = true};
+  call_error(Write{.number = 5, .handle = 1, .bytes = "xyz"}, EIO);
+  around_ = Around::calm;
+  reads(5, "abc");
+  reads(5, "xbz");
+  EXPECT_NE(violation(), "");
+}
+
 TEST_F(FailureTest, AnOpenFileThatIsRemovedInTroubleMayBeUnreadable) {
   store("f", 5, "x");
   open(5);
   remove("f");
-  around_ = Around::trouble;
+  around_ = kAnyTrouble;
   call(Unlink{kRootNumber, "f"});
   around_ = Around::calm;
   reads(5, "x");
@@ -53,7 +84,7 @@ TEST_F(FailureTest, AWriteThatWasSeenDoesNotFail) {
   create("f", 5);
   const auto writing = ask(Write{.number = 5, .handle = 1, .bytes = "abc"});
   reads(5, "abc");
-  around_ = Around::trouble;
+  around_ = kAnyTrouble;
   answer_error(writing, ENOSPC);
   EXPECT_NE(violation(), "");
 }
@@ -133,7 +164,7 @@ TEST_F(FailureTest, NoByteIsThereBehindTheCountOfAWrite) {
 TEST_F(FailureTest, TheEndOfAWriteThatEndsEarlyIsSeenBeforeItsAnswer) {
   create("f", 5);
   const auto writing = ask(Write{.number = 5, .handle = 1, .bytes = "abc"});
-  around_ = Around::trouble;
+  around_ = kAnyTrouble;
   reads(5, "ab");
   call(GetAttributes{5}, file(5, 2));
   answer(writing, Written{2});
@@ -144,7 +175,7 @@ TEST_F(FailureTest, TheEndOfAWriteThatEndsEarlyIsSeenBeforeItsAnswer) {
 TEST_F(FailureTest, AWriteThatWasSeenToEndEarlyIsWholeWhenItWasAskedAgain) {
   create("f", 5);
   const auto writing = ask(Write{.number = 5, .handle = 1, .bytes = "abc"});
-  around_ = Around::trouble;
+  around_ = kAnyTrouble;
   call(GetAttributes{5}, file(5, 2));
   around_ = Around::calm;
   model_.resumed();
@@ -166,7 +197,7 @@ TEST_F(FailureTest, AFlushThatFailedMayHaveStored) {
   write(5, "new");
   fails(Flush{.number = 5, .handle = 1});
   reads(5, "new");
-  around_ = Around::trouble;
+  around_ = kAnyTrouble;
   release(5);
   around_ = Around::calm;
   settles();
@@ -181,7 +212,7 @@ TEST_F(FailureTest, AFlushThatFailedStoresNothingElse) {
   write(5, "new");
   fails(Flush{.number = 5, .handle = 1});
   put("f", "ne");
-  around_ = Around::trouble;
+  around_ = kAnyTrouble;
   release(5);
   settles();
   EXPECT_THAT(violation(), HasSubstr("\"ne\""));
@@ -209,6 +240,30 @@ TEST_F(FailureTest, ANameThatCouldNotBeRemovedIsDecidedByTheNextLook) {
   call(Lookup{kRootNumber, "f"}, file(5, 1));
   call_error(Lookup{kRootNumber, "f"}, ENOENT);
   EXPECT_NE(violation(), "");
+}
+
+TEST_F(FailureTest, WhatALookShowedAsTheBucketHasItIsNotStale) {
+  store("f", 5, "x");
+  fails(Unlink{kRootNumber, "f"});
+  call(Lookup{kRootNumber, "f"}, file(5, 1));
+  call_error(GetAttributes{5}, ESTALE);
+  EXPECT_THAT(violation(), HasSubstr("ESTALE"));
+}
+
+TEST_F(FailureTest, WhatALookShowedOfAnObjectThatHasGoneMayBeStale) {
+  store("f", 5, "x");
+  fails(Unlink{kRootNumber, "f"});
+  remove("f");
+  call(Lookup{kRootNumber, "f"}, file(5, 1));
+  call_error(GetAttributes{5}, ESTALE);
+}
+
+TEST_F(FailureTest, WhoHadAFileOpenWhenItsRemovalFailedMayBeToldThatItIsStale) {
+  store("f", 5, "x");
+  open(5);
+  fails(Unlink{kRootNumber, "f"});
+  call(Lookup{kRootNumber, "f"}, file(5, 1));
+  call_error(Write{.number = 5, .handle = 1, .bytes = "y"}, ESTALE);
 }
 
 TEST_F(FailureTest, ARenameThatFailedMayHaveHappened) {

@@ -375,7 +375,7 @@ TEST_F(OthersTest, WhatHasBeenThereForTheMetadataTimeIsFound) {
   call_error(Lookup{kRoot, "d"}, ENOENT);
   pass(2 * kTtl);
   EXPECT_EQ(wrong(), "");
-  around_ = Around::trouble;
+  around_ = Around{.store = true};
   call_error(Lookup{kRoot, "d"}, ENOENT);
   EXPECT_EQ(wrong(), "");
   around_ = Around::calm;
