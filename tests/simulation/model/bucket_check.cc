@@ -37,6 +37,13 @@ std::string wrong_object(const std::string& key, const std::optional<StoredObjec
                      describe_all(candidates));
 }
 
+// What an answer to the call has shown of an object.
+Snapshot snapshot_of(const StoredObject& object, const Call& call) {
+  Snapshot snapshot{.bytes = {}, .permissions = object.permissions, .modified = object.modified};
+  snapshot.bytes.write(0, call.unique, std::make_shared<const std::string>(object.content.bytes()));
+  return snapshot;
+}
+
 bool name_is_sure(const State& state, const Inode& inode) {
   for (const Inode* each = &inode; each->parent != 0; each = &state.at(each->parent))
     if (!state.dirent(each->parent, each->name)->sure) return false;
@@ -61,7 +68,7 @@ Snapshots those_in(const std::optional<StoredObject>& object, const Snapshots& c
 
 // ---- after one answer -----------------------------------------------------------------------------------------------
 
-Fault AnsweredCheck::check(const Call& call, Around around) {
+Fault AnsweredCheck::check(const Call& call, const Answer& answer, Around around) {
   Fault fault;
   if (around != Around::calm) doubt_what_it_removed(call);
   if (const auto* flush = std::get_if<Flush>(&call.question)) fault = flushed(call, *flush);
@@ -74,7 +81,7 @@ Fault AnsweredCheck::check(const Call& call, Around around) {
     fault = gone({rmdir->parent, rmdir->name}, true);
   if (const auto* mkdir = std::get_if<MakeDirectory>(&call.question)) fault = made({mkdir->parent, mkdir->name});
   if (const auto* link = std::get_if<MakeSymlink>(&call.question)) fault = made({link->parent, link->name});
-  if (const Inode* inode = shown_by(call)) shown(*inode);
+  if (const Inode* inode = shown_by(call)) shown(*inode, call, answer);
   end_window(call);
   return fault;
 }
@@ -97,11 +104,22 @@ const Inode* AnsweredCheck::shown_by(const Call& call) const {
 
 // What is shown is what the bucket has: a failure before it has not taken that away. Who had it open before may still
 // be told of another object.
-void AnsweredCheck::shown(const Inode& inode) {
-  if (!inode.may_be_stale || inode.strange || !inode.linked() || may_be_open(inode)) return;
-  if (!name_is_sure(state_, inode) || !at_rest(inode.parent, inode.name)) return;
-  if (!those_in(bucket_.look(state_.key(inode.id)), Snapshots(inode.now)).empty())
-    state_.edit(inode.id).may_be_stale = false;
+void AnsweredCheck::shown(const Inode& inode, const Call& call, const Answer& answer) {
+  if (!inode.may_be_stale || !inode.linked() || may_be_open(inode) || !at_rest(inode.parent, inode.name)) return;
+  const Id id = inode.id;
+  if (inode.strange) settle_if_shown(inode, call, std::get<ShownEntry>(answer.value));
+  const Inode& known = state_.at(id);
+  if (known.strange || !name_is_sure(state_, known)) return;
+  if (!those_in(bucket_.look(state_.key(id)), Snapshots(known.now)).empty()) state_.edit(id).may_be_stale = false;
+}
+
+void AnsweredCheck::settle_if_shown(const Inode& inode, const Call& call, const ShownEntry& entry) {
+  const auto object = bucket_.look(state_.key(inode.id));
+  if (!object || entry.type != FileType::regular || is_changing(inode)) return;
+  const Snapshot snapshot = snapshot_of(*object, call);
+  const bool is_it = snapshot.bytes.size() == entry.size && object->permissions == entry.permissions &&
+                     object->modified == entry.modified;
+  if (is_it) state_.settle(inode.id, snapshot);
 }
 
 void AnsweredCheck::end_window(const Call& call) {
@@ -131,6 +149,17 @@ bool AnsweredCheck::at_rest(Id directory, const std::string& name) const {
   if (directory == kRoot) return true;
   const Inode& parent = state_.at(directory);
   return parent.linked() && name_is_sure(state_, parent) && at_rest(parent.parent, parent.name);
+}
+
+// By a call that is under way.
+bool AnsweredCheck::is_changing(const Inode& inode) const {
+  if (!inode.reads.empty() || !inode.before_writes.empty()) return true;
+  return std::ranges::any_of(others_, [&](const auto& other) {
+    const Question& question = other.second->question;
+    const auto* set = std::get_if<SetAttributes>(&question);
+    const auto* write = std::get_if<Write>(&question);
+    return (set != nullptr && set->number == inode.number) || (write != nullptr && write->number == inode.number);
+  });
 }
 
 // An open that is under way counts from its beginning on.
@@ -200,7 +229,7 @@ Fault AnsweredCheck::made(const Place& place) {
   return {};
 }
 
-Fault AnsweredCheck::gone(const Place& place, bool directory) const {
+Fault AnsweredCheck::gone(const Place& place, bool directory) {
   const Inode* parent = state_.by_number(place.parent);
   if (parent == nullptr || !parent->linked() || state_.child(parent->id, place.name) != nullptr) return {};
   if (!at_rest(parent->id, place.name)) return {};
@@ -208,6 +237,7 @@ Fault AnsweredCheck::gone(const Place& place, bool directory) const {
   if (!directory) {
     if (const auto object = bucket_.look(key))
       return fmt::format("{} is gone, and still has {} in the bucket", quote(key), describe_object(object));
+    state_.strange_keys.erase(key);
     return {};
   }
   for (const std::string& left : bucket_.keys())
@@ -218,13 +248,27 @@ Fault AnsweredCheck::gone(const Place& place, bool directory) const {
 Fault AnsweredCheck::stored(const Call& call) {
   const Inode* inode = stored_by(call);
   if (inode == nullptr) return {};
+  if (inode->strange) return stored_strange(call);
   const Snapshots window = inode->windows.at(call.unique);
   return stored_as(inode->id, window);
 }
 
+// Of what was changed since an abandoned request did something to its key: an object that nothing else has replaced.
+Fault AnsweredCheck::stored_strange(const Call& call) {
+  const Inode& inode = *stored_by(call);
+  const bool was_changed = inode.rewritten && inode.windows.at(call.unique).is_only(inode.now);
+  if (!was_changed || !inode.linked() || !at_rest(inode.parent, inode.name)) return {};
+  const std::string key = state_.key(inode.id);
+  const auto object = bucket_.look(key);
+  if (!object) return fmt::format("{} was stored, and has no object in the bucket", quote(key));
+  const bool others_store_it = inode.windows.size() > 1;
+  if (!others_store_it && !is_changing(inode)) state_.settle(inode.id, snapshot_of(*object, call));
+  return {};
+}
+
 Fault AnsweredCheck::stored_as(Id id, const Snapshots& candidates) {
   const Inode& inode = state_.at(id);
-  if (!inode.linked() || inode.strange || !name_is_sure(state_, inode)) return {};
+  if (!inode.linked() || !name_is_sure(state_, inode)) return {};
   Snapshots found = candidates;
   if (at_rest(inode.parent, inode.name)) {
     const std::string key = state_.key(id);
@@ -232,6 +276,7 @@ Fault AnsweredCheck::stored_as(Id id, const Snapshots& candidates) {
     found = those_in(object, candidates);
     if (found.empty()) return wrong_object(key, object, candidates);
     if (found.is_only(inode.now)) state_.has_read(id, 0, inode.now->bytes.bytes());
+    state_.strange_keys.erase(key);
   }
   Inode& known = state_.edit(id);
   const bool others_store_it = known.windows.size() > 1;
@@ -248,12 +293,11 @@ namespace {
 
 class WholeCheck {
  public:
-  WholeCheck(State& state, const BucketView& bucket, const std::set<std::string>& strange)
-      : state_(state), bucket_(bucket), strange_(strange) {}
+  WholeCheck(State& state, const BucketView& bucket) : state_(state), bucket_(bucket) {}
 
   Fault run() {
     for (const std::string& key : bucket_.keys())
-      if (!strange_.contains(key)) keys_.insert(key);
+      if (!is_strange(key)) keys_.insert(key);
     if (Fault fault = directory(kRoot, true)) return fault;
     if (!keys_.empty()) return fmt::format("{} is in the bucket and belongs to nothing", quote(*keys_.begin()));
     return {};
@@ -277,7 +321,7 @@ class WholeCheck {
   Fault marker(Id id, bool sure, bool marked) const {
     const std::string key = state_.key(id);
     const Inode& inode = state_.at(id);
-    if (id == kRoot || !sure || !inode.marked || strange_.contains(key)) return {};
+    if (id == kRoot || !sure || !inode.marked || is_strange(key)) return {};
     if (!marked) return fmt::format("the directory {} has no marker in the bucket", quote(key));
     const auto object = bucket_.look(key);
     if (Fault fault = owner(key, object)) return fault;
@@ -295,7 +339,7 @@ class WholeCheck {
     const std::string key = state_.key(id);
     const auto object = bucket_.look(key);
     keys_.erase(key);
-    if (state_.at(id).strange || strange_.contains(key)) return {};
+    if (state_.at(id).strange || is_strange(key)) return {};
     if (Fault fault = owner(key, object)) return fault;
     Snapshots candidates = state_.at(id).stored;
     if (!sure) candidates.add(SnapshotPtr());
@@ -309,9 +353,10 @@ class WholeCheck {
     return {};
   }
 
+  bool is_strange(const std::string& key) const { return state_.strange_keys.contains(key); }
+
   State& state_;
   const BucketView& bucket_;
-  const std::set<std::string>& strange_;
   std::set<std::string> keys_;  // that belong to nothing yet
 };
 
@@ -333,8 +378,8 @@ bool keeps(const fake::Content& content, const Owed& owed) {
 
 }  // namespace
 
-Fault check_all(State& state, const BucketView& bucket, const KeptView& kept, const std::set<std::string>& strange) {
-  if (Fault fault = WholeCheck(state, bucket, strange).run()) return fault;
+Fault check_all(State& state, const BucketView& bucket, const KeptView& kept) {
+  if (Fault fault = WholeCheck(state, bucket).run()) return fault;
   for (const Owed& owed : state.owed) {
     const bool found = std::ranges::any_of(kept, [&](const fake::Content& content) { return keeps(content, owed); });
     if (found || has(bucket, state, owed)) continue;

@@ -3,7 +3,6 @@
 
 #include <map>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -25,24 +24,27 @@ class AnsweredCheck {
       : state_(state), others_(others), bucket_(bucket) {}
 
   // The call was answered without an error. The state's windows of it end.
-  Fault check(const Call& call, Around around);
+  Fault check(const Call& call, const Answer& answer, Around around);
   // It was answered with an error: what it stored is not known.
   void end_window(const Call& call);
 
  private:
   void doubt_what_it_removed(const Call& call);
   const Inode* shown_by(const Call& call) const;
-  void shown(const Inode& inode);
+  void shown(const Inode& inode, const Call& call, const Answer& answer);
+  void settle_if_shown(const Inode& inode, const Call& call, const ShownEntry& entry);
+  Fault stored_strange(const Call& call);
   Fault flushed(const Call& call, const Flush& flush);
   Fault released(const Call& call, Around around);
   Fault attributes_set(const Call& call, const SetAttributes& set);
   Fault renamed(const Call& call, const Rename& rename);
   Fault made(const Place& place);
-  Fault gone(const Place& place, bool directory) const;
+  Fault gone(const Place& place, bool directory);
   Fault stored(const Call& call);
   Fault stored_as(Id id, const Snapshots& candidates);
 
   bool may_be_open(const Inode& inode) const;
+  bool is_changing(const Inode& inode) const;
   const Inode* stored_by(const Call& call) const;
   bool at_rest(Id directory, const std::string& name) const;
   bool is_moving(Id directory, const std::string& name) const;
@@ -56,7 +58,7 @@ class AnsweredCheck {
 Snapshots those_in(const std::optional<StoredObject>& object, const Snapshots& candidates);
 
 // Looks at the whole bucket and at all kept files, with nothing under way. What the bucket may have is known then.
-// Keys in `strange` may be there or not, with any content.
-Fault check_all(State& state, const BucketView& bucket, const KeptView& kept, const std::set<std::string>& strange);
+// Strange keys may be there or not, with any content.
+Fault check_all(State& state, const BucketView& bucket, const KeptView& kept);
 
 }  // namespace pail::simulation::model

@@ -200,7 +200,7 @@ Model::Configurations Model::accepted(const CallPtr& call, const Answer& answer,
     }
     AnsweredCheck check(each.state, others, bucket);
     model::Fault fault;
-    if (answer.errnum == 0) fault = check.check(*call, around);
+    if (answer.errnum == 0) fault = check.check(*call, answer, around);
     check.end_window(*call);
     if (fault) {
       reasons.insert(*fault);
@@ -293,7 +293,6 @@ void Model::unmounted(Around around) {
 }
 
 void Model::abandoned(const std::string& key) {
-  strange_.insert(key);
   Configurations after;
   const std::uint64_t unique = (std::uint64_t{1} << 47) + 2 * ++abandoned_;  // above those of all calls
   for (const Configuration& each : configurations_)
@@ -314,7 +313,7 @@ Verdict Model::settled(const BucketView& bucket, const KeptView& kept) {
   Reasons reasons;
   for (const Configuration& each : configurations_) {
     Configuration settled = each;
-    if (const model::Fault fault = check_all(settled.state, bucket, kept, strange_)) {
+    if (const model::Fault fault = check_all(settled.state, bucket, kept)) {
       reasons.insert(*fault);
     } else {
       left.push_back(std::move(settled));

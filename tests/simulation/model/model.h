@@ -22,7 +22,7 @@
 // - that a byte in doubt after a write that failed with EIO stays what was read once;
 // - which of the names that one failed rename of a tree may have copied or removed go together;
 // - that there are no more kept files than there must be, nor what describes them;
-// - open uploads; what lies under a key that an abandoned request changed.
+// - open uploads; what lies under a key that an abandoned request changed, until that is known again.
 //
 // A value's worth of state, one thread. Deterministic.
 #pragma once
@@ -62,7 +62,7 @@ class Model {
   // The mount was told to end, which stores what is pending, and a fresh one begins. `around`: what went wrong in that.
   void unmounted(Around around);
   // A request of the mount took effect that nobody waited for any more, because its caller had given up or its life had
-  // ended: what the mount shows under the key is not judged until it is made anew.
+  // ended: what the mount shows under the key is not judged until it is removed, stored or shown as the bucket has it.
   void abandoned(const std::string& key);
   // Nothing is under way, nothing is open, and the store had its time: the bucket must be exactly this.
   Verdict settled(const BucketView& bucket, const KeptView& kept);
@@ -89,8 +89,7 @@ class Model {
   Configurations configurations_;
   model::PendingCalls pending_;
   model::SeenNumbers seen_;
-  std::uint64_t abandoned_ = 0;    // requests so far
-  std::set<std::string> strange_;  // keys that they changed
+  std::uint64_t abandoned_ = 0;  // requests so far
 };
 
 }  // namespace pail::simulation

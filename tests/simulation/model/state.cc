@@ -312,6 +312,7 @@ void State::make_strange(Id id) {
   inode.may_be_stale = true;
   inode.marked = false;
   inode.strange = !inode.is_directory();
+  inode.rewritten = false;
   inode.choices = {};
   std::erase_if(owed, [id](const Owed& each) { return each.inode == id; });
   const bool may_vanish = inode.strange || inode.names.empty();
@@ -339,13 +340,14 @@ std::vector<State> State::with_strange(const std::string& key, std::uint64_t uni
   const bool marker = key.ends_with('/');
   const std::string path = marker ? key.substr(0, key.size() - 1) : key;
   State after = *this;
+  after.strange_keys.insert(key);
   Id directory = kRoot, next = unique << 16;
   std::size_t begin = 0;
   for (auto slash = path.find('/'); slash != std::string::npos; slash = path.find('/', begin)) {
     const std::string name = path.substr(begin, slash - begin);
     if (after.child(directory, name) == nullptr) after.add_strange(directory, name, FileType::directory, ++next);
     directory = after.child(directory, name)->id;
-    if (!after.at(directory).is_directory()) return {*this};
+    if (!after.at(directory).is_directory()) return {std::move(after)};
     begin = slash + 1;
   }
   const std::string name = path.substr(begin);
@@ -355,13 +357,22 @@ std::vector<State> State::with_strange(const std::string& key, std::uint64_t uni
     after.add_strange(directory, name, type, ++next);
     return {std::move(after)};
   }
-  if (marker != there->is_directory()) return {*this};
+  if (marker != there->is_directory()) return {std::move(after)};
   after.make_strange(there->id);
   if (marker) return {std::move(after)};
   State other = after;
   other.detach(directory, name);  // the file keeps its number, and another one has its name
   other.add_strange(directory, name, type, ++next);
   return {std::move(after), std::move(other)};
+}
+
+void State::settle(Id id, const Snapshot& object) {
+  strange_keys.erase(key(id));
+  Inode& inode = edit(id);
+  inode.strange = inode.rewritten = inode.soon = false;
+  inode.now = make_snapshot(object);
+  inode.stored = Snapshots(inode.now);
+  make_sure(inode.parent, inode.name);
 }
 
 void State::forget(InodeNumber number) {
@@ -414,6 +425,7 @@ std::uint64_t State::digest() const {
   for (const auto& inode : inodes_) digest.add(inode->digest());
   for (const auto& [key, stream] : streams) digest.add(key.first).add(key.second).add(stream.digest());
   for (const Owed& each : owed) digest.add(each.inode).add(each.content->digest);
+  for (const std::string& key : strange_keys) digest.add(key);
   return digest.value();
 }
 

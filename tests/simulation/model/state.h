@@ -166,12 +166,15 @@ class State {
   // An abandoned request took effect: what lies under the key is not known any more. The states that this one may be
   // then; `unique` is a number that no call has.
   std::vector<State> with_strange(const std::string& key, std::uint64_t unique) const;
+  // What lies under the key of a strange file is known again: its only name, which has this object.
+  void settle(Id id, const Snapshot& object);
   void forget(InodeNumber number);
   // Both processes died: what is in memory is gone.
   void begin_anew();
 
   std::map<StreamKey, Stream> streams;
   std::vector<Owed> owed;
+  std::set<std::string> strange_keys;  // what abandoned requests changed, and nobody has looked at or replaced since
 
   std::uint64_t digest() const;
 

@@ -339,7 +339,15 @@ TEST_F(FailureTest, FailuresThatNothingDecidesMakeTheModelTooUncertain) {
 
 // ---- deaths ---------------------------------------------------------------------------------------------------------
 
-class DeathTest : public FailureTest {};
+class DeathTest : public FailureTest {
+ protected:
+  ShownEntry shown_as_stored(const std::string& key, InodeNumber number) {
+    bucket_.at(key).modified = WallTime{std::chrono::seconds(1000)};
+    ShownEntry entry = file(number, bucket_.at(key).content.bytes().size());
+    entry.modified = *bucket_.at(key).modified;
+    return entry;
+  }
+};
 
 TEST_F(DeathTest, AWorkersDeathIsNoExcuseForAnError) {
   create("f", 5);
@@ -453,6 +461,59 @@ TEST_F(DeathTest, AnAbandonedRequestIsAboutItsKeyAlone) {
   call_error(Lookup{kRootNumber, "f"}, ENOENT);
   call_error(Lookup{kRootNumber, "g"}, ENOENT);
   EXPECT_NE(violation(), "");
+}
+
+TEST_F(DeathTest, WhatAnAbandonedRequestDidIsJudgedOnceItIsShown) {
+  put("f", "late");
+  model_.abandoned("f");
+  call(Lookup{kRootNumber, "f"}, shown_as_stored("f", 5));
+  open(5);
+  reads(5, "late");
+  reads(5, "lost");
+  EXPECT_THAT(violation(), HasSubstr("\"late\""));
+  release(5);
+  call_error(Lookup{kRootNumber, "f"}, ENOENT);
+  EXPECT_THAT(violation(), HasSubstr("ENOENT"));
+  remove("f");
+  settles();
+  EXPECT_THAT(violation(), HasSubstr("no object"));
+}
+
+TEST_F(DeathTest, ALookAtWhatWasThereBeforeAnAbandonedRequestSaysNothingOfIt) {
+  store("f", 5, "x");
+  put("f", "late");
+  model_.abandoned("f");
+  call(Lookup{kRootNumber, "f"}, file(5, 1));
+  open(5);
+  reads(5, "late");
+  call_error(Read{.number = 5, .handle = 1, .size = 9}, ESTALE);
+}
+
+TEST_F(DeathTest, WhatIsStoredAfterAnAbandonedRequestIsJudged) {
+  store("f", 5, "x");
+  open(5);
+  model_.abandoned("f");
+  call(Lookup{kRootNumber, "f"}, file(5, 1));
+  write(5, "abc");
+  remove("f");
+  const auto flush = ask(Flush{.number = 5, .handle = 1});
+  answer(flush);
+  EXPECT_THAT(violation(), HasSubstr("no object"));
+  put("f", "abc");
+  answer(flush);
+  put("f", "other");
+  settles();
+  EXPECT_THAT(violation(), HasSubstr("\"other\""));
+}
+
+TEST_F(DeathTest, WhatIsRemovedAfterAnAbandonedRequestIsGone) {
+  store("f", 5, "x");
+  model_.abandoned("f");
+  remove("f");
+  call(Unlink{kRootNumber, "f"});
+  put("f", "x");
+  settles();
+  EXPECT_THAT(violation(), HasSubstr("belongs to nothing"));
 }
 
 TEST_F(DeathTest, AListingOfWhatAnAbandonedRequestTookAwayDoesNotBringItBack) {
