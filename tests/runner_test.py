@@ -232,6 +232,15 @@ def the_figures_of_several_processes_are_summed_up():
     assert str(figures).endswith("1214 operations/s, 11.0 deaths/s, 12.00 virtual hours/s"), figures
 
 
+def what_never_came_in_any_process_is_missing():
+    figures = soaking.Figures()
+    figures.add("happened 0 times: store: late\nhappened 2 times: check: gone\nhappened 0 times: check: kept\n")
+    assert figures.missing == ["store: late"], figures.missing
+    figures.add("happened 1 times: store: late\nhappened 3 times: check: gone\n")
+    assert not figures.missing, figures.missing
+    assert figures.table.splitlines()[0].split() == ["5", "check:", "gone"], figures.table
+
+
 class FakeSimulate:
     """A program that is wrong at these seeds, as far as a soak from the seed before finds them."""
 
@@ -296,7 +305,7 @@ CASES = [cases_of_googletest_are_counted_and_failures_named,
          packages_that_are_optional_stop_nothing_and_others_do,
          a_decision_on_an_errno_or_a_text_is_seen, an_errno_that_is_passed_on_decides_nothing,
          a_soak_that_ends_with_a_wrong_history_names_its_seed_and_claim,
-         the_figures_of_several_processes_are_summed_up,
+         the_figures_of_several_processes_are_summed_up, what_never_came_in_any_process_is_missing,
          a_soak_goes_on_with_other_seeds_after_a_wrong_history, a_history_that_is_stopped_leaves_no_files,
          every_mutation_still_applies]
 

@@ -8,6 +8,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <cerrno>
 #include <utility>
 
 #include "simulation/world/face.h"
@@ -36,6 +38,20 @@ bool is_of_the_driver(std::uint64_t unique) {
   return unique >= History::kFirstOfTheDriver;
 }
 
+std::string happened_to_store(Trouble trouble) {
+  return fmt::format("store: {}", row_of(trouble).name);
+}
+
+// What else is counted.
+constexpr std::string_view kWorkerDies = "death: of the worker", kBothDie = "death: of both",
+                           kDiesEarly = "death: before it served", kDiesInTheEnd = "death: while it ended",
+                           kCallerIsKilled = "caller: killed", kCalendarIsSet = "calendar: set",
+                           kCacheIsLost = "cache: lost", kIsAbandoned = "store: abandoned effect",
+                           kShowsDirectory = "audit: directory", kShowsFile = "audit: file";
+constexpr auto kHappens =
+    std::to_array<std::string_view>({kWorkerDies, kBothDie, kDiesEarly, kDiesInTheEnd, kCallerIsKilled, kCalendarIsSet,
+                                     kCacheIsLost, kIsAbandoned, kShowsDirectory, kShowsFile});
+
 // An object beside a directory of its name.
 bool is_hidden(const fake::Bucket& bucket, const std::string& key) {
   const std::string as_directory = key + "/";
@@ -51,6 +67,7 @@ Counted& Counted::operator+=(const Counted& more) {
   requests += more.requests;
   deaths += more.deaths;
   time += more.time;
+  for (const auto& [name, times] : more.happened) happened[name] += times;
   return *this;
 }
 
@@ -67,6 +84,7 @@ History::History(const Plan& plan, Trace& trace, std::filesystem::path directory
       judge_(make_judge(plan)) {
   world_.watch([this](const Effect& effect) {
     trace_.note(now_, "effect", text_of(effect));
+    if (effect.abandoned) note(kIsAbandoned);
     judge(judge_->changed(effect));
   });
 }
@@ -87,11 +105,20 @@ std::optional<std::string> History::run() {
   } catch (const Wrong& found) {
     return found.what;
   }
+  count();
+  return std::nullopt;
+}
+
+void History::count() {
   ++counted_.histories;
   counted_.operations = programs_.operations();
   counted_.requests = world_.requests();
   counted_.time = now_ - kBegin;
-  return std::nullopt;
+  for (const Trouble trouble : all_troubles()) counted_.happened[happened_to_store(trouble)] += 0;
+  for (const std::string_view name : kHappens) counted_.happened[std::string(name)] += 0;
+  const CheckCounts counts = judge_->counts();
+  for (std::size_t i = 0; i < kCheckNames.size(); ++i)
+    counted_.happened[fmt::format("check: {}", kCheckNames[i])] += counts.of(static_cast<Check>(i));
 }
 
 // ---- phases ----
@@ -133,6 +160,7 @@ void History::audit() {
 }
 
 void History::check_against_bucket(InodeNumber directory, const std::string& prefix, std::set<std::string>& seen) {
+  note(kShowsDirectory);
   std::vector<ListedName> names;
   for (std::uint64_t offset = 0;;) {
     const Answer page = ask_and_wait(ReadDirectory{directory, offset, 100, false});
@@ -154,6 +182,7 @@ void History::check_against_bucket(InodeNumber directory, const std::string& pre
       continue;
     }
     seen.insert(key);
+    note(kShowsFile);
     const auto object = world_.bucket().look(key);
     if (!object) wrong(fmt::format("a fresh mount shows {}, which is not in the bucket", key));
     if (entry.type == vfs::FileType::regular && read_file(entry.number, entry.size) != object->content.bytes())
@@ -212,8 +241,7 @@ DiskTrouble History::draw_disk_trouble() {
 }
 
 void History::begin_life(vfs::Start start, bool may_die) {
-  if (start == vfs::Start::fresh && choices_.below(100) < plan_.cache_lost_per_hundred_mounts)
-    std::filesystem::remove_all(LifeSettings::cache_of(directory_));
+  if (start == vfs::Start::fresh && choices_.below(100) < plan_.cache_lost_per_hundred_mounts) lose_cache();
   const LifeSettings settings = draw_life(start, may_die);
   if (!state_) {
     auto state = fuse::SharedMemory::create();
@@ -236,6 +264,11 @@ void History::begin_life(vfs::Start start, bool may_die) {
   ::close(up[1]);
   life_ = Life{process, UniqueFd(down[1]),    UniqueFd(up[0]), now_, settings.schedule.death.has_value(),
                false,   settings.disk.to_step};
+}
+
+void History::lose_cache() {
+  note(kCacheIsLost);
+  std::filesystem::remove_all(LifeSettings::cache_of(directory_));
 }
 
 void History::unmount() {
@@ -262,11 +295,14 @@ void History::go_on_after_death() {
   const bool planned = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && life_.may_die;
   if (!planned && !life_.disk_failed) wrong(fmt::format("the process ended by itself, status {:x}", status));
   ++counted_.deaths;
+  if (unmounting_) note(kDiesInTheEnd);
+  if (next_start() == vfs::Start::fresh) note(kDiesEarly);
   to_send_.clear();
   world_.life_ended(World::End::killed, now_);
   if (last_disk_trouble_ == SteadyTime::max()) last_disk_trouble_ = now_;
   now_ += choices_.one_in(10) ? std::chrono::nanoseconds(hours(1)) : std::chrono::milliseconds(50);
   const bool both = choices_.below(100) < plan_.fresh_per_hundred_deaths;
+  note(both ? kBothDie : kWorkerDies);
   trace_.note(now_, "death", both ? "of both" : "of the worker");
   if (both) {
     state_.reset();
@@ -331,6 +367,7 @@ void History::take(const LogLine& line) {
 }
 
 void History::take(const DiskFailed& failed) {
+  note(fmt::format("disk: {} {}", failed.errnum == ENOSPC ? "full" : "failing", failed.operation));
   trace_.note(now_, "disk", fmt::format("{} {}", failed.operation, failed.errnum));
   life_.disk_failed = true;
   last_disk_trouble_ = SteadyTime::max();
@@ -371,6 +408,7 @@ void History::disturb() {
   if (plan_.clock_jump_one_in == 0 || !choices_.one_in(plan_.clock_jump_one_in)) return;
   const std::chrono::nanoseconds by = choices_.magnitude(seconds(1), hours(100));
   wall_offset_ += choices_.one_in(2) ? by : -by;
+  note(kCalendarIsSet);
   trace_.note(now_, "calendar", fmt::format("set by {} s", std::chrono::floor<seconds>(by).count()));
 }
 
@@ -379,6 +417,7 @@ void History::kill_a_caller() {
   const std::uint64_t unique =
       std::next(asked_at_.begin(), static_cast<std::ptrdiff_t>(choices_.below(asked_at_.size())))->first;
   interrupted_.insert(unique);
+  note(kCallerIsKilled);
   trace_.note(now_, "interrupt", std::to_string(unique));
   to_send_.emplace_back(Interrupt{unique});
 }
@@ -389,6 +428,7 @@ std::vector<Event> History::events_due() {
     trace_.note(now_, "delivery",
                 fmt::format("{} {} {} {}", delivery.id, delivery.answer.status, delivery.broken,
                             row_of(delivery.trouble).name));
+    if (delivery.trouble != Trouble::none) note(happened_to_store(delivery.trouble));
     StoreAnswer answer{delivery.id,          delivery.answer.status, delivery.answer.headers,
                        delivery.answer.body, delivery.broken,        delivery.answer.body.size()};
     for (const others::Told& told : others::told_by(delivery.asked, delivery.answer)) judge_->told(told.key, told.etag);

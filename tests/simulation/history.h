@@ -12,6 +12,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/unique_fd.h"
@@ -31,6 +32,8 @@ namespace pail::simulation {
 struct Counted {
   std::uint64_t histories = 0, operations = 0, calls = 0, requests = 0, deaths = 0;
   std::chrono::nanoseconds time{0};  // virtual
+  // How often each trouble, kind of death and check came, by its name, also what never did.
+  std::map<std::string, std::uint64_t> happened;
 
   Counted& operator+=(const Counted& more);
 };
@@ -75,6 +78,7 @@ class History {
   void begin_life(vfs::Start start, bool may_die);
   LifeSettings draw_life(vfs::Start start, bool may_die);
   DiskTrouble draw_disk_trouble();
+  void lose_cache();
   void unmount();
   void go_on_after_death();
   vfs::Start next_start() const;
@@ -99,6 +103,8 @@ class History {
   void pass(std::chrono::nanoseconds time);
 
   // ---- checks ----
+  void note(std::string_view happened) { ++counted_.happened[std::string(happened)]; }
+  void count();
   Around around_since(SteadyTime asked) const;
   void judge(const Verdict& verdict);
   void check_against_bucket(InodeNumber directory, const std::string& prefix, std::set<std::string>& seen);

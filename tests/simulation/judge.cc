@@ -30,6 +30,7 @@ class Alone final : public Judge {
   void unmounted(Around around) override { model_.unmounted(around); }
   Verdict settled(const BucketView& bucket, const KeptView& kept) override { return model_.settled(bucket, kept); }
   bool too_uncertain() const override { return model_.too_uncertain(); }
+  CheckCounts counts() const override { return model_.counts(); }
 
  private:
   Model model_;

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "simulation/calls.h"
+#include "simulation/model/checks.h"
 #include "simulation/model/views.h"
 #include "simulation/plan.h"
 #include "simulation/world/effect.h"
@@ -37,6 +38,9 @@ class Judge {
 
   // It is time to let everything end and call settled().
   virtual bool too_uncertain() const = 0;
+
+  // Those of the model; where others act there are none.
+  virtual CheckCounts counts() const { return {}; }
 };
 
 // Of a bucket that the mount has alone: the model. Else: the checker of what others may do.

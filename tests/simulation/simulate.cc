@@ -63,6 +63,8 @@ void report(const Counted& counted, double seconds) {
       static_cast<unsigned long long>(counted.deaths), hours, seconds,
       static_cast<double>(counted.operations) / seconds, static_cast<double>(counted.deaths) / seconds,
       hours / seconds);
+  for (const auto& [name, times] : counted.happened)
+    std::printf("happened %llu times: %s\n", static_cast<unsigned long long>(times), name.c_str());
 }
 
 enum class With { anybody, others, nobody };

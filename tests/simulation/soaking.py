@@ -1,4 +1,5 @@
 """Runs the program `simulate`: single histories, and many on all cores."""
+import collections
 import dataclasses
 import itertools
 import os
@@ -20,6 +21,9 @@ NAMED = re.compile(r'"[^"]*"(\.\.\.)?|#\d+( /\S*)?|\([^()]*\)|\b[0-9A-F]{16}\b|t
 DIRECTORY = re.compile(r"^/dev/shm/pailfs-simulate-\w+")
 FIGURES = re.compile(r"^(\d+) histories, (\d+) operations, (\d+) calls, (\d+) requests, (\d+) deaths, "
                      r"(\d+) virtual hours in \d+ s: .*$", re.M)
+HAPPENED = re.compile(r"^happened (\d+) times: (.+)$", re.M)
+# What two minutes may miss. All else that the program has a name for must come.
+SELDOM = {"check: kept", "check: stored after an abandoned request", "death: while it ended"}
 
 
 # ---- what the program says ----
@@ -77,6 +81,7 @@ class Figures:
     deaths: int = 0
     hours: int = 0  # virtual
     seconds: float = 0
+    happened: collections.Counter = dataclasses.field(default_factory=collections.Counter)
 
     def __str__(self):
         seconds = max(self.seconds, 1e-3)
@@ -85,8 +90,20 @@ class Figures:
                 f"{self.operations / seconds:.0f} operations/s, {self.deaths / seconds:.1f} deaths/s, "
                 f"{self.hours / seconds:.2f} virtual hours/s")
 
+    @property
+    def table(self):
+        """How often each trouble, kind of death and check came."""
+        return "\n".join(f"{times:12} {name}" for name, times in sorted(self.happened.items()))
+
+    @property
+    def missing(self):
+        """What should have come and never did."""
+        return sorted(name for name, times in self.happened.items() if times == 0 and name not in SELDOM)
+
     def add(self, output):
         """What a process said of its histories."""
+        for times, name in HAPPENED.findall(output):
+            self.happened[name] += int(times)
         said = FIGURES.search(output)
         if not said:
             return

@@ -110,7 +110,9 @@ void AnsweredCheck::shown(const Inode& inode, const Call& call, const Answer& an
   if (inode.strange) settle_if_shown(inode, call, std::get<ShownEntry>(answer.value));
   const Inode& known = state_.at(id);
   if (known.strange || !name_is_sure(state_, known)) return;
-  if (!those_in(bucket_.look(state_.key(id)), Snapshots(known.now)).empty()) state_.edit(id).may_be_stale = false;
+  if (those_in(bucket_.look(state_.key(id)), Snapshots(known.now)).empty()) return;
+  counts_.note(Check::no_longer_stale);
+  state_.edit(id).may_be_stale = false;
 }
 
 void AnsweredCheck::settle_if_shown(const Inode& inode, const Call& call, const ShownEntry& entry) {
@@ -119,7 +121,9 @@ void AnsweredCheck::settle_if_shown(const Inode& inode, const Call& call, const 
   const Snapshot snapshot = snapshot_of(*object, call);
   const bool is_it = snapshot.bytes.size() == entry.size && object->permissions == entry.permissions &&
                      object->modified == entry.modified;
-  if (is_it) state_.settle(inode.id, snapshot);
+  if (!is_it) return;
+  counts_.note(Check::known_again);
+  state_.settle(inode.id, snapshot);
 }
 
 void AnsweredCheck::end_window(const Call& call) {
@@ -190,6 +194,7 @@ Fault AnsweredCheck::released(const Call& call, Around around) {
   if (inode == nullptr || around != Around::calm || may_be_open(*inode) || !inode->linked() ||
       !name_is_sure(state_, *inode))
     return {};
+  counts_.note(Check::released);
   Inode& closed = state_.edit(inode->id);
   closed.stored = closed.windows.at(call.unique);
   closed.rewritten = closed.soon = false;
@@ -220,6 +225,7 @@ Fault AnsweredCheck::made(const Place& place) {
   const Inode* directory = state_.by_number(place.parent);
   const Inode* made = directory != nullptr ? state_.child(directory->id, place.name) : nullptr;
   if (made == nullptr || !at_rest(directory->id, place.name)) return {};
+  counts_.note(Check::made);
   const std::string key = state_.key(made->id);
   const auto object = bucket_.look(key);
   const bool right = object && (made->is_directory() || made->strange || !those_in(object, made->stored).empty());
@@ -233,6 +239,7 @@ Fault AnsweredCheck::gone(const Place& place, bool directory) {
   const Inode* parent = state_.by_number(place.parent);
   if (parent == nullptr || !parent->linked() || state_.child(parent->id, place.name) != nullptr) return {};
   if (!at_rest(parent->id, place.name)) return {};
+  counts_.note(directory ? Check::directory_gone : Check::gone);
   const std::string key = state_.key(parent->id) + place.name + (directory ? "/" : "");
   if (!directory) {
     if (const auto object = bucket_.look(key))
@@ -258,6 +265,7 @@ Fault AnsweredCheck::stored_strange(const Call& call) {
   const Inode& inode = *stored_by(call);
   const bool was_changed = inode.rewritten && inode.windows.at(call.unique).is_only(inode.now);
   if (!was_changed || !inode.linked() || !at_rest(inode.parent, inode.name)) return {};
+  counts_.note(Check::stored_after_an_abandoned_request);
   const std::string key = state_.key(inode.id);
   const auto object = bucket_.look(key);
   if (!object) return fmt::format("{} was stored, and has no object in the bucket", quote(key));
@@ -271,6 +279,7 @@ Fault AnsweredCheck::stored_as(Id id, const Snapshots& candidates) {
   if (!inode.linked() || !name_is_sure(state_, inode)) return {};
   Snapshots found = candidates;
   if (at_rest(inode.parent, inode.name)) {
+    counts_.note(Check::stored);
     const std::string key = state_.key(id);
     const auto object = bucket_.look(key);
     found = those_in(object, candidates);
@@ -293,7 +302,8 @@ namespace {
 
 class WholeCheck {
  public:
-  WholeCheck(State& state, const BucketView& bucket) : state_(state), bucket_(bucket) {}
+  WholeCheck(State& state, const BucketView& bucket, CheckCounts& counts)
+      : state_(state), bucket_(bucket), counts_(counts) {}
 
   Fault run() {
     for (const std::string& key : bucket_.keys())
@@ -322,6 +332,7 @@ class WholeCheck {
     const std::string key = state_.key(id);
     const Inode& inode = state_.at(id);
     if (id == kRoot || !sure || !inode.marked || is_strange(key)) return {};
+    counts_.note(Check::marker);
     if (!marked) return fmt::format("the directory {} has no marker in the bucket", quote(key));
     const auto object = bucket_.look(key);
     if (Fault fault = owner(key, object)) return fault;
@@ -340,6 +351,7 @@ class WholeCheck {
     const auto object = bucket_.look(key);
     keys_.erase(key);
     if (state_.at(id).strange || is_strange(key)) return {};
+    counts_.note(Check::object);
     if (Fault fault = owner(key, object)) return fault;
     Snapshots candidates = state_.at(id).stored;
     if (!sure) candidates.add(SnapshotPtr());
@@ -357,6 +369,7 @@ class WholeCheck {
 
   State& state_;
   const BucketView& bucket_;
+  CheckCounts& counts_;
   std::set<std::string> keys_;  // that belong to nothing yet
 };
 
@@ -378,9 +391,10 @@ bool keeps(const fake::Content& content, const Owed& owed) {
 
 }  // namespace
 
-Fault check_all(State& state, const BucketView& bucket, const KeptView& kept) {
-  if (Fault fault = WholeCheck(state, bucket).run()) return fault;
+Fault check_all(State& state, const BucketView& bucket, const KeptView& kept, CheckCounts& counts) {
+  if (Fault fault = WholeCheck(state, bucket, counts).run()) return fault;
   for (const Owed& owed : state.owed) {
+    counts.note(Check::kept);
     const bool found = std::ranges::any_of(kept, [&](const fake::Content& content) { return keeps(content, owed); });
     if (found || has(bucket, state, owed)) continue;
     const std::string name = state.find(owed.inode) != nullptr ? state.path(owed.inode) : "a file";

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "simulation/model/checks.h"
 #include "simulation/model/effects.h"
 #include "simulation/model/state.h"
 #include "simulation/model/views.h"
@@ -20,8 +21,8 @@ using Fault = std::optional<std::string>;
 class AnsweredCheck {
  public:
   // `others` are the calls under way without the one that was answered.
-  AnsweredCheck(State& state, const PendingCalls& others, const BucketView& bucket)
-      : state_(state), others_(others), bucket_(bucket) {}
+  AnsweredCheck(State& state, const PendingCalls& others, const BucketView& bucket, CheckCounts& counts)
+      : state_(state), others_(others), bucket_(bucket), counts_(counts) {}
 
   // The call was answered without an error. The state's windows of it end.
   Fault check(const Call& call, const Answer& answer, Around around);
@@ -52,6 +53,7 @@ class AnsweredCheck {
   State& state_;
   const PendingCalls& others_;
   const BucketView& bucket_;
+  CheckCounts& counts_;
 };
 
 // Whether an object is one of these; then only what it may be is left.
@@ -59,6 +61,6 @@ Snapshots those_in(const std::optional<StoredObject>& object, const Snapshots& c
 
 // Looks at the whole bucket and at all kept files, with nothing under way. What the bucket may have is known then.
 // Strange keys may be there or not, with any content.
-Fault check_all(State& state, const BucketView& bucket, const KeptView& kept);
+Fault check_all(State& state, const BucketView& bucket, const KeptView& kept, CheckCounts& counts);
 
 }  // namespace pail::simulation::model

@@ -94,6 +94,38 @@ void repeat_short_write(Configuration& configuration, const CallPtr& call, std::
   expected = std::move(again.front().expected);
 }
 
+void count_excuses(Around around, CheckCounts& counts) {
+  if (around.store) counts.note(Check::excused_by_the_store);
+  if (around.full_disk) counts.note(Check::excused_by_a_full_disk);
+  if (around.failing_disk) counts.note(Check::excused_by_a_failing_disk);
+  if (around.killed_caller) counts.note(Check::excused_by_a_killed_caller);
+}
+
+// Which check the answer has passed.
+Check check_of(const Expectation& expected, const Answer& answer) {
+  switch (expected.promise) {
+    case Promise::anything:
+      return Check::anything;
+    case Promise::errors:
+      return Check::error;
+    case Promise::done:
+      return Check::done;
+    case Promise::written:
+      return Check::written;
+    case Promise::entry:
+      return Check::attributes;
+    case Promise::opened:
+      return Check::opened;
+    case Promise::created:
+      return Check::made_and_opened;
+    case Promise::bytes:
+      return Check::bytes;
+    case Promise::listing:
+      return std::get<Listed>(answer.value).names.empty() ? Check::all_names : Check::names;
+  }
+  return Check::anything;
+}
+
 PendingCalls without(const PendingCalls& pending, std::uint64_t unique) {
   PendingCalls others = pending;
   others.erase(unique);
@@ -151,13 +183,14 @@ Verdict Model::answered(const Answer& answer, Around around, const BucketView& b
 }
 
 // It failed for a trouble: it has had no effect, or its whole effect, or what may be left on the way.
-Model::Configurations Model::excused(const CallPtr& call, const Answer& answer, Around around) const {
+Model::Configurations Model::excused(const CallPtr& call, const Answer& answer, Around around) {
+  count_excuses(around, counts_);
   const PendingCalls others = without(pending_, call->unique);
   const auto* write = std::get_if<Write>(&call->question);
   const bool in_part = around.failing_disk && answer.errnum == EIO;
   Configurations left;
   const auto add = [&](Configuration configuration) {
-    AnsweredCheck(configuration.state, others, {}).end_window(*call);
+    AnsweredCheck(configuration.state, others, {}, counts_).end_window(*call);
     left.push_back(std::move(configuration));
   };
   const auto add_done = [&](Configuration done) {
@@ -183,7 +216,7 @@ Model::Configurations Model::excused(const CallPtr& call, const Answer& answer, 
 }
 
 Model::Configurations Model::accepted(const CallPtr& call, const Answer& answer, Around around,
-                                      const BucketView& bucket, Reasons& reasons) const {
+                                      const BucketView& bucket, Reasons& reasons) {
   const PendingCalls others = without(pending_, call->unique);
   const auto* written = std::get_if<Written>(&answer.value);
   const bool disk_failed = around.full_disk || around.failing_disk;
@@ -198,7 +231,8 @@ Model::Configurations Model::accepted(const CallPtr& call, const Answer& answer,
       reasons.insert("it may be answered: " + model::describe(expected, before) + first_difference(expected, answer));
       continue;
     }
-    AnsweredCheck check(each.state, others, bucket);
+    counts_.note(check_of(expected, answer));
+    AnsweredCheck check(each.state, others, bucket, counts_);
     model::Fault fault;
     if (answer.errnum == 0) fault = check.check(*call, answer, around);
     check.end_window(*call);
@@ -313,7 +347,7 @@ Verdict Model::settled(const BucketView& bucket, const KeptView& kept) {
   Reasons reasons;
   for (const Configuration& each : configurations_) {
     Configuration settled = each;
-    if (const model::Fault fault = check_all(settled.state, bucket, kept)) {
+    if (const model::Fault fault = check_all(settled.state, bucket, kept, counts_)) {
       reasons.insert(*fault);
     } else {
       left.push_back(std::move(settled));

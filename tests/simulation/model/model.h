@@ -33,6 +33,7 @@
 #include <string>
 #include <vector>
 
+#include "simulation/model/checks.h"
 #include "simulation/model/configuration.h"
 #include "simulation/model/views.h"
 
@@ -70,6 +71,7 @@ class Model {
   // So many states are possible that it is time to let everything end and call settled().
   bool too_uncertain() const { return configurations_.size() > settings_.most_configurations; }
   std::size_t configurations() const { return configurations_.size(); }
+  const CheckCounts& counts() const { return counts_; }
 
  private:
   using Configurations = std::vector<model::Configuration>;
@@ -77,9 +79,9 @@ class Model {
   using Reasons = std::set<std::string>;
 
   void begin(model::State& state, const Call& call) const;
-  Configurations excused(const model::CallPtr& call, const Answer& answer, Around around) const;
+  Configurations excused(const model::CallPtr& call, const Answer& answer, Around around);
   Configurations accepted(const model::CallPtr& call, const Answer& answer, Around around, const BucketView& bucket,
-                          Reasons& reasons) const;
+                          Reasons& reasons);
   Configurations with_short_writes(const Call& call, const Answer& answer) const;
   void note_numbers(const Answer& answer);
   Violation contradicted(const model::CallPtr& call, const Answer& answer, const Reasons& reasons) const;
@@ -89,6 +91,7 @@ class Model {
   Configurations configurations_;
   model::PendingCalls pending_;
   model::SeenNumbers seen_;
+  CheckCounts counts_;
   std::uint64_t abandoned_ = 0;  // requests so far
 };
 

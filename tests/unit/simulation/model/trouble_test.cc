@@ -60,6 +60,20 @@ TEST_F(FailureTest, AWriteThatTheStoreFailedDoesAllOrNothing) {
   EXPECT_NE(violation(), "");
 }
 
+TEST_F(FailureTest, EachCheckAndEachExcuseIsCounted) {
+  store("f", 5, "x");
+  EXPECT_EQ(model_.counts().of(Check::stored), 1u);
+  EXPECT_EQ(model_.counts().of(Check::made_and_opened), 1u);
+  EXPECT_EQ(model_.counts().of(Check::written), 1u);
+  EXPECT_EQ(model_.counts().of(Check::object), 0u);
+  settles();
+  EXPECT_EQ(model_.counts().of(Check::object), 1u);
+  around_ = {.store = true};
+  call_error(Lookup{kRootNumber, "f"}, EIO);
+  EXPECT_EQ(model_.counts().of(Check::excused_by_the_store), 1u);
+  EXPECT_EQ(model_.counts().of(Check::excused_by_a_full_disk), 0u);
+}
+
 TEST_F(FailureTest, AnOpenFileThatIsRemovedInTroubleMayBeUnreadable) {
   store("f", 5, "x");
   open(5);
