@@ -9,6 +9,7 @@
 #include "vfs/object_copy.h"
 #include "vfs/object_metadata.h"
 #include "vfs/own_write.h"
+#include "vfs/staged_read.h"
 
 namespace pail::vfs {
 
@@ -97,33 +98,13 @@ void Files::read_staged(const InodeRecord& record, const Staged& file, Extent wa
   readers_.run(Lane::demand, [this, record, file, want, stop, reply] { reply(compose(record, *file, want, stop)); });
 }
 
-// The bytes that are staged, with those of the base that were not fetched in between. Nothing is written: a read works
-// on a full disk, too.
 Result<ReadData> Files::compose(const InodeRecord& record, const local::StagedFile& file, Extent want,
                                 const StopToken& stop) {
-  const ByteOffset end{std::min(want.end.n, std::max(want.begin.n, file.size().n))};
-  auto bytes = std::make_shared<std::vector<std::byte>>((end - want.begin).n);
-  const auto out = [&](ByteOffset at) { return std::span(*bytes).subspan((at - want.begin).n); };
-  std::size_t filled = 0;
-  while (filled < bytes->size()) {
-    const ByteOffset at = want.begin + ByteCount{filled};
-    PAIL_TRY(const std::size_t got, file.read(at, out(at)));
-    filled += got;
-    if (got > 0) continue;
-    const auto gaps = file.missing({at, end});
-    if (gaps.empty() || gaps.front().begin != at) break;  // cut off in the meantime
-    auto fetched = fetch_base(record, gaps.front(), stop);
+  return read_with_base(file, want, [&](Extent gap) -> Result<ReadData> {
+    auto fetched = fetch_base(record, gap, stop);
     if (!fetched) return stale_if_gone(fetched.error());
-    for (const auto piece : fetched->pieces) {
-      std::ranges::copy(piece, out(want.begin + ByteCount{filled}).begin());
-      filled += piece.size();
-    }
-    if (fetched->pieces.empty()) break;
-  }
-  ReadData data;
-  if (filled > 0) data.pieces.emplace_back(bytes->data(), filled);
-  data.owner = std::move(bytes);
-  return data;
+    return fetched;
+  });
 }
 
 Result<cache::ObjectContent> Files::content_of(const InodeRecord& record) {
