@@ -234,7 +234,7 @@ def the_figures_of_several_processes_are_summed_up():
 
 def what_never_came_in_any_process_is_missing():
     figures = soaking.Figures()
-    figures.add("happened 0 times: store: late\nhappened 2 times: check: gone\nhappened 0 times: check: kept\n")
+    figures.add("happened 0 times: store: late\nhappened 2 times: check: gone\nhappened 0 times: store: stalled\n")
     assert figures.missing == ["store: late"], figures.missing
     figures.add("happened 1 times: store: late\nhappened 3 times: check: gone\n")
     assert not figures.missing, figures.missing

@@ -42,6 +42,10 @@ std::string happened_to_store(Trouble trouble) {
   return fmt::format("store: {}", row_of(trouble).name);
 }
 
+std::string happened_to_disk(int errnum, std::string_view operation) {
+  return fmt::format("disk: {} {}", errnum == ENOSPC ? "full" : "failing", operation);
+}
+
 // What else is counted.
 constexpr std::string_view kWorkerDies = "death: of the worker", kBothDie = "death: of both",
                            kDiesEarly = "death: before it served", kDiesInTheEnd = "death: while it ended",
@@ -115,6 +119,9 @@ void History::count() {
   counted_.requests = world_.requests();
   counted_.time = now_ - kBegin;
   for (const Trouble trouble : all_troubles()) counted_.happened[happened_to_store(trouble)] += 0;
+  for (const std::string_view operation : kDiskOperations) counted_.happened[happened_to_disk(EIO, operation)] += 0;
+  for (const std::string_view operation : kTakesSpace) counted_.happened[happened_to_disk(ENOSPC, operation)] += 0;
+  counted_.happened[happened_to_disk(ENOSPC, kAsksForSpace)] += 0;
   for (const std::string_view name : kHappens) counted_.happened[std::string(name)] += 0;
   const CheckCounts counts = judge_->counts();
   for (std::size_t i = 0; i < kCheckNames.size(); ++i)
@@ -367,7 +374,7 @@ void History::take(const LogLine& line) {
 }
 
 void History::take(const DiskFailed& failed) {
-  note(fmt::format("disk: {} {}", failed.errnum == ENOSPC ? "full" : "failing", failed.operation));
+  note(happened_to_disk(failed.errnum, failed.operation));
   trace_.note(now_, "disk", fmt::format("{} {}", failed.operation, failed.errnum));
   life_.disk_failed = true;
   last_disk_trouble_ = SteadyTime::max();

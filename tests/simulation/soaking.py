@@ -22,8 +22,11 @@ DIRECTORY = re.compile(r"^/dev/shm/pailfs-simulate-\w+")
 FIGURES = re.compile(r"^(\d+) histories, (\d+) operations, (\d+) calls, (\d+) requests, (\d+) deaths, "
                      r"(\d+) virtual hours in \d+ s: .*$", re.M)
 HAPPENED = re.compile(r"^happened (\d+) times: (.+)$", re.M)
-# What two minutes may miss. All else that the program has a name for must come.
-SELDOM = {"check: kept", "check: stored after an abandoned request", "death: while it ended"}
+# What two minutes on a busy machine may miss. All else that the program has a name for must come in so many histories.
+SELDOM = re.compile(r"disk: |check: (excused by a .* disk|known again|stored after an abandoned request)$|"
+                    r"death: while it ended$|"
+                    r"store: (conflict|error_inside|precondition|proxy_missing|some_refused|stalled)$")
+ENOUGH = 100
 
 
 # ---- what the program says ----
@@ -98,7 +101,7 @@ class Figures:
     @property
     def missing(self):
         """What should have come and never did."""
-        return sorted(name for name, times in self.happened.items() if times == 0 and name not in SELDOM)
+        return sorted(name for name, times in self.happened.items() if times == 0 and not SELDOM.match(name))
 
     def add(self, output):
         """What a process said of its histories."""

@@ -1,9 +1,20 @@
 // What the disk of a life does wrong.
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <string_view>
 
 namespace pail::simulation {
+
+// As schedule::DiskOperation names what may fail, and of it what needs free space: what is written into a file has its
+// space, for LMDB and the journal see to that.
+inline constexpr auto kDiskOperations =
+    std::to_array<std::string_view>({"append", "fallocate", "fdatasync", "fsync", "ftruncate", "mkdir", "open", "pread",
+                                     "punch", "pwrite", "rename", "unlink"});
+inline constexpr auto kTakesSpace = std::to_array<std::string_view>({"append", "fallocate", "mkdir", "open"});
+// How free space is asked for, which a full disk has none of.
+inline constexpr std::string_view kAsksForSpace = "statvfs";
 
 // Where the disk fails.
 enum class FailingFiles {

@@ -3,6 +3,7 @@
 #include <spdlog/sinks/base_sink.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <memory>
 #include <mutex>
 #include <utility>
@@ -98,14 +99,13 @@ class LifeDisk final : public schedule::Disk {
   std::uint64_t size() const override { return kDiskSize; }
   std::uint64_t free() const override {
     if (trouble_.errnum != ENOSPC || !strikes_now()) return kDiskSize / 2;
-    pipes_.tell_at_once(DiskFailed{"statvfs", ENOSPC});
+    pipes_.tell_at_once(DiskFailed{std::string(kAsksForSpace), ENOSPC});
     return 0;
   }
 
  private:
-  // What is written into a file has its space: LMDB and the journal see to that, and are not to be surprised.
   static bool takes_space(std::string_view operation) {
-    return operation == "append" || operation == "fallocate" || operation == "open" || operation == "mkdir";
+    return std::ranges::find(kTakesSpace, operation) != kTakesSpace.end();
   }
   static bool has_bytes(const std::string& path) {
     const auto lies_in = [&path](const char* folder) { return path.find(folder) != std::string::npos; };
