@@ -11,9 +11,10 @@
 namespace pail::simulation::model {
 namespace {
 
+// The mount stores all that it knows of a file.
 bool is(const StoredObject& object, const std::string& bytes, const Snapshot& snapshot) {
-  const bool same_mode = !object.permissions || !snapshot.permissions || *object.permissions == *snapshot.permissions;
-  const bool same_time = !object.modified || !snapshot.modified || *object.modified == *snapshot.modified;
+  const bool same_mode = !snapshot.permissions || object.permissions == snapshot.permissions;
+  const bool same_time = !snapshot.modified || object.modified == snapshot.modified;
   return same_mode && same_time && snapshot.bytes.equals(bytes);
 }
 
@@ -336,9 +337,9 @@ class WholeCheck {
     if (!marked) return fmt::format("the directory {} has no marker in the bucket", quote(key));
     const auto object = bucket_.look(key);
     if (Fault fault = owner(key, object)) return fault;
-    if (!object->permissions || !inode.now->permissions || *object->permissions == *inode.now->permissions) return {};
+    if (!inode.now->permissions || object->permissions == inode.now->permissions) return {};
     return fmt::format("the directory {} is {:04o} in the bucket, and was made {:04o}", quote(key),
-                       *object->permissions, *inode.now->permissions);
+                       object->permissions.value_or(0), *inode.now->permissions);
   }
 
   static Fault owner(const std::string& key, const std::optional<StoredObject>& object) {

@@ -168,7 +168,10 @@ bool FileBytes::equals_but_for_holes(std::string_view bytes, const FileBytes& ba
 
 std::uint64_t FileBytes::digest() const {
   ValueDigest digest;
-  for (const Piece& piece : pieces_) digest.add(piece.source).add(piece.begin).add(piece.length);
+  for (const Piece& piece : pieces_) {
+    digest.add(piece.source).add(piece.begin).add(piece.length).add(piece.others.size());
+    for (const auto& other : piece.others) digest.add(std::string_view(*other));
+  }
   return digest.value();
 }
 

@@ -424,7 +424,7 @@ std::uint64_t State::digest() const {
   ValueDigest digest;
   for (const auto& inode : inodes_) digest.add(inode->digest());
   for (const auto& [key, stream] : streams) digest.add(key.first).add(key.second).add(stream.digest());
-  for (const Owed& each : owed) digest.add(each.inode).add(each.content->digest);
+  for (const Owed& each : owed) digest.add(each.inode).add(each.content->digest).add(each.bases.digest());
   for (const std::string& key : strange_keys) digest.add(key);
   return digest.value();
 }

@@ -93,6 +93,13 @@ TEST_F(DurabilityTest, AnObjectHasTheTimeOfItsFile) {
   EXPECT_THAT(violation(), HasSubstr("modified 1000000000000"));
 }
 
+TEST_F(DurabilityTest, AnObjectHasAllAttributesThatWereSet) {
+  store("f", 5, "x");
+  bucket_["f"].permissions = {};
+  settles();
+  EXPECT_THAT(violation(), HasSubstr("0644"));
+}
+
 TEST_F(DurabilityTest, AnObjectBelongsToWhoMadeIt) {
   store("f", 5, "x");
   bucket_["f"].owner = kProgramOwner;

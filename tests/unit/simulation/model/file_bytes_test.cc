@@ -46,6 +46,19 @@ TEST(FileBytes, AreTheSameHoweverTheyWereMade) {
   EXPECT_NE(one.digest(), other.digest());
 }
 
+TEST(FileBytes, AreOthersWhereBytesInDoubtMayBeOthers) {
+  FileBytes one, two, now;
+  one.write(0, 2, text("abc"));
+  two.write(0, 4, text("xyz"));
+  now.write(0, 6, text("123"));
+  FileBytes doubted = now, otherwise = now, again = now;
+  doubted.doubt(one, 0, 3, 6);
+  otherwise.doubt(two, 0, 3, 6);
+  again.doubt(one, 0, 3, 6);
+  EXPECT_NE(doubted.digest(), otherwise.digest());
+  EXPECT_EQ(doubted.digest(), again.digest());
+}
+
 TEST(FileBytes, HolesMayStandOnlyForBytesOfTheBase) {
   FileBytes base;
   base.write(0, 1, text("base!"));
