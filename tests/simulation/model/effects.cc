@@ -616,7 +616,7 @@ class Failure {
   void copy_file(State& state, const Inode& of, Id directory, const std::string& name, bool sure) {
     Inode copy = of;
     copy.id = next_id();
-    copy.number = 0;
+    copy.number = copy.earlier_number = 0;
     copy.opens = 0;
     copy.windows.clear();
     copy.reads.clear();
@@ -646,7 +646,7 @@ class Failure {
     } else {
       Inode copy = of;
       into = copy.id = next_id();
-      copy.number = 0;
+      copy.number = copy.earlier_number = 0;
       copy.opens = 0;
       copy.names.clear();
       copy.marked = false;

@@ -40,11 +40,14 @@ class Matcher {
   }
 
  private:
-  // The number of an inode, the same in all answers and never that of another one.
+  // The number of an inode, the same in all answers and never that of another one, also in a later mount. What an
+  // abandoned request did may be what another inode of the model was.
   bool bind(Id id, InodeNumber number) {
-    const InodeNumber known = state_.at(id).number;
-    if (known != 0) return known == number;
-    if (number == 0 || number == vfs::kRootInode || how_.seen.contains(number)) return false;
+    const Inode& inode = state_.at(id);
+    if (inode.number != 0) return inode.number == number;
+    if (number == 0 || number == vfs::kRootInode) return false;
+    const bool was_its_own = inode.earlier_number == number || inode.strange;
+    if (how_.seen.contains(number) && !was_its_own) return false;
     if (state_.by_number(number) != nullptr) return false;
     state_.edit(id).number = number;
     return true;

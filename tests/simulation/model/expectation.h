@@ -34,7 +34,7 @@ struct Expectation {
   std::uint64_t digest() const;
 };
 
-// Numbers that answers of this life of the mount have named.
+// Numbers that answers have named, over all mounts.
 using SeenNumbers = std::set<InodeNumber>;
 
 struct Matching {

@@ -339,7 +339,6 @@ void Model::begin_anew() {
   for (Configuration& each : configurations_) each.state.begin_anew();
   drop_duplicates(configurations_);
   pending_.clear();
-  seen_.clear();
 }
 
 Verdict Model::settled(const BucketView& bucket, const KeptView& kept) {

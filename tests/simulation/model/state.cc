@@ -66,6 +66,7 @@ std::uint64_t Inode::digest() const {
   digest.add(rewritten)
       .add(soon)
       .add(number)
+      .add(earlier_number)
       .add(stale_for_open)
       .add(forgotten)
       .add(may_be_stale)
@@ -404,6 +405,7 @@ void State::begin_anew(Id id) {
   inode.rewritten = inode.soon = inode.may_be_stale = inode.forgotten = false;
   inode.stale_for_open = true;
   if (id == kRoot) return;
+  if (inode.number != 0) inode.earlier_number = inode.number;
   inode.number = 0;
   if (!inode.is_file() || inode.strange) return;
   const bool sure = dirent(inode.parent, inode.name)->sure;

@@ -83,6 +83,7 @@ struct Inode {
   std::map<std::uint64_t, Reading> reads;              // by call, since it was asked
   std::map<std::uint64_t, SnapshotPtr> before_writes;  // by write under way: what may still be seen of what it replaces
   InodeNumber number = 0;                              // 0: not answered yet
+  InodeNumber earlier_number = 0;                      // the last one in mounts before; 0: none
   bool stale_for_open = true;                          // the kernel may be told to look it up before it opens it
   bool forgotten = false;                              // likewise after the next look-up, which may overtake the forget
   bool strange = false;          // what it has is not known: an abandoned request did something to its key

@@ -449,13 +449,26 @@ TEST_F(DeathTest, ANameIsNotLostByARenameThatWasCutOff) {
   EXPECT_NE(violation(), "");
 }
 
-TEST_F(DeathTest, NumbersMayBeUsedAgainByAFreshMount) {
+TEST_F(DeathTest, AFreshMountShowsNoNumberOfAnotherFile) {
   store("f", 5, "x");
   store("g", 6, "y");
+  store("h", 7, "z");
+  remove("h");
+  call(Unlink{kRootNumber, "h"});
   model_.remounted();
   call(Lookup{kRootNumber, "f"}, file(6, 1));
-  call(Lookup{kRootNumber, "g"}, file(6, 1));
-  EXPECT_NE(violation(), "");
+  EXPECT_THAT(violation(), HasSubstr("#6"));
+  call(Lookup{kRootNumber, "f"}, file(7, 1));
+  EXPECT_THAT(violation(), HasSubstr("#7"));
+  call(Lookup{kRootNumber, "f"}, file(5, 1));
+  call(Lookup{kRootNumber, "g"}, file(8, 1));
+}
+
+TEST_F(DeathTest, AFileMayHaveItsNumberInEachMount) {
+  store("f", 5, "x");
+  model_.remounted();
+  model_.remounted();
+  call(Lookup{kRootNumber, "f"}, file(5, 1));
 }
 
 TEST_F(DeathTest, AnAbandonedRequestMayMakeAName) {
