@@ -28,14 +28,12 @@ namespace {
 void begin_stream(State& state, const Call& call, const ReadDirectory& asked) {
   const model::StreamKey key{call.process, asked.number};
   const auto under_way = state.streams.find(key);
-  if (asked.offset != 0) {
-    if (under_way != state.streams.end()) under_way->second.changed.clear();
-    return;
-  }
+  if (asked.offset != 0 && under_way != state.streams.end()) return under_way->second.changed.clear();
   const Inode* directory = state.by_number(asked.number);
   if (directory == nullptr) return;
   Stream stream;
   stream.directory = directory->id;
+  stream.in_order = asked.offset == 0;
   for (const auto& [name, dirent] : directory->names) {
     stream.ever.insert({name, dirent.inode});
     if (dirent.sure) stream.throughout.insert({name, dirent.inode});

@@ -421,6 +421,16 @@ TEST_F(ListingTest, ShowsTheSizeOfNow) {
   EXPECT_NE(violation(), "");
 }
 
+TEST_F(ListingTest, PageThatIsAskedForAgainAfterTheEndMayShowEitherSizeOfWhatIsWrittenMeanwhile) {
+  page(0, {listed("a", 5, 7), listed("b", 6, 8)});
+  page(8, {});
+  const auto listing = ask(ReadDirectory{.number = kRootNumber, .offset = 2, .most = 100, .with_attributes = true});
+  write(5, "abc");
+  ListedName name = listed("a", 5, 7);
+  name.entry = file(5, 0);
+  answer(listing, Listed{{name}});
+}
+
 TEST_F(ListingTest, MayShowEitherSizeOfWhatIsWrittenMeanwhile) {
   const auto listing = ask(ReadDirectory{.number = kRootNumber, .most = 100, .with_attributes = true});
   write(5, "abc");
