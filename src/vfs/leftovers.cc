@@ -52,10 +52,10 @@ void Leftovers::sweep_nameless(InodeNumber number) {
 Result<Unit> Leftovers::set_aside_unstored() {
   for (const InodeNumber number : names_.view().staged()) {
     const auto record = names_.view().inode(number);
-    if (!record) continue;
+    if (!record || record->binding == local::Binding::removed) continue;  // an orphan: its bytes go
     const auto file = staging_.open(number);
     const bool there = !file || *file;  // one that is damaged, too
-    if (there && record->binding != local::Binding::removed)
+    if (there)
       PAIL_CHECK(keep(*record));
     else
       content_.leave_base(number);

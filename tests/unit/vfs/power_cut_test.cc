@@ -74,6 +74,15 @@ TEST_F(PowerCutTest, AFileThatWasRemovedWhileItWasOpenLeavesNothing) {
   EXPECT_TRUE(fs::is_empty(options_.state_directory / "staging"));
 }
 
+TEST_F(PowerCutTest, AFileThatWasRemovedWhileItWasWrittenLeavesNothingAfterAKillEither) {
+  make("written", "of no use");
+  ASSERT_EQ(unlink("written"), 0);
+  stop(Stops::process);
+  start();
+  EXPECT_THAT(kept_descriptions(), IsEmpty());
+  EXPECT_TRUE(fs::is_empty(options_.state_directory / "staging"));
+}
+
 TEST_F(PowerCutTest, WhatTheDiskDidNotHaveYetOfTheJournalCostsTheNameAndNotTheBytes) {
   make("new", "mine");
   lose_power();
