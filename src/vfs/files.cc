@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "cos/refusal.h"
 #include "pailfs/base/stop.h"
 #include "vfs/object_copy.h"
 #include "vfs/object_metadata.h"
@@ -41,6 +42,14 @@ local::AttributePatch patch_of(const InodeRecord& before, const InodeRecord& edi
 Error stale_if_gone(Error error) {
   if (is_gone(error)) error.errnum = ESTALE;
   return error;
+}
+
+// Others replaced or removed the version only where a look bears out that it was refused.
+Error after_look(cos::ObjectStore& store, const Error& refused, const cache::ObjectVersion& version,
+                 const StopToken& stop) {
+  if (refused.fault != Fault::precondition) return refused;
+  const auto look = cos::look_after_refusal(store, version.key, cos::ETag{version.etag}, stop);
+  return look ? cos::after_look(refused, look->found) : look.error();
 }
 
 // A handle of another content than the present one may neither read nor write.
@@ -122,7 +131,8 @@ Result<ReadData> Files::fetch_base(const InodeRecord& record, Extent want, const
     if (fetched || !is_gone(fetched.error())) return fetched;
     PAIL_TRY(const InodeRecord known, names_.inode(record.number));
     PAIL_TRY(auto latest, content_of(known));
-    if (known.epoch != record.epoch || latest.version.key == content.version.key) return fetched;
+    if (known.epoch != record.epoch || latest.version.key == content.version.key)
+      return after_look(store_, fetched.error(), content.version, stop);
     content = std::move(latest);
   }
 }
@@ -229,11 +239,10 @@ Result<Unit> Files::reserve(InodeNumber number, Epoch epoch, Extent extent, cons
 Result<Unit> Files::hydrate(const InodeRecord& record, local::StagedFile& file, const StopToken& stop) {
   const auto missing = file.missing({{}, {file.size().n}});
   if (missing.empty()) return Unit{};
-  PAIL_TRY(const auto content, content_of(record));
   for (const Extent& gap : missing)
     for (ByteOffset at = gap.begin; at < gap.end; at = at + kFillPiece) {
       const Extent piece = intersect(gap, {at, at + kFillPiece});
-      PAIL_TRY(const ReadData data, reader_.read_now(content, record.number, piece, stop));
+      PAIL_TRY(const ReadData data, fetch_base(record, piece, stop));
       ByteOffset position = piece.begin;
       for (const auto bytes : data.pieces) {
         PAIL_CHECK(file.fill(position, bytes));

@@ -15,8 +15,11 @@ Result<ReadData> read_with_base(const local::StagedFile& file, Extent want, cons
     PAIL_TRY(std::size_t got, file.read(at, out));
     const auto gaps = got == 0 ? file.missing({at, end}) : std::vector<Extent>();
     if (!gaps.empty() && gaps.front().begin == at) {
-      PAIL_TRY(const ReadData fetched, fetch(gaps.front()));
-      for (const auto piece : fetched.pieces) {
+      const auto fetched = fetch(gaps.front());
+      // Cut off, written or filled in since it was asked for: then its object may be stored over as well.
+      if (!fetched && file.missing({at, end}) != gaps) continue;
+      if (!fetched) return fetched.error();
+      for (const auto piece : fetched->pieces) {
         std::ranges::copy(piece, out.subspan(got).begin());
         got += piece.size();
       }

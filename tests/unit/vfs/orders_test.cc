@@ -497,6 +497,42 @@ TEST_F(OrdersTest, AReadThatIsRefusedAlthoughNobodyChangedTheObjectMayBeTriedAga
   EXPECT_EQ(read_open(file.number, file.handle, 4), "base");
 }
 
+TEST_F(OrdersTest, AReadOfAChangedFileWhoseBaseIsRefusedAlthoughNobodyChangedItMayBeTriedAgain) {
+  store_->put("f", "the base");
+  const Handle file = open("f");
+  ASSERT_EQ(write_to(file, "new"), 0);
+  store_->fail({.operation = Operation::get_object_range}, {.fault = Fault::precondition});
+  int errnum = 0;
+  read_open(file.number, file.handle, 8, &errnum);
+  EXPECT_EQ(errnum, EIO);
+  EXPECT_EQ(read_open(file.number, file.handle, 8), "new base");
+}
+
+TEST_F(OrdersTest, AReadOfAChangedFileThatIsCutAndStoredMeanwhileReadsWhatWasStored) {
+  store_->put("f", "the base");
+  const Handle file = open("f");
+  ASSERT_EQ(write_to(file, "new"), 0);
+  const Hold get = store_->hold({.operation = Operation::get_object_range}, Moment::before);
+  auto reading = std::async(std::launch::async, [this, file] { return read_open(file.number, file.handle, 8); });
+  ASSERT_TRUE(get.await());
+  store_->behave();
+  ASSERT_TRUE(fs_->setattr(request(), file.number, {.handle = file.handle, .size = ByteCount{0}}));
+  ASSERT_EQ(write_to(file, "anew"), 0);
+  ASSERT_EQ(flush(file), 0);
+  get.release();
+  EXPECT_EQ(reading.get(), "neww");  // each byte is one that the file had meanwhile
+}
+
+TEST_F(OrdersTest, ARefusalOfTheBaseOfAChangedFileThatALookDoesNotBearOutIsNoConflict) {
+  store_->put("f", "the base");
+  const Handle file = open("f");
+  ASSERT_EQ(write_to(file, "new"), 0);
+  store_->fail({.operation = Operation::get_object_range}, {.fault = Fault::precondition});
+  EXPECT_EQ(flush(file), EIO);
+  EXPECT_EQ(flush(file), 0);
+  EXPECT_EQ(store_->bytes("f"), "new base");
+}
+
 TEST_F(OrdersTest, AnUploadThatOthersAbortedBeginsAnew) {
   options_.part_size = 5_MiB;
   start();
