@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "simulation/stays.h"
 #include "simulation/world/face.h"
 
 namespace pail::simulation {
@@ -132,7 +133,25 @@ void History::count() {
 
 void History::work() {
   programs_run_ = true;
-  while (programs_.operations() < plan_.operations && !judge_->too_uncertain()) pump();
+  for (unsigned mount = 1; mount <= plan_.unmounts; ++mount) {
+    work_until(plan_.operations * mount / (plan_.unmounts + 1));
+    remount();
+  }
+  work_until(plan_.operations);
+}
+
+void History::work_until(std::uint64_t operations) {
+  while (programs_.operations() < operations && !judge_->too_uncertain()) pump();
+}
+
+// Programs close what they have open, or umount(8) would be refused; in the weather that there is. Then the same
+// directories are mounted anew.
+void History::remount() {
+  programs_.finish();
+  while (!programs_.idle()) pump();
+  judge_->unmounted(unmount());
+  programs_.begin_again();
+  begin_life(vfs::Start::fresh, true);
 }
 
 // The sky clears, and the programs close what they have open.
@@ -146,9 +165,7 @@ void History::finish() {
 
 void History::settle_and_check() {
   pass(kTimeToSettle);
-  const bool disk_failed = life_.disk_failed;  // a file whose log could not be written is not stored by this life
-  unmount();
-  judge_->unmounted(disk_failed ? Around{.failing_disk = true} : Around::calm);
+  judge_->unmounted(unmount());
   const std::size_t uploads = world_.bucket().uploads() - world_.unknown_uploads();
   if (uploads != 0) wrong(fmt::format("{} uploads are left in the bucket", uploads));
 }
@@ -162,7 +179,7 @@ void History::audit() {
     if (!seen.contains(key) && !is_hidden(world_.bucket(), key))
       wrong(fmt::format("a fresh mount does not show {}", key));
   judge(judge_->settled(bucket_view(world_.bucket()), kept_view(directory_)));
-  unmount();
+  (void)unmount();
   if (const auto left = left_behind(directory_)) wrong("a mount that had nothing to do leaves " + *left);
 }
 
@@ -278,7 +295,9 @@ void History::lose_cache() {
   std::filesystem::remove_all(LifeSettings::cache_of(directory_));
 }
 
-void History::unmount() {
+Around History::unmount() {
+  const SteadyTime begun = now_;
+  trace_.note(now_, "umount");
   unmounting_ = true;
   to_send_.emplace_back(Unmount{});
   while (!life_.ended) pump();
@@ -287,6 +306,15 @@ void History::unmount() {
   life_.process = 0;
   state_.reset();
   world_.life_ended(World::End::orderly, now_);
+  Around around = around_since(begun);
+  around.store = around.store || now_ - begun >= LifeSettings::kStopTimeout;
+  around.failing_disk = around.failing_disk || life_.disk_failed;  // what it failed is not stored by this life
+  end_disk_trouble();
+  return around;
+}
+
+void History::end_disk_trouble() {
+  if (last_disk_trouble_ == SteadyTime::max()) last_disk_trouble_ = now_;
 }
 
 // As a worker of the same mount does: the first that serves makes a mount of it.
@@ -306,7 +334,7 @@ void History::go_on_after_death() {
   if (next_start() == vfs::Start::fresh) note(kDiesEarly);
   to_send_.clear();
   world_.life_ended(World::End::killed, now_);
-  if (last_disk_trouble_ == SteadyTime::max()) last_disk_trouble_ = now_;
+  end_disk_trouble();
   now_ += choices_.one_in(10) ? std::chrono::nanoseconds(hours(1)) : std::chrono::milliseconds(50);
   const bool both = choices_.below(100) < plan_.fresh_per_hundred_deaths;
   note(both ? kBothDie : kWorkerDies);
@@ -406,8 +434,11 @@ void History::take(const Waiting& waiting) {
 
 void History::take(const Ended& ended) {
   trace_.note(now_, "ended", ended.text);
-  if (!ended.text.empty() && !life_.disk_failed) wrong(ended.text);
+  for (const std::string& place : ended.stays) trace_.note(now_, "stays", place);
   life_.ended = true;
+  if (life_.disk_failed) return;
+  if (!ended.text.empty()) wrong(ended.text);
+  if (const auto other = not_as_told(directory_, ended.stays)) wrong("when the mount ended, " + *other);
 }
 
 void History::disturb() {

@@ -70,6 +70,8 @@ class History {
 
   // ---- phases ----
   void work();
+  void work_until(std::uint64_t operations);
+  void remount();
   void finish();
   void settle_and_check();
   void audit();
@@ -79,8 +81,9 @@ class History {
   LifeSettings draw_life(vfs::Start start, bool may_die);
   DiskTrouble draw_disk_trouble();
   void lose_cache();
-  void unmount();
+  Around unmount();  // and what went wrong in that
   void go_on_after_death();
+  void end_disk_trouble();
   vfs::Start next_start() const;
 
   // ---- between parent and child ----

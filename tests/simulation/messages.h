@@ -49,6 +49,7 @@ struct Waiting {                   // nothing runs before the next Go
 };
 struct Ended {  // the last message: the mount ended in order, or why it could not go on
   std::string text;
+  std::vector<std::string> stays;  // where the bytes of files lie that it could not store, as the user is told
 };
 using FromLife = std::variant<Answered, StoreRequest, StoreCancel, LogLine, DiskFailed, Waiting, Ended>;
 

@@ -236,12 +236,26 @@ MUTATIONS = (
     Mutation("a_refusal_that_the_store_does_not_bear_out_is_believed", "cos/refusal.cc",
              "if (found != Found::expected) return refused;", "if (found <= Found::nothing) return refused;"),
 
+    Mutation("a_refused_base_of_a_changed_file_is_not_looked_at", "vfs/files.cc",
+             "      return after_look(store_, fetched.error(), content.version, stop);\n", "      return fetched;\n"),
+    Mutation("a_read_does_not_see_that_its_base_was_stored_over", "vfs/files.cc",
+             "    if (!fetched && file.missing({at, end}) != gaps) continue;\n", ""),
+
     # ---- what is left behind
     Mutation("an_upload_that_began_is_not_in_the_journal", "vfs/uploader.cc",
              "  notes_.begun(job.number, job.key, *id);\n", "", STOP),
     Mutation("an_upload_that_was_let_go_is_not_aborted", "vfs/uploader.cc",
              "spdlog::warn(\"{}\", noted.error().context);\n  aborts_.add({number, record->key, record->upload_id});\n",
              "spdlog::warn(\"{}\", noted.error().context);\n"),
+    Mutation("a_file_that_stays_is_not_told_of", "vfs/bucket_filesystem.cc",
+             "    if (how.stays) how.stays(unstored(number, file, stored.error(), how.stop));\n", ""),
+    Mutation("the_bytes_of_a_removed_file_outlive_the_next_mount", "vfs/leftovers.cc",
+             "    if (!record || record->binding == local::Binding::removed) continue;  // an orphan: its bytes go\n",
+             "    if (!record) continue;\n"
+             "    if (record->binding == local::Binding::removed) {\n"
+             "      content_.leave_base(number);\n"
+             "      continue;\n"
+             "    }\n"),
     Mutation("a_staging_file_stays_after_its_upload", "vfs/files.cc",
              "  content_.remove_file(sent.number);\n", ""),
 )

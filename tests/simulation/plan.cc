@@ -61,6 +61,7 @@ Plan draw_plan(std::uint64_t seed) {
   plan.cache_size = one_of(random, kCacheSizes);
   if (plan.large_files) plan.cache_size = kEnough;
   plan.cache_lost_per_hundred_mounts = one_of(random, std::array<unsigned, 3>{0, 30, 100});
+  plan.unmounts = one_of(random, std::array<unsigned, 4>{0, 0, 1, 4});
   return plan;
 }
 

@@ -16,6 +16,7 @@ struct Plan {
   unsigned programs = 2;
   bool together = false;  // all programs use the same names; else each has a directory of its own
   unsigned others = 0;    // other clients that use them, too
+  unsigned unmounts = 0;  // in the middle of the history
   bool large_files = false;
   std::chrono::nanoseconds ttl{std::chrono::seconds(30)};
   std::uint64_t part_size = 16 << 20;

@@ -97,6 +97,11 @@ void Programs::remounted() {
   for (Program& program : programs_) start_anew(program);
 }
 
+void Programs::begin_again() {
+  finishing_ = false;
+  remounted();
+}
+
 bool Programs::idle() const {
   const auto stopped = [](const Program& program) { return program.state == State::stopped; };
   return std::all_of(programs_.begin(), programs_.end(), stopped) && kernel_->idle();

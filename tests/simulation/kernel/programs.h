@@ -53,8 +53,10 @@ class Programs {
   std::vector<Call> resumed() const { return kernel_->unanswered(); }
   // A fresh mount: descriptors, names and pending calls are gone, and each process begins anew.
   void remounted();
-  // Processes close what they have open, and stop.
+  // Processes close what they have open, and stop, until begin_again().
   void finish() { finishing_ = true; }
+  // All had stopped, and a fresh mount begins.
+  void begin_again();
   // All have stopped and nothing waits for an answer. Only after finish().
   bool idle() const;
   std::uint64_t operations() const { return operations_; }  // system calls that returned

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "cos/bucket_store.h"
 #include "fuse/open_table.h"
+#include "fuse/stop_clock.h"
 #include "pailfs/auth/authorizer.h"
 #include "pailfs/cos/client.h"
 #include "pailfs/http/client.h"
@@ -41,7 +42,7 @@ class Pipes final : public schedule::Outside, public Network {
   }
   [[noreturn]] void give_up(const std::string& text) override {
     flush();
-    (void)simulation::send(to_, FromLife(Ended{text}));
+    (void)simulation::send(to_, FromLife(Ended{text, {}}));
     ::_exit(1);
   }
 
@@ -58,9 +59,9 @@ class Pipes final : public schedule::Outside, public Network {
   void send(StoreRequest request) override { tell(std::move(request)); }
   void cancel(std::uint64_t id) override { tell(StoreCancel{id}); }
 
-  [[noreturn]] void end(std::string text) {
+  [[noreturn]] void end(Ended ended) {
     flush();
-    must(simulation::send(to_, FromLife(Ended{std::move(text)})));
+    must(simulation::send(to_, FromLife(std::move(ended))));
     ::_exit(0);
   }
   Event next() { return events_.take(); }
@@ -183,6 +184,19 @@ void serve(Pipes& pipes, Served& served) {
   }
 }
 
+// As src/fuse/worker.cc does when its mount is told to end.
+Ended store_all(Pipes& pipes, vfs::FileSystem& files, fuse::SharedState& state) {
+  fuse::StopClock stop_clock(state);
+  stop_clock.begin_end();
+  Ended ended;
+  vfs::Sync how;
+  how.stop = stop_clock.time_up();
+  how.stays = [&](const vfs::Unstored& file) { ended.stays.push_back(file.kept.string()); };
+  const auto stored = files.sync_all(how);
+  if (!stored) pipes.note({"not everything is stored: " + stored.error().context});
+  return ended;
+}
+
 }  // namespace
 
 void live(const LifeSettings& settings, int from_parent, int to_parent, fuse::SharedState& state) {
@@ -191,15 +205,16 @@ void live(const LifeSettings& settings, int from_parent, int to_parent, fuse::Sh
   log_to(pipes);
   use(pipes);
   schedule::Scheduler::begin(settings.schedule, pipes, disk);
+  state.stop_timeout = LifeSettings::kStopTimeout.count();
+  Ended ended;
   {
     auto served = open(settings, state);
-    if (!served) pipes.end("the mount cannot begin: " + served.error().context);
+    if (!served) pipes.end({"the mount cannot begin: " + served.error().context, {}});
     state.stage = fuse::Stage::serving;
     serve(pipes, *served);
-    const auto stored = served->files->sync_all();
-    if (!stored) pipes.note({"not everything is stored: " + stored.error().context});
+    ended = store_all(pipes, *served->files, state);
   }
-  pipes.end("");
+  pipes.end(std::move(ended));
 }
 
 }  // namespace pail::simulation

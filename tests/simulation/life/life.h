@@ -15,6 +15,9 @@
 namespace pail::simulation {
 
 struct LifeSettings {
+  // For uploads after the mount was told to end, all together.
+  static constexpr std::chrono::milliseconds kStopTimeout = std::chrono::minutes(1);
+
   schedule::Settings schedule;
   DiskTrouble disk;
   vfs::Start start = vfs::Start::fresh;

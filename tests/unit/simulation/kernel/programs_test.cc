@@ -149,6 +149,8 @@ TEST(Programs, NobodyWaitsForEverWhateverTheOrderOfAnswers) {
     while (history.programs().operations() < 1000) ASSERT_TRUE(history.step()) << "seed " << seed;
     history.programs().finish();
     while (!history.programs().idle()) ASSERT_TRUE(history.step()) << "seed " << seed;
+    history.programs().begin_again();
+    while (history.programs().operations() < 1500) ASSERT_TRUE(history.step()) << "seed " << seed;
   }
 }
 

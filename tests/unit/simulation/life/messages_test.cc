@@ -125,7 +125,9 @@ TEST(Messages, LogAndLifeComeOverWhole) {
   EXPECT_EQ(waiting.wake, SteadyTime(nanoseconds(2)));
   EXPECT_EQ(waiting.steps, 3u);
   EXPECT_EQ(waiting.digest, 4u);
-  EXPECT_EQ(std::get<Ended>(there_and_back(Ended{"text"})).text, "text");
+  const auto ended = std::get<Ended>(there_and_back(Ended{"text", {"staging/5", "kept"}}));
+  EXPECT_EQ(ended.text, "text");
+  EXPECT_EQ(ended.stays, (std::vector<std::string>{"staging/5", "kept"}));
 }
 
 TEST(Messages, EventsComeOverInTheirOrder) {
