@@ -31,6 +31,7 @@ Programs::Settings program_settings(const Plan& plan) {
   Programs::Settings settings;
   settings.processes = plan.programs;
   settings.own_directories = !plan.together;
+  settings.names = plan.names;
   settings.large_per_mille = plan.large_files ? 50 : 0;
   return settings;
 }
@@ -87,6 +88,7 @@ History::History(const Plan& plan, Trace& trace, std::filesystem::path directory
       programs_(plan.seed, program_settings(plan)),
       others_(plan.seed, plan.others, program_settings(plan), world_, kBegin),
       judge_(make_judge(plan)) {
+  world_.bucket().rules = plan.store;
   world_.watch([this](const Effect& effect) {
     trace_.note(now_, "effect", text_of(effect));
     if (effect.abandoned) note(kIsAbandoned);

@@ -32,6 +32,12 @@ Climate draw_climate(Random& random) {
   return climate;
 }
 
+// Listings of several requests each, also of small directories.
+void draw_pages(Random& random, Plan& plan) {
+  if (random.one_in(3)) plan.store.page = static_cast<unsigned>(random.between(2, 5));
+  if (random.one_in(4)) plan.names = 8;
+}
+
 }  // namespace
 
 Plan draw_plan(std::uint64_t seed) {
@@ -62,6 +68,7 @@ Plan draw_plan(std::uint64_t seed) {
   if (plan.large_files) plan.cache_size = kEnough;
   plan.cache_lost_per_hundred_mounts = one_of(random, std::array<unsigned, 3>{0, 30, 100});
   plan.unmounts = one_of(random, std::array<unsigned, 4>{0, 0, 1, 4});
+  draw_pages(random, plan);
   return plan;
 }
 

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 
+#include "fake_store/bucket.h"
 #include "simulation/life/disk_trouble.h"
 #include "simulation/world/weather.h"
 
@@ -17,11 +18,13 @@ struct Plan {
   bool together = false;  // all programs use the same names; else each has a directory of its own
   unsigned others = 0;    // other clients that use them, too
   unsigned unmounts = 0;  // in the middle of the history
+  unsigned names = 3;     // of files in a directory
   bool large_files = false;
   std::chrono::nanoseconds ttl{std::chrono::seconds(30)};
   std::uint64_t part_size = 16 << 20;
   std::uint64_t cache_size = std::uint64_t{10} << 30;
   unsigned cache_lost_per_hundred_mounts = 0;
+  fake::Rules store;  // what it can
   Climate climate;
   unsigned deaths_per_hundred_lives = 90;  // the others live until the end
   std::uint64_t longest_life = 200'000;    // steps
