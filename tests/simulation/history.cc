@@ -32,6 +32,8 @@ Programs::Settings program_settings(const Plan& plan) {
   settings.processes = plan.programs;
   settings.own_directories = !plan.together;
   settings.names = plan.names;
+  settings.metadata_ttl = plan.ttl;
+  if (plan.others > 0) settings.longest_sleep = std::chrono::minutes(2);  // in which others do much
   settings.large_per_mille = plan.large_files ? 50 : 0;
   return settings;
 }

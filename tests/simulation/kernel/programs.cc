@@ -14,6 +14,7 @@ constexpr std::uint64_t kSmall = 3000;  // bytes
 constexpr std::uint64_t kMiddle = 100 << 10;
 constexpr std::uint64_t kLargest = 6 << 20, kLarge = 2 << 20;
 constexpr std::uint64_t kReadSize = 128 << 10;
+constexpr std::chrono::minutes kLongPause{35};  // uploads are tried to be aborted after half an hour at the latest
 
 }  // namespace
 
@@ -48,6 +49,7 @@ const std::vector<Programs::Weighted> Programs::kActivities{
     {3, &Programs::rename_directory},
     {3, &Programs::link},
     {2, &Programs::forget_something},
+    {2, &Programs::sleep},
 };
 
 Programs::Programs(std::uint64_t seed, const Settings& settings)
@@ -460,6 +462,16 @@ void Programs::forget_something(Program& program) {
   program.steps.push_back([this](Program& one) {
     kernel_->shrink(one.random.next());
     kernel_->stat(one.process, anything(one), done(one));
+  });
+}
+
+// With what it has open.
+void Programs::sleep(Program& program) {
+  const std::chrono::nanoseconds time =
+      program.random.percent(70) ? settings_.metadata_ttl * program.random.between(1, 3) : kLongPause;
+  program.steps.push_back([=, this](Program& one) {
+    one.state = State::ready;
+    one.wake = now_ + std::min(time, settings_.longest_sleep);
   });
 }
 

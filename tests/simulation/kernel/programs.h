@@ -34,6 +34,9 @@ class Programs {
     unsigned depth = 3;            // names of a path, besides the own directory
     Kernel::Names trust = Kernel::Names::trusted;
     std::chrono::nanoseconds longest_thought = std::chrono::milliseconds(20);
+    // Now and then one sleeps for once to three times the metadata time of the mount, or for longer than the pauses
+    // after which a mount tries again to abort uploads.
+    std::chrono::nanoseconds metadata_ttl = std::chrono::seconds(30), longest_sleep = std::chrono::hours(4);
     unsigned large_per_mille = 0;  // of writes that have 2 to 6 MiB
     std::size_t most_open = 6;     // descriptors that a process keeps open for later
   };
@@ -138,6 +141,7 @@ class Programs {
   void rename_directory(Program& program);
   void link(Program& program);
   void forget_something(Program& program);
+  void sleep(Program& program);
 
   const std::uint64_t seed_;
   const Settings settings_;

@@ -154,6 +154,33 @@ TEST(Programs, NobodyWaitsForEverWhateverTheOrderOfAnswers) {
   }
 }
 
+TEST(Programs, OneSleepsNowAndThenForMultiplesOfTheMetadataTimeAndNotTooLong) {
+  const std::chrono::hours ttl(1), most(2);
+  Programs programs(1, {.processes = 1, .metadata_ttl = ttl, .longest_sleep = most});
+  Oracle oracle;
+  SteadyTime now(seconds(1));
+  std::set<std::chrono::nanoseconds> pauses;
+  std::deque<Call> waiting;
+  const auto asked = [&](const std::vector<Call>& calls) {
+    for (const Call& call : calls)
+      if (!std::holds_alternative<Forget>(call.question)) waiting.push_back(call);
+  };
+  while (programs.operations() < 2000) {
+    if (waiting.empty()) {
+      const SteadyTime next = programs.next_start().value();
+      pauses.insert(next - now);
+      now = next;
+      asked(programs.begin(now));
+      continue;
+    }
+    const Call call = waiting.front();
+    waiting.pop_front();
+    asked(programs.answered(oracle.answer(call), now));
+  }
+  EXPECT_TRUE(pauses.contains(ttl));
+  EXPECT_EQ(*pauses.rbegin(), most);
+}
+
 TEST(Programs, EachWriteHasBytesOfItsOwn) {
   const std::string bytes = written_bytes(1, 2, 100);
   EXPECT_EQ(bytes.size(), 100);
