@@ -69,6 +69,7 @@ Plan draw_plan(std::uint64_t seed) {
   plan.cache_lost_per_hundred_mounts = one_of(random, std::array<unsigned, 3>{0, 30, 100});
   plan.unmounts = one_of(random, std::array<unsigned, 4>{0, 0, 1, 4});
   draw_pages(random, plan);
+  if (!plan.large_files && random.one_in(8)) plan.part_size = 1 << 10;
   return plan;
 }
 

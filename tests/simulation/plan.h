@@ -21,7 +21,7 @@ struct Plan {
   unsigned names = 3;     // of files in a directory
   bool large_files = false;
   std::chrono::nanoseconds ttl{std::chrono::seconds(30)};
-  std::uint64_t part_size = 16 << 20;
+  std::uint64_t part_size = 16 << 20;  // what is larger goes up in parts, of 5 MiB at least
   std::uint64_t cache_size = std::uint64_t{10} << 30;
   unsigned cache_lost_per_hundred_mounts = 0;
   fake::Rules store;  // what it can
