@@ -1,5 +1,6 @@
 #include "simulation/plan.h"
 
+#include <algorithm>
 #include <array>
 
 #include "simulation/seeded_random.h"
@@ -38,6 +39,38 @@ void draw_pages(Random& random, Plan& plan) {
   if (random.one_in(4)) plan.names = 8;
 }
 
+constexpr std::uint64_t kNothingInParts = 16 << 20;
+
+// Where the store encrypts, nothing tells the object of a write whose answer was lost from one of others: that is a
+// conflict.
+bool may_lose_answers(const Plan& plan) {
+  const auto is_rough = [](const auto& weight) { return weight.first != Kind::calm && weight.first != Kind::hidden; };
+  return plan.deaths_per_hundred_lives > 0 || plan.interrupt_one_in > 0 ||
+         std::ranges::any_of(plan.climate.weights, is_rough);
+}
+
+// Where conditions do not count, what others write just before may be replaced, and nobody can say by which request:
+// those stores have no others. Where those of copies do not count, a file whose copy has another ETag is ESTALE for who
+// has it open: those stores have neither files in parts nor keys of their own.
+void draw_store(Random& random, Plan& plan) {
+  constexpr std::array<fake::Support, 4> kSupport{fake::Support::yes, fake::Support::yes, fake::Support::ignored,
+                                                  fake::Support::refused};
+  fake::Rules& store = plan.store;
+  store.encrypts = !may_lose_answers(plan) && random.one_in(2);
+  if (!random.one_in(3)) return;
+  store.ends_refused_uploads = random.one_in(3);
+  store.no_key_to_match = random.one_in(3);
+  store.copies_markers = !random.one_in(4);
+  if (plan.others > 0) return;
+  store.put_conditions = one_of(random, kSupport);
+  store.create_conditions = one_of(random, kSupport);
+  store.complete_conditions = one_of(random, kSupport);
+  // Else no upload ever ends: the client cannot see that it would have ended without the condition.
+  if (store.complete_conditions == fake::Support::refused) store.ends_refused_uploads = false;
+  const bool copies_keep_etags = plan.part_size == kNothingInParts && !store.encrypts;
+  if (copies_keep_etags && random.one_in(3)) store.copy_conditions = fake::Support::ignored;
+}
+
 }  // namespace
 
 Plan draw_plan(std::uint64_t seed) {
@@ -70,6 +103,7 @@ Plan draw_plan(std::uint64_t seed) {
   plan.unmounts = one_of(random, std::array<unsigned, 4>{0, 0, 1, 4});
   draw_pages(random, plan);
   if (!plan.large_files && random.one_in(8)) plan.part_size = 1 << 10;
+  draw_store(random, plan);
   return plan;
 }
 

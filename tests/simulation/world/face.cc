@@ -183,7 +183,11 @@ class Face {
 
   // ---- what is answered ----
 
-  HttpAnswer success(int status, std::string body = "") const { return made(status, std::move(body), now_, number_); }
+  HttpAnswer success(int status, std::string body = "") const {
+    HttpAnswer answer = made(status, std::move(body), now_, number_);
+    if (bucket_.rules.encrypts) answer.headers.add("x-amz-server-side-encryption", "aws:kms");
+    return answer;
+  }
   HttpAnswer refusal(int status, std::string code) const {
     return refuse(request_, {status, std::move(code)}, now_, number_);
   }

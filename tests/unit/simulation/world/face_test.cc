@@ -42,6 +42,13 @@ TEST_F(Face, HeadHasNoBodyAndTheLengthOfTheObject) {
   EXPECT_EQ(field(there.headers, "Last-Modified"), "Sun, 09 Sep 2001 01:46:40 GMT");
 }
 
+TEST_F(Face, AStoreThatEncryptsSaysSoAndItsETagsAreNoDigests) {
+  bucket_.rules.encrypts = true;
+  const HttpAnswer stored = ask(put("a", "hello"));
+  EXPECT_EQ(field(stored.headers, "x-amz-server-side-encryption"), "aws:kms");
+  EXPECT_NE(field(stored.headers, "ETag"), "\"5d41402abc4b2a76b9719d911017c592\"");
+}
+
 TEST_F(Face, WithoutAnAuthorizationNothingIsCarriedOut) {
   HttpRequest unsigned_put = put("a", "hello");
   unsigned_put.headers.remove("Authorization");
