@@ -11,6 +11,9 @@
 namespace pail::simulation::others {
 namespace {
 
+// What a mount deletes was looked at before, by a request that may be repeated for so long; so may be the delete.
+constexpr std::chrono::minutes kFromLookToDelete{2};
+
 bool writes_to(int flags) {
   return (flags & O_ACCMODE) != O_RDONLY;
 }
@@ -48,7 +51,7 @@ void Checker::note(Pending& pending, const Write& write) {
   pending.cuts = file.cuts;
   file.written.add(write.at, write.bytes);
   file.known.forget(write.at, write.at + write.bytes.size());
-  file.changed_at = now_;
+  file.changed_at = file.written_at = now_;
 }
 
 void Checker::note(Pending&, const SetAttributes& set) {
@@ -105,6 +108,7 @@ void Checker::begin_names(Pending& pending) {
 void Checker::begin_store(Pending& pending, InodeNumber number) {
   pending.known = files_[number].known;
   pending.changed_at = files_[number].changed_at;
+  pending.written_at = files_[number].written_at;
   pending.path = names().path(number);
 }
 
@@ -241,7 +245,7 @@ Verdict Checker::stored(const Pending& pending, InodeNumber number, std::uint64_
   const bool has_its_name = pending.path && pending.name_changes == name_changes_;
   if (answer.errnum == ESTALE) {
     found->second.refused = order_;
-    if (file.has_unstored && !known.empty() && has_its_name && !was_stored(pending, known, versions_.all()))
+    if (file.has_unstored && !known.empty() && has_its_name && !was_stored(pending.written_at, known, versions_.all()))
       owed_.emplace_back(fmt::format("#{}, {}", number, *pending.path), known);
     return {};
   }
@@ -249,14 +253,14 @@ Verdict Checker::stored(const Pending& pending, InodeNumber number, std::uint64_
   file.has_unstored = false;
   if (is_refused(pending, number, handle))
     return Violation{fmt::format("#{} was stored by a handle that a conflict has ended", number)};
-  if (!has_its_name || known.empty() || was_stored(pending, known, versions_.of(*pending.path))) return {};
+  if (!has_its_name || known.empty() || was_stored(pending.changed_at, known, versions_.of(*pending.path))) return {};
   return Violation{fmt::format("#{} was stored, and {} never had what was written to it", number, *pending.path)};
 }
 
-// A version that was there after what is known had been written.
-bool Checker::was_stored(const Pending& pending, const KnownBytes& known, const std::vector<VersionPtr>& as) {
+// A version that was there since then has what is known.
+bool Checker::was_stored(SteadyTime since, const KnownBytes& known, const std::vector<VersionPtr>& as) {
   return std::ranges::any_of(as, [&](const VersionPtr& version) {
-    return version->until >= pending.changed_at && known.first_difference(version->bytes) == KnownBytes::npos;
+    return version->until >= since && known.first_difference(version->bytes) == KnownBytes::npos;
   });
 }
 
@@ -362,9 +366,15 @@ Verdict Checker::up_to_date(const Pending& pending, const Place& place, const An
 // A call that was under way since then names the path or what is above it.
 bool Checker::may_move(const std::string& path, SteadyTime since) const {
   return std::ranges::any_of(renames_and_removals_, [&](const NameCall& call) {
-    const bool was_under_way = call.answered >= since || (call.failed && call.mount + 1 == names_.size());
-    return was_under_way && (names_key(call, path) || names_key(call, path + "/") || names_above(call, path));
+    return may_be_under_way(call, since) &&
+           (names_key(call, path) || names_key(call, path + "/") || names_above(call, path));
   });
+}
+
+// The deletes of a rename that was cut off go on beside the work of the mounts that follow, which hide the old names.
+bool Checker::may_be_under_way(const NameCall& call, SteadyTime since) const {
+  const bool goes_on = call.cut && std::holds_alternative<Rename>(call.question);
+  return call.answered >= since || (call.failed && call.mount + 1 == names_.size()) || goes_on;
 }
 
 // Or may have, just before.
@@ -395,7 +405,8 @@ Verdict Checker::changed(const Effect& effect) {
 Verdict Checker::removed(const Effect& effect, const Version& before) const {
   const bool was_seen = told_.contains({effect.key, before.etag});
   for (const NameCall& call : renames_and_removals_) {
-    if (call.answered < before.since) continue;
+    const bool just_before = call.cut && effect.when - before.since <= kFromLookToDelete;
+    if (call.answered < before.since && !just_before) continue;
     if (names_key(call, effect.key)) return {};
     if (names_above(call, effect.key) && (!was_seen || was_copied(before.bytes, call.asked))) return {};
   }
@@ -417,16 +428,18 @@ Verdict Checker::replaced(const Effect& effect, const Version& before, const std
   if (effect.operation == Operation::copy) return Violation{what + ", by a copy that no rename asks for"};
   if (versions_.made_here(effect.key, before.etag)) return {};
   if (!told_.contains({effect.key, before.etag})) return Violation{what + ", of which the mount was not told"};
-  if (is_open_since_before(before, bytes)) return Violation{what + ", by a file that was open before it was there"};
+  if (was_opened_before(before, bytes)) return Violation{what + ", by a file that was open before it was there"};
   return {};
 }
 
-bool Checker::is_open_since_before(const Version& before, const std::string& bytes) const {
+// A file with bytes of these that was opened before the version was there, and is open or not stored since.
+bool Checker::was_opened_before(const Version& before, const std::string& bytes) const {
   const SteadyTime first = versions_.first(before.key, before.etag).value_or(before.since);
   return std::ranges::any_of(files_, [&](const auto& each) {
     const auto& [number, file] = each;
-    return !file.handles.empty() && file.open_since < first && file.written.is_in(bytes) &&
-           !file.written.is_in(before.bytes) && names().may_be(number, before.key);
+    const bool is_in_use = !file.handles.empty() || file.has_unstored;
+    return is_in_use && file.open_since < first && file.written.is_in(bytes) && !file.written.is_in(before.bytes) &&
+           names().may_be(number, before.key);
   });
 }
 
@@ -481,6 +494,11 @@ bool Checker::is_target(const NameCall& call, const std::string& key) const {
 // ---- ends and beginnings --------------------------------------------------------------------------------------------
 
 void Checker::remounted() {
+  for (auto& [unique, pending] : pending_) {
+    if (pending.name_call == nullptr) continue;
+    pending.name_call->answered = now_;
+    pending.name_call->cut = true;
+  }
   pending_.clear();
   files_.clear();
   types_.clear();
@@ -488,6 +506,13 @@ void Checker::remounted() {
   cutting_creates_ = 0;
   failed_creates_.clear();
   a_rename_failed_ = false;
+}
+
+// In calm weather it waits for all deletes.
+void Checker::unmounted(Around around) {
+  remounted();
+  if (around != Around::calm) return;
+  for (NameCall& call : renames_and_removals_) call.cut = false;
 }
 
 Verdict Checker::settled(const BucketView&, const KeptView& kept) {

@@ -8,7 +8,8 @@
 // - no write of the mount replaces a version of others of which it was not told, nor one that is newer than what the
 //   file was opened with, unless a rename names the key; no copy replaces one without a rename;
 // - a version of others is deleted for a call only that names its key, or by the rename of a directory above it, which
-//   copied it; and not when it is newer than the call;
+//   copied it; and not when it is newer than the call, or than the end of the mount that cut the call off, unless it
+//   came between the look that decides and the delete;
 // - where flush or fsync succeed, the bucket had what was written under the file's name since the last change;
 // - once flush or fsync were ESTALE the handle neither reads nor writes, and what it had written is kept;
 // - an inode number has one type until others change what has its name, and another name only after a rename;
@@ -47,7 +48,7 @@ class Checker final : public Judge {
   void told(const std::string& key, const std::string& etag) override { told_.emplace(key, etag); }
   void resumed() override {}
   void remounted() override;
-  void unmounted(Around) override { remounted(); }
+  void unmounted(Around around) override;
   Verdict settled(const BucketView& bucket, const KeptView& kept) override;
   bool too_uncertain() const override { return false; }
 
@@ -60,8 +61,8 @@ class Checker final : public Judge {
   };
   struct File {
     Written written;
-    KnownBytes known;         // while it is open
-    SteadyTime changed_at{};  // when the last change of it was asked for
+    KnownBytes known;                       // while it is open
+    SteadyTime changed_at{}, written_at{};  // when the last change of it was asked for, and the last write
     bool made_here = false, has_unstored = false;
     std::uint64_t cuts = 0;  // that began or ended
     unsigned changing = 0;   // calls under way that cut it
@@ -75,15 +76,16 @@ class Checker final : public Judge {
     std::size_t mount;
     SteadyTime asked, answered = kNever;
     bool failed = false;
+    bool cut = false;  // its mount ended before the answer, and the next ones finish what it had begun
   };
   struct Pending {
     Call call;
     SteadyTime asked;
-    std::uint64_t order;         // of all questions and answers
-    std::uint64_t cuts = 0;      // of its file so far
-    std::uint64_t name_changes;  // that had been asked for or answered
-    KnownBytes known;            // of the file: of a Read where it reads, else all
-    SteadyTime changed_at{};     // when the last change of what is known was asked for
+    std::uint64_t order;                    // of all questions and answers
+    std::uint64_t cuts = 0;                 // of its file so far
+    std::uint64_t name_changes;             // that had been asked for or answered
+    KnownBytes known;                       // of the file: of a Read where it reads, else all
+    SteadyTime changed_at{}, written_at{};  // of the file then
     std::optional<std::string> path;
     NameCall* name_call = nullptr;
   };
@@ -136,8 +138,9 @@ class Checker final : public Judge {
   Verdict same_version(const Read& read, File& file, const std::string& bytes) const;
   Verdict up_to_date(const Pending& pending, const Place& place, const Answer& answer) const;
   bool may_move(const std::string& path, SteadyTime since) const;
+  bool may_be_under_way(const NameCall& call, SteadyTime since) const;
   bool others_changed(InodeNumber number, SteadyTime since) const;
-  static bool was_stored(const Pending& pending, const KnownBytes& known, const std::vector<VersionPtr>& as);
+  static bool was_stored(SteadyTime since, const KnownBytes& known, const std::vector<VersionPtr>& as);
   bool is_refused(const Pending& pending, InodeNumber number, std::uint64_t handle) const;
 
   // ---- the bucket ----
@@ -145,7 +148,7 @@ class Checker final : public Judge {
   Verdict replaced(const Effect& effect, const Version& before, const std::string& bytes) const;
   Verdict made(const Effect& effect, const std::string& bytes) const;
   bool is_whole(const std::string& bytes) const;
-  bool is_open_since_before(const Version& before, const std::string& bytes) const;
+  bool was_opened_before(const Version& before, const std::string& bytes) const;
   bool was_copied(const std::string& bytes, SteadyTime since) const;
   bool names_key(const NameCall& call, const std::string& key) const;
   bool names_above(const NameCall& call, const std::string& key) const;

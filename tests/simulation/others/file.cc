@@ -58,7 +58,7 @@ std::vector<std::size_t> Written::unexplained(std::uint64_t at, std::string_view
 }
 
 bool Written::is_in(std::string_view content) const {
-  constexpr std::size_t kDistinct = 16;
+  constexpr std::size_t kDistinct = 4;
   return std::ranges::any_of(writes_, [&](const Write& write) {
     return write.bytes.size() >= kDistinct && write.at <= content.size() &&
            content.substr(write.at, write.bytes.size()) == write.bytes;

@@ -41,7 +41,7 @@ class Written {
   bool nothing() const { return writes_.empty() && !resized_; }
   // The positions of `content`, which stands at `at` in the file, that no write explains.
   std::vector<std::size_t> unexplained(std::uint64_t at, std::string_view content) const;
-  // One whole write of 16 bytes or more is in it.
+  // One whole write of 4 bytes or more is in it.
   bool is_in(std::string_view content) const;
 
  private:

@@ -196,6 +196,17 @@ TEST_F(OthersTest, AVersionOfAfterTheOpenIsNotReplacedAlthoughAListingToldOfIt) 
   EXPECT_THAT(wrong(), HasSubstr("that was open before it was there"));
 }
 
+TEST_F(OthersTest, AClosedFileThatIsNotStoredReplacesNoLaterVersionEither) {
+  open_theirs();
+  write(kFile, "tiny");
+  call_error(Flush{kFile, 1}, EIO);
+  call(Release{kFile, 1});
+  they_write("f", kLater);
+  tell("f", kLater);
+  put("f", "tiny");
+  EXPECT_THAT(wrong(), HasSubstr("that was open before it was there"));
+}
+
 TEST_F(OthersTest, ARenameReplacesWhateverIsThere) {
   create("g", kOther);
   write(kOther, ours());
@@ -237,6 +248,35 @@ TEST_F(OthersTest, WhatIsNewerThanAnUnlinkIsNotDeletedForIt) {
   call(Unlink{kRoot, "f"});
   pass(std::chrono::seconds(1));
   they_write("f", kLater);
+  remove("f");
+  EXPECT_THAT(wrong(), HasSubstr("no call removes it"));
+}
+
+TEST_F(OthersTest, ACallThatWasCutOffIsFinishedByTheNextMount) {
+  open_theirs();
+  ask(Unlink{kRoot, "f"});
+  checker_.remounted();
+  pass(std::chrono::hours(1));
+  remove("f");
+}
+
+TEST_F(OthersTest, WhatIsNewerThanACallThatWasCutOffMayBeDeletedRightAfterTheLook) {
+  open_theirs();
+  ask(Unlink{kRoot, "f"});
+  checker_.remounted();
+  pass(std::chrono::hours(1));
+  they_write("f", kLater);
+  pass(std::chrono::seconds(1));
+  remove("f");
+}
+
+TEST_F(OthersTest, WhatIsNewerThanACallThatWasCutOffIsNotDeletedLaterForIt) {
+  open_theirs();
+  ask(Unlink{kRoot, "f"});
+  checker_.remounted();
+  pass(std::chrono::seconds(1));
+  they_write("f", kLater);
+  pass(std::chrono::hours(1));
   remove("f");
   EXPECT_THAT(wrong(), HasSubstr("no call removes it"));
 }
@@ -315,6 +355,17 @@ TEST_F(OthersTest, BytesThatWereStoredUnderAnEarlierNameNeedNotBeKept) {
   note(checker_.settled({}, {}));
 }
 
+TEST_F(OthersTest, BytesThatWereStoredBeforeACutNeedNotBeKept) {
+  open_theirs();
+  write(kFile, ours());
+  put("f", ours());
+  they_write("f", kLater);
+  pass(std::chrono::seconds(1));
+  call_error(SetAttributes{.number = kFile, .handle = 1, .permissions = {}, .size = 20, .modified = {}}, ESTALE);
+  call_error(Flush{kFile, 1}, ESTALE);
+  note(checker_.settled({}, {}));
+}
+
 TEST_F(OthersTest, BytesOfAConflictThatAreNotKeptAreWrong) {
   open_theirs();
   write(kFile, ours());
@@ -379,6 +430,20 @@ TEST_F(OthersTest, WhatHasBeenThereForTheMetadataTimeIsFound) {
   call_error(Lookup{kRoot, "d"}, ENOENT);
   EXPECT_EQ(wrong(), "");
   around_ = Around::calm;
+  call_error(Lookup{kRoot, "d"}, ENOENT);
+  EXPECT_THAT(wrong(), HasSubstr("was not found"));
+}
+
+TEST_F(OthersTest, ARenameThatWasCutOffHidesNamesUntilAMountEndsInOrder) {
+  they_write("d/f", kTheirs);
+  look_up_directory("d", kDirectory);
+  ask(Rename{kRoot, "d", kRoot, "e"});
+  checker_.remounted();
+  pass(2 * kTtl);
+  call_error(Lookup{kRoot, "d"}, ENOENT);
+  EXPECT_EQ(wrong(), "");
+  checker_.unmounted(Around::calm);
+  pass(2 * kTtl);
   call_error(Lookup{kRoot, "d"}, ENOENT);
   EXPECT_THAT(wrong(), HasSubstr("was not found"));
 }
