@@ -347,7 +347,7 @@ void History::go_on_after_death() {
     state_.reset();
     asked_at_.clear();
     interrupted_.clear();
-    judge_->remounted();
+    judge_->remounted(bucket_view(world_.bucket()));
     programs_.remounted();
   } else {
     judge_->resumed();

@@ -29,8 +29,8 @@ class Judge {
 
   // The worker was killed and the next one goes on.
   virtual void resumed() = 0;
-  // Worker and supervisor were killed, and a fresh mount begins.
-  virtual void remounted() = 0;
+  // Worker and supervisor were killed, and a fresh mount begins. `bucket` is the store at that moment.
+  virtual void remounted(const BucketView& bucket) = 0;
   // The mount was told to end, and did.
   virtual void unmounted(Around around) = 0;
   // Nothing is under way, nothing is open, and the store had its time.

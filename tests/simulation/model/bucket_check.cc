@@ -392,6 +392,10 @@ bool keeps(const fake::Content& content, const Owed& owed) {
 
 }  // namespace
 
+void drop_stored(State& state, const BucketView& bucket) {
+  std::erase_if(state.owed, [&](const Owed& owed) { return has(bucket, state, owed); });
+}
+
 Fault check_all(State& state, const BucketView& bucket, const KeptView& kept, CheckCounts& counts) {
   if (Fault fault = WholeCheck(state, bucket, counts).run()) return fault;
   for (const Owed& owed : state.owed) {

@@ -59,6 +59,9 @@ class AnsweredCheck {
 // Whether an object is one of these; then only what it may be is left.
 Snapshots those_in(const std::optional<StoredObject>& object, const Snapshots& candidates);
 
+// What the bucket has of the bytes that were not known to be stored need not be kept.
+void drop_stored(State& state, const BucketView& bucket);
+
 // Looks at the whole bucket and at all kept files, with nothing under way. What the bucket may have is known then.
 // Strange keys may be there or not, with any content.
 Fault check_all(State& state, const BucketView& bucket, const KeptView& kept, CheckCounts& counts);

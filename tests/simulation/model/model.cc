@@ -304,9 +304,10 @@ void Model::resumed() {
   drop_duplicates(configurations_);
 }
 
-void Model::remounted() {
+void Model::remounted(const BucketView& bucket) {
   configurations_ = with_all_cut_off(configurations_, pending_);
   begin_anew();
+  for (Configuration& each : configurations_) drop_stored(each.state, bucket);
 }
 
 void Model::unmounted(Around around) {

@@ -58,8 +58,8 @@ class Model {
   // The worker was killed and the next one goes on: nothing is lost, and the calls under way are asked again.
   void resumed();
   // Worker and supervisor were killed, and a fresh mount begins: what was under way may have happened, in part even;
-  // what was not stored is gone from view and kept.
-  void remounted();
+  // what was not stored is gone from view and kept. `bucket` is the store at that moment.
+  void remounted(const BucketView& bucket);
   // The mount was told to end, which stores what is pending, and a fresh one begins. `around`: what went wrong in that.
   void unmounted(Around around);
   // A request of the mount took effect that nobody waited for any more, because its caller had given up or its life had

@@ -493,7 +493,7 @@ bool Checker::is_target(const NameCall& call, const std::string& key) const {
 
 // ---- ends and beginnings --------------------------------------------------------------------------------------------
 
-void Checker::remounted() {
+void Checker::begin_anew() {
   for (auto& [unique, pending] : pending_) {
     if (pending.name_call == nullptr) continue;
     pending.name_call->answered = now_;
@@ -510,7 +510,7 @@ void Checker::remounted() {
 
 // In calm weather it waits for all deletes.
 void Checker::unmounted(Around around) {
-  remounted();
+  begin_anew();
   if (around != Around::calm) return;
   for (NameCall& call : renames_and_removals_) call.cut = false;
 }

@@ -47,7 +47,7 @@ class Checker final : public Judge {
   Verdict changed(const Effect& effect) override;
   void told(const std::string& key, const std::string& etag) override { told_.emplace(key, etag); }
   void resumed() override {}
-  void remounted() override;
+  void remounted(const BucketView&) override { begin_anew(); }
   void unmounted(Around around) override;
   Verdict settled(const BucketView& bucket, const KeptView& kept) override;
   bool too_uncertain() const override { return false; }
@@ -110,6 +110,8 @@ class Checker final : public Judge {
   void note(Pending&, const Other&) {}
   void begin_store(Pending& pending, InodeNumber number);
   void begin_names(Pending& pending);
+
+  void begin_anew();
 
   // ---- answers ----
   Verdict take(const Pending& pending, const Write& write, const Answer& answer);

@@ -74,7 +74,7 @@ TEST_F(DurabilityTest, WhatTheBucketHasNeedNotBeKeptWhicheverAttributesItWasStor
   around_ = kAnyTrouble;
   answer_error(flush, EIO);
   put("f", "x");
-  model_.remounted();
+  remounted();
   settles();
   EXPECT_EQ(violation(), "");
 }

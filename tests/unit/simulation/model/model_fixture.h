@@ -46,6 +46,7 @@ class ModelTest : public testing::Test {
              const std::string& key = {});
   void reads(InodeNumber number, const std::string& bytes);
   void settles();
+  void remounted() { model_.remounted(view()); }
 
   void put(const std::string& key, const std::string& bytes, std::uint32_t permissions = 0644);
   void remove(const std::string& key) { bucket_.erase(key); }

@@ -375,7 +375,7 @@ TEST_F(DeathTest, AWorkersDeathIsNoExcuseForAnError) {
 
 TEST_F(DeathTest, AFreshMountShowsWhatWasStored) {
   store("f", 5, "x");
-  model_.remounted();
+  remounted();
   call(Lookup{kRootNumber, "f"}, file(5, 1));
   call_error(Lookup{kRootNumber, "f"}, ENOENT);
   EXPECT_NE(violation(), "");
@@ -384,7 +384,7 @@ TEST_F(DeathTest, AFreshMountShowsWhatWasStored) {
 TEST_F(DeathTest, AFreshMountDoesNotShowWhatWasNotStored) {
   create("f", 5);
   write(5, "x");
-  model_.remounted();
+  remounted();
   call(Lookup{kRootNumber, "f"}, file(5, 1));
   EXPECT_THAT(violation(), HasSubstr("ENOENT"));
 }
@@ -395,7 +395,7 @@ TEST_F(DeathTest, ALinkThatAnUnstoredFileWasMovedOverIsThereAgain) {
   call(MakeSymlink{kRootNumber, "l", "to"}, link);
   create("f", 6);
   call(Rename{kRootNumber, "f", kRootNumber, "l"});
-  model_.remounted();
+  remounted();
   call(Lookup{kRootNumber, "l"}, link);
 }
 
@@ -403,7 +403,7 @@ TEST_F(DeathTest, WhatWasNotStoredIsKept) {
   store("f", 5, "old");
   open(5);
   write(5, "new");
-  model_.remounted();
+  remounted();
   call(Lookup{kRootNumber, "f"}, file(5, 3));
   settles();
   EXPECT_THAT(violation(), HasSubstr("not kept"));
@@ -416,8 +416,20 @@ TEST_F(DeathTest, WhatWasStoredByAFlushUnderWayNeedNotBeKept) {
   open(5);
   write(5, "new");
   ask(Flush{.number = 5, .handle = 1});
-  model_.remounted();
+  remounted();
   put("f", "new");
+  settles();
+}
+
+TEST_F(DeathTest, WhatWasStoredAndRemovedBeforeItWasLookedAtNeedNotBeKept) {
+  store("f", 5, "old");
+  open(5);
+  write(5, "new");
+  ask(Flush{.number = 5, .handle = 1});
+  put("f", "new");
+  remounted();
+  remove("f");
+  call(Unlink{kRootNumber, "f"});
   settles();
 }
 
@@ -426,14 +438,14 @@ TEST_F(DeathTest, WhatAFlushUnderWayDidNotStoreIsKept) {
   open(5);
   write(5, "new");
   ask(Flush{.number = 5, .handle = 1});
-  model_.remounted();
+  remounted();
   settles();
   EXPECT_THAT(violation(), HasSubstr("not kept"));
 }
 
 TEST_F(DeathTest, ACallUnderWayMayHaveHappenedOrNot) {
   ask(MakeDirectory{kRootNumber, "d"});
-  model_.remounted();
+  remounted();
   call(Lookup{kRootNumber, "d"}, directory(2));
   call_error(Lookup{kRootNumber, "d"}, ENOENT);
   EXPECT_NE(violation(), "");
@@ -442,7 +454,7 @@ TEST_F(DeathTest, ACallUnderWayMayHaveHappenedOrNot) {
 TEST_F(DeathTest, ANameIsNotLostByARenameThatWasCutOff) {
   store("f", 5, "x");
   ask(Rename{kRootNumber, "f", kRootNumber, "g"});
-  model_.remounted();
+  remounted();
   call_error(Lookup{kRootNumber, "f"}, ENOENT);
   call(Lookup{kRootNumber, "g"}, file(5, 1));
   call_error(Lookup{kRootNumber, "g"}, ENOENT);
@@ -455,7 +467,7 @@ TEST_F(DeathTest, AFreshMountShowsNoNumberOfAnotherFile) {
   store("h", 7, "z");
   remove("h");
   call(Unlink{kRootNumber, "h"});
-  model_.remounted();
+  remounted();
   call(Lookup{kRootNumber, "f"}, file(6, 1));
   EXPECT_THAT(violation(), HasSubstr("#6"));
   call(Lookup{kRootNumber, "f"}, file(7, 1));
@@ -466,8 +478,8 @@ TEST_F(DeathTest, AFreshMountShowsNoNumberOfAnotherFile) {
 
 TEST_F(DeathTest, AFileMayHaveItsNumberInEachMount) {
   store("f", 5, "x");
-  model_.remounted();
-  model_.remounted();
+  remounted();
+  remounted();
   call(Lookup{kRootNumber, "f"}, file(5, 1));
 }
 
@@ -476,7 +488,7 @@ TEST_F(DeathTest, AnAbandonedRequestMayMakeAName) {
   put("f", "late");
   model_.abandoned("f");
   call(Lookup{kRootNumber, "f"}, file(5, 4));
-  model_.remounted();
+  remounted();
   settles();
 }
 
@@ -568,7 +580,7 @@ TEST_F(DeathTest, WhatTheBucketHasOfAFileThatNobodyLookedAtIsNotOwed) {
   call(Flush{.number = 5, .handle = 1, .caller_has_another = true});
   write(5, "abc");
   ask(Flush{.number = 5, .handle = 1});
-  model_.remounted();
+  remounted();
   put("f", "");
   settles();
   EXPECT_THAT(violation(), HasSubstr("not kept"));

@@ -255,7 +255,7 @@ TEST_F(OthersTest, WhatIsNewerThanAnUnlinkIsNotDeletedForIt) {
 TEST_F(OthersTest, ACallThatWasCutOffIsFinishedByTheNextMount) {
   open_theirs();
   ask(Unlink{kRoot, "f"});
-  checker_.remounted();
+  checker_.remounted({});
   pass(std::chrono::hours(1));
   remove("f");
 }
@@ -263,7 +263,7 @@ TEST_F(OthersTest, ACallThatWasCutOffIsFinishedByTheNextMount) {
 TEST_F(OthersTest, WhatIsNewerThanACallThatWasCutOffMayBeDeletedRightAfterTheLook) {
   open_theirs();
   ask(Unlink{kRoot, "f"});
-  checker_.remounted();
+  checker_.remounted({});
   pass(std::chrono::hours(1));
   they_write("f", kLater);
   pass(std::chrono::seconds(1));
@@ -273,7 +273,7 @@ TEST_F(OthersTest, WhatIsNewerThanACallThatWasCutOffMayBeDeletedRightAfterTheLoo
 TEST_F(OthersTest, WhatIsNewerThanACallThatWasCutOffIsNotDeletedLaterForIt) {
   open_theirs();
   ask(Unlink{kRoot, "f"});
-  checker_.remounted();
+  checker_.remounted({});
   pass(std::chrono::seconds(1));
   they_write("f", kLater);
   pass(std::chrono::hours(1));
@@ -438,7 +438,7 @@ TEST_F(OthersTest, ARenameThatWasCutOffHidesNamesUntilAMountEndsInOrder) {
   they_write("d/f", kTheirs);
   look_up_directory("d", kDirectory);
   ask(Rename{kRoot, "d", kRoot, "e"});
-  checker_.remounted();
+  checker_.remounted({});
   pass(2 * kTtl);
   call_error(Lookup{kRoot, "d"}, ENOENT);
   EXPECT_EQ(wrong(), "");
