@@ -142,13 +142,15 @@ void Files::read_remote(InodeRecord record, Extent want, const StopToken& stop, 
   if (!content) return reply(content.error());
   auto checked = [this, record, version = content->version, want, stop, reply](Result<ReadData> data) {
     if (data || !is_gone(data.error())) return reply(std::move(data));
-    // Not this version any more: renamed or rewritten by ourselves, or changed by somebody else.
+    // Not this version any more: renamed, rewritten or removed by ourselves, or changed by somebody else.
     readers_.run(Lane::demand, [this, record, version, want, stop, reply, why = data.error()] {
       // Whoever renames it or changes its attributes is between the store's step and ours: looked at when that is done.
       const auto turn = turns_.take(record.number, stop);
       if (!turn) return reply(turn.error());
       auto known = names_.inode(record.number);
       if (!known) return reply(why);
+      const bool is_staged = known->content == Content::staged && known->epoch == record.epoch;
+      if (is_staged) return read(record.number, record.epoch, want, stop, reply);
       const auto latest = tree_.version_of(names_.view(), *known);
       const bool moved = latest && known->epoch == record.epoch && known->content == Content::remote &&
                          (latest->key != version.key || latest->etag != version.etag);

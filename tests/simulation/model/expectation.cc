@@ -171,9 +171,10 @@ class Matcher {
     if (listed.entry && !listed_attributes(stream, *listed.entry, listed.number, *inode)) return false;
     if (!bind(id, listed.number)) return false;
     const Dirent* dirent = state_.dirent(stream.directory, listed.name);
-    // A listing of what an abandoned request did says what the mount knows of it, as a look-up does.
-    if (dirent != nullptr && dirent->inode == id && !dirent->sure && !dirent->strange)
-      state_.make_sure(stream.directory, listed.name);
+    // A listing of what an abandoned request did says what the mount knows of it, as a look-up does; and one of a file
+    // whose removal failed what the mount knew before.
+    const bool is_known = dirent != nullptr && !dirent->strange && !inode->may_be_stale;
+    if (is_known && dirent->inode == id && !dirent->sure) state_.make_sure(stream.directory, listed.name);
     if (listed.entry) state_.edit(id).shown();
     return true;
   }

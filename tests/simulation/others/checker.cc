@@ -51,6 +51,7 @@ void Checker::note(Pending& pending, const Write& write) {
   pending.cuts = file.cuts;
   file.written.add(write.at, write.bytes);
   file.known.forget(write.at, write.at + write.bytes.size());
+  file.unstored.forget(write.at, write.at + write.bytes.size());
   file.changed_at = file.written_at = now_;
 }
 
@@ -59,6 +60,7 @@ void Checker::note(Pending&, const SetAttributes& set) {
   File& file = files_[set.number];
   file.written.resized();
   file.known.forget_from(*set.size);
+  file.unstored.forget_from(*set.size);
   file.changed_at = now_;
 }
 
@@ -145,12 +147,18 @@ Verdict Checker::take(const Pending& pending, const Write& write, const Answer& 
   file.has_unstored = true;
   const bool is_uncut = pending.cuts == file.cuts && file.changing == 0 && cutting_creates_ == 0;
   const std::uint64_t size = std::get<simulation::Written>(answer.value).size;
-  if (is_uncut && !file.handles.empty()) file.known.set(write.at, std::string_view(write.bytes).substr(0, size));
+  if (!is_uncut || file.handles.empty()) return {};
+  const auto done = std::string_view(write.bytes).substr(0, size);
+  file.known.set(write.at, done);
+  file.unstored.set(write.at, done);
   return {};
 }
 
 Verdict Checker::take(const Pending&, const SetAttributes& set, const Answer& answer) {
-  if (set.size) files_[set.number].known.forget_from(*set.size);
+  if (set.size) {
+    files_[set.number].known.forget_from(*set.size);
+    files_[set.number].unstored.forget_from(*set.size);
+  }
   const auto* entry = std::get_if<ShownEntry>(&answer.value);
   if (answer.errnum == 0 && entry != nullptr && entry->number != set.number)
     return Violation{fmt::format("attributes of #{} are answered as those of #{}", set.number, entry->number)};
@@ -245,12 +253,14 @@ Verdict Checker::stored(const Pending& pending, InodeNumber number, std::uint64_
   const bool has_its_name = pending.path && pending.name_changes == name_changes_;
   if (answer.errnum == ESTALE) {
     found->second.refused = order_;
-    if (file.has_unstored && !known.empty() && has_its_name && !was_stored(pending.written_at, known, versions_.all()))
-      owed_.emplace_back(fmt::format("#{}, {}", number, *pending.path), known);
+    const KnownBytes owed = known.common(file.unstored);
+    if (!owed.empty() && has_its_name && !was_stored(pending.written_at, owed, versions_.all()))
+      owed_.emplace_back(fmt::format("#{}, {}", number, *pending.path), owed);
     return {};
   }
   if (answer.errnum != 0) return {};
   file.has_unstored = false;
+  file.unstored = {};
   if (is_refused(pending, number, handle))
     return Violation{fmt::format("#{} was stored by a handle that a conflict has ended", number)};
   if (!has_its_name || known.empty() || was_stored(pending.changed_at, known, versions_.of(*pending.path))) return {};

@@ -62,6 +62,7 @@ class Checker final : public Judge {
   struct File {
     Written written;
     KnownBytes known;                       // while it is open
+    KnownBytes unstored;                    // of these, what was written since a call stored the file
     SteadyTime changed_at{}, written_at{};  // when the last change of it was asked for, and the last write
     bool made_here = false, has_unstored = false;
     std::uint64_t cuts = 0;  // that began or ended

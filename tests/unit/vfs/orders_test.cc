@@ -523,6 +523,20 @@ TEST_F(OrdersTest, AReadOfAChangedFileThatIsCutAndStoredMeanwhileReadsWhatWasSto
   EXPECT_EQ(reading.get(), "neww");  // each byte is one that the file had meanwhile
 }
 
+TEST_F(OrdersTest, AReadOfAFileThatIsWrittenAnewAndRemovedMeanwhileReadsWhatWasWritten) {
+  store_->put("f", "the base");
+  const Handle file = open("f");
+  const Hold get = store_->hold({.operation = Operation::get_object_range}, Moment::before);
+  auto reading = std::async(std::launch::async, [this, file] { return read_open(file.number, file.handle, 8); });
+  ASSERT_TRUE(get.await());
+  store_->behave();
+  ASSERT_TRUE(fs_->setattr(request(), file.number, {.handle = file.handle, .size = ByteCount{0}}));
+  ASSERT_EQ(write_to(file, "anew"), 0);
+  ASSERT_EQ(unlink("f"), 0);
+  get.release();
+  EXPECT_EQ(reading.get(), "anew");
+}
+
 TEST_F(OrdersTest, ARefusalOfTheBaseOfAChangedFileThatALookDoesNotBearOutIsNoConflict) {
   store_->put("f", "the base");
   const Handle file = open("f");

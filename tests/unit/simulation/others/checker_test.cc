@@ -366,6 +366,17 @@ TEST_F(OthersTest, BytesThatWereStoredBeforeACutNeedNotBeKept) {
   note(checker_.settled({}, {}));
 }
 
+TEST_F(OthersTest, BytesThatWereStoredBeforeOthersChangedTheFileNeedNotBeKept) {
+  open_theirs();
+  write(kFile, ours());
+  put("f", ours());
+  call(Flush{kFile, 1});
+  they_write("f", kLater);
+  write(kFile, "more");
+  call_error(Flush{kFile, 1}, ESTALE);
+  note(checker_.settled({}, {fake::Content("more")}));
+}
+
 TEST_F(OthersTest, BytesOfAConflictThatAreNotKeptAreWrong) {
   open_theirs();
   write(kFile, ours());
