@@ -165,15 +165,27 @@ Result<ByteCount> SparseStagedFile::write(ByteOffset at, std::span<const std::by
   PAIL_CHECK(log_last_cut());
   PAIL_CHECK(admit(whole));
   if (missing_.overlaps(whole)) PAIL_CHECK(make_log_room());
+  PAIL_CHECK(times_.set(clock_.wall()));
   PAIL_TRY(const ByteCount written, write_what_fits(data_.get(), at, data));
   const Extent extent{at, at + written};
-  size_ = std::max(size_, ByteCount{extent.end.n});
-  if (missing_.overlaps(extent)) {
-    PAIL_CHECK(append_log(LogKind::present, extent));
-    missing_.remove(extent);
+  if (auto logged = log_present(extent); !logged) {
+    take_back_growth(extent.end);
+    return logged.error();
   }
-  PAIL_CHECK(times_.set(clock_.wall()));
+  size_ = std::max(size_, ByteCount{extent.end.n});
   return written;
+}
+
+Result<Unit> SparseStagedFile::log_present(Extent extent) {
+  if (!missing_.overlaps(extent)) return Unit{};
+  PAIL_CHECK(append_log(LogKind::present, extent));
+  missing_.remove(extent);
+  return Unit{};
+}
+
+// Of a write that failed the file does not grow, as far as the disk allows that.
+void SparseStagedFile::take_back_growth(ByteOffset end) {
+  if (end.n > size_.n && !set_size(data_.get(), size_)) size_ = ByteCount{end.n};
 }
 
 Result<Unit> SparseStagedFile::truncate(ByteCount size) {
@@ -234,8 +246,7 @@ Result<Unit> SparseStagedFile::fill(ByteOffset at, std::span<const std::byte> da
     PAIL_CHECK(admit(piece));
     PAIL_CHECK(make_log_room());
     PAIL_CHECK(write_at(data_.get(), piece.begin, data.subspan(piece.begin.n - at.n, piece.size().n)));
-    PAIL_CHECK(append_log(LogKind::present, piece));
-    missing_.remove(piece);
+    PAIL_CHECK(log_present(piece));
   }
   return Unit{};
 }

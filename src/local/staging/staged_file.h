@@ -80,6 +80,8 @@ class SparseStagedFile final : public StagedFile {
   Result<Unit> admit(Extent extent) PAIL_REQUIRES(mutex_);
   Result<Unit> make_log_room() PAIL_REQUIRES(mutex_);
   Result<Unit> append_log(LogKind kind, Extent extent) PAIL_REQUIRES(mutex_);
+  Result<Unit> log_present(Extent extent) PAIL_REQUIRES(mutex_);
+  void take_back_growth(ByteOffset end) PAIL_REQUIRES(mutex_);
   Result<Unit> log_last_cut() PAIL_REQUIRES(mutex_);
   Result<Unit> rewrite_log() PAIL_REQUIRES(mutex_);
   Result<std::vector<LogRecord>> read_log() PAIL_REQUIRES(mutex_);

@@ -301,6 +301,16 @@ TEST_F(StagingTest, FileWhoseCutWasNotLoggedAtOnceIsUsedOnAndWhatWasCutDoesNotCo
   EXPECT_EQ(open()->missing(extent(0, 100)), std::vector{extent(0, 10)});
 }
 
+TEST_F(StagingTest, FileDoesNotGrowByAWriteThatCouldNotBeLogged) {
+  const auto file = create(100);
+  for (std::uint64_t at = 0; at < 60; at += 2) ASSERT_TRUE(file->write(ByteOffset{at}, bytes_of("x")));
+  EXPECT_TRUE(holds_with_files_of(1000, [&] {  // which the next record would not fit in
+    const bool failed = !file->write(ByteOffset{98}, bytes_of("0123456789"));
+    return failed && file->size() == ByteCount{100} && std::filesystem::file_size(file->path()) == 100 &&
+           file->missing(extent(98, 200)) == std::vector{extent(98, 100)};
+  }));
+}
+
 TEST_F(StagingTest, WriteThatFailsAtOnceChangesNothing) {
   const auto file = create(0);
   ASSERT_TRUE(file->write(ByteOffset{0}, bytes_of("old")));
