@@ -239,8 +239,8 @@ MUTATIONS = (
 
     Mutation("a_refused_base_of_a_changed_file_is_not_looked_at", "vfs/files.cc",
              "      return after_look(store_, fetched.error(), content.version, stop);\n", "      return fetched;\n"),
-    Mutation("a_read_does_not_see_that_its_base_was_stored_over", "vfs/files.cc",
-             "    if (!fetched && file.missing({at, end}) != gaps) continue;\n", ""),
+    Mutation("a_read_does_not_see_that_its_base_was_stored_over", "vfs/staged_read.cc",
+             "      if (!fetched && file.missing({at, end}) != gaps) continue;\n", ""),
 
     # ---- what is left behind
     Mutation("an_upload_that_began_is_not_in_the_journal", "vfs/uploader.cc",
