@@ -7,7 +7,6 @@
 #include "base/log.h"
 #include "base/promise.h"
 #include "pailfs/base/stop.h"
-#include "vfs/listed_page.h"
 #include "vfs/object_metadata.h"
 
 namespace pail::vfs {
@@ -270,7 +269,7 @@ Result<std::shared_ptr<Directories::Listing>> Directories::listing_of(InodeNumbe
   const WallTime began = tree_.moment();
   PAIL_TRY(local::AskedListing asked, names_.ask_all(directory));
   PAIL_TRY(std::string prefix, tree_.prefix(asked.path()));
-  listing = std::make_shared<Listing>(Listing{began, std::move(asked), std::move(prefix), {}});
+  listing = std::make_shared<Listing>(Listing{began, std::move(asked), std::move(prefix), {}, {}});
   MutexLock lock(mutex_);
   listings_[directory] = {listing, {}};
   return listing;
@@ -287,8 +286,10 @@ Result<Directories::Progress> Directories::list_page(InodeNumber directory, cons
   PAIL_TRY(const auto listing, listing_of(directory));
   const cos::ListRequest request{.prefix = listing->prefix, .delimiter = "/", .continuation = listing->continuation};
   PAIL_TRY(const cos::ListPage page, store_.list_objects(request, stop));
-  PAIL_TRY(const Taken added, names_.listed(listing->asked, listed_page(listing->prefix, page)));
+  DecidedPage decided = listed_page(listing->prefix, page, listing->undecided);
+  PAIL_TRY(const Taken added, names_.listed(listing->asked, decided.page));
   if (added != Taken::taken) return Progress::moved;
+  listing->undecided = std::move(decided.undecided);
   listing->continuation = page.continuation;
   page_fetched(directory);
   if (!page.continuation.empty()) return Progress::page;

@@ -15,6 +15,7 @@
 #include "pailfs/base/stop.h"
 #include "runtime/executor.h"
 #include "vfs/attribute_view.h"
+#include "vfs/listed_page.h"
 #include "vfs/tree.h"
 #include "vfs/turns.h"
 
@@ -63,6 +64,7 @@ class Directories {
     local::AskedListing asked;
     std::string prefix;
     std::string continuation;
+    UndecidedFiles undecided;
   };
   struct UnderWay {
     std::shared_ptr<Listing> listing;

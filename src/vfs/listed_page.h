@@ -2,14 +2,24 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "local/names/name_store.h"
 #include "pailfs/cos/types.h"
 
 namespace pail::vfs {
 
-// What the page of the keys below `prefix` says of the names in that directory. Of a file and a directory of one name
-// the directory is shown. Keys that no file can be named by are left out.
-local::ListedPage listed_page(const std::string& prefix, const cos::ListPage& page);
+// Files of which a later page may tell that their name is that of a directory.
+using UndecidedFiles = std::vector<local::ListedName>;
+
+struct DecidedPage {
+  local::ListedPage page;
+  UndecidedFiles undecided;
+};
+
+// What the page of the keys below `prefix` says of the names in that directory, with what those before left undecided.
+// Of a file and a directory of one name the directory is shown: pages are in the order of keys, in which "a" comes
+// before "a-b", and that before "a/c". Keys that no file can be named by are left out.
+DecidedPage listed_page(const std::string& prefix, const cos::ListPage& page, const UndecidedFiles& before);
 
 }  // namespace pail::vfs
