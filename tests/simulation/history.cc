@@ -170,7 +170,12 @@ void History::finish() {
 void History::settle_and_check() {
   pass(kTimeToSettle);
   judge_->unmounted(unmount());
-  const std::size_t uploads = world_.bucket().uploads() - world_.unknown_uploads();
+  check_uploads(world_.refused_aborts());
+}
+
+// So many may be there that the next mount aborts.
+void History::check_uploads(std::size_t left_to_the_next) {
+  const std::size_t uploads = world_.bucket().uploads() - world_.unknown_uploads() - left_to_the_next;
   if (uploads != 0) wrong(fmt::format("{} uploads are left in the bucket", uploads));
 }
 
@@ -184,6 +189,7 @@ void History::audit() {
       wrong(fmt::format("a fresh mount does not show {}", key));
   judge(judge_->settled(bucket_view(world_.bucket()), kept_view(directory_)));
   (void)unmount();
+  check_uploads(0);
   if (const auto left = left_behind(directory_)) wrong("a mount that had nothing to do leaves " + *left);
 }
 

@@ -74,6 +74,7 @@ class History {
   void remount();
   void finish();
   void settle_and_check();
+  void check_uploads(std::size_t left_to_the_next);
   void audit();
 
   // ---- lives ----

@@ -252,6 +252,14 @@ std::size_t World::unknown_uploads() const {
   return static_cast<std::size_t>(std::ranges::count_if(unnamed_uploads_, is_unknown));
 }
 
+std::size_t World::refused_aborts() const {
+  const auto is_left = [this](const auto& entry) {
+    const auto& [id, refused] = entry;
+    return refused.life + 1 == life_ && bucket_.has_upload(refused.key, cos::UploadId{id});
+  };
+  return static_cast<std::size_t>(std::ranges::count_if(refused_aborts_, is_left));
+}
+
 // ---- time ----
 
 std::vector<Delivery> World::advance(SteadyTime now) {
@@ -284,9 +292,17 @@ void World::happen(SteadyTime now, Deliver event, std::vector<Delivery>& out) {
   const bool whole = out.back().broken == 0 && out.back().answer.status < 300;
   if (const auto upload = unnamed_uploads_.find(going.begun); upload != unnamed_uploads_.end())
     upload->second.told = whole;
+  note_told(out.back());
   if (going.troubled || going.trouble == Trouble::none) recovering_ = going.troubled;
   end_trouble(going, now);
   forget_if_over(event.number);
+}
+
+void World::note_told(const Delivery& delivery) {
+  if (delivery.asked.operation != Operation::abort_upload) return;
+  const std::string id = delivery.asked.parameter("uploadId");
+  refused_aborts_.erase(id);
+  if (delivery.broken == 0 && delivery.answer.status >= 300) refused_aborts_[id] = {delivery.asked.key, life_};
 }
 
 Delivery World::delivery_of(Number number, UnderWay& going, SteadyTime now) {

@@ -105,6 +105,9 @@ class World {
 
   // Uploads that lie open and that no life can know of: the answer to their begin was lost, or its reader killed.
   std::size_t unknown_uploads() const;
+  // Those that the life which ended last asked to abort, and was answered with an error in the end: the next mount asks
+  // again. Without an answer the same mount must.
+  std::size_t refused_aborts() const;
   std::size_t under_way() const { return under_way_.size(); }  // with those that nobody waits for any more
   std::uint64_t requests() const { return requests_; }
   // Requests that went to another host, as a redirect told: the client must not believe it.
@@ -157,6 +160,7 @@ class World {
   bool is_elsewhere(const HttpRequest& request) const;
   bool is_overtaken(Number number, const UnderWay& going) const;
   void note_seen(Number number, const HttpRequest& request, const Asked& asked);
+  void note_told(const Delivery& delivery);
 
   void happen(SteadyTime now, CarryOut event, std::vector<Delivery>& out);
   void happen(SteadyTime now, Deliver event, std::vector<Delivery>& out);
@@ -194,6 +198,11 @@ class World {
     bool told = false;  // its life has its id
   };
   std::map<std::string, BegunUpload> unnamed_uploads_;  // by id: those that no request was about yet
+  struct RefusedAbort {
+    std::string key;
+    unsigned life;
+  };
+  std::map<std::string, RefusedAbort> refused_aborts_;  // by upload id
 };
 
 }  // namespace pail::simulation

@@ -59,6 +59,12 @@ class WorldTest : public testing::Test {
     now_ += time;
     world_.advance(now_);
   }
+  // Returns its id.
+  std::string begin_upload(const std::string& key) {
+    const std::string body = ask(request("POST", "/bucket/" + key + "?uploads")).answer.body;
+    const auto at = body.find("<UploadId>") + std::string("<UploadId>").size();
+    return body.substr(at, body.find('<', at) - at);
+  }
   std::string stored(const std::string& key) {
     const auto found = world_.bucket().look(key);
     return found ? found->content.bytes() : "<none>";
@@ -116,13 +122,31 @@ TEST_F(WorldTest, AnUploadIsUnknownWhoseIdWasNotTold) {
 }
 
 TEST_F(WorldTest, AnUploadIsUnknownWhoseBeginnerWasKilledBeforeItNamedIt) {
-  const std::string body = ask(request("POST", "/bucket/named?uploads")).answer.body;
-  const auto at = body.find("<UploadId>") + std::string("<UploadId>").size();
+  const std::string id = begin_upload("named");
   ask(request("POST", "/bucket/other?uploads"));
-  ask(request("PUT", "/bucket/named?partNumber=1&uploadId=" + body.substr(at, body.find('<', at) - at)));
+  ask(request("PUT", "/bucket/named?partNumber=1&uploadId=" + id));
   world_.life_ended(World::End::killed, now_);
   EXPECT_EQ(world_.bucket().uploads(), 2u);
   EXPECT_EQ(world_.unknown_uploads(), 1u);
+}
+
+TEST_F(WorldTest, AnUploadWhoseAbortWasRefusedIsLeftToTheNextMountAlone) {
+  const HttpRequest abort = request("DELETE", "/bucket/a?uploadId=" + begin_upload("a"));
+  ask_in(Trouble::proxy_denied, abort);
+  world_.life_ended(World::End::orderly, now_);
+  EXPECT_EQ(world_.refused_aborts(), 1u);
+  world_.life_ended(World::End::orderly, now_);
+  EXPECT_EQ(world_.refused_aborts(), 0u);
+}
+
+TEST_F(WorldTest, AnUploadWhoseAbortGotNoAnswerIsNotLeftToTheNextMount) {
+  const HttpRequest abort = request("DELETE", "/bucket/a?uploadId=" + begin_upload("a"));
+  for (const Trouble trouble : {Trouble::broken_before, Trouble::silent_before, Trouble::no_listener}) {
+    ask_in(Trouble::proxy_denied, abort);
+    ask_in(trouble, abort);
+    world_.life_ended(World::End::orderly, now_);
+    EXPECT_EQ(world_.refused_aborts(), 0u) << row_of(trouble).name;
+  }
 }
 
 TEST_F(WorldTest, ARefusedRequestIsNotCarriedOut) {
