@@ -151,11 +151,15 @@ void Files::read_remote(InodeRecord record, Extent want, const StopToken& stop, 
       if (!known) return reply(why);
       const bool is_staged = known->content == Content::staged && known->epoch == record.epoch;
       if (is_staged) return read(record.number, record.epoch, want, stop, reply);
-      const auto latest = tree_.version_of(names_.view(), *known);
-      const bool moved = latest && known->epoch == record.epoch && known->content == Content::remote &&
-                         (latest->key != version.key || latest->etag != version.etag);
-      if (moved) return read_remote(std::move(*known), want, stop, reply);
+      const auto has_moved = [&](const InodeRecord& now) {
+        const auto latest = tree_.version_of(names_.view(), now);
+        return latest && now.epoch == record.epoch && now.content == Content::remote &&
+               (latest->key != version.key || latest->etag != version.etag);
+      };
+      if (has_moved(*known)) return read_remote(std::move(*known), want, stop, reply);
       const auto found = directories_.look_after_refusal(*known, stop, &*turn);
+      known = names_.inode(record.number);  // by now perhaps with the ETag of a copy of ours
+      if (found && known && has_moved(*known)) return read_remote(std::move(*known), want, stop, reply);
       if (!found && found.error().fault != Fault::no_key) return reply(found.error());
       reply(stale_if_gone(cos::after_look(why, found ? *found : cos::Found::nothing)));
     });

@@ -124,6 +124,7 @@ Result<Names::Progress> Names::rename_file(Renaming& renaming) {
   }
   if (!moved) doubt_target(renaming);
   if (!moved) return moved.error();
+  if (moved->contents == Contents::in_doubt) PAIL_CHECK(names_.copy_sent(source));
   PAIL_CHECK(rebind_file(renaming, *moved));
   if (moved->contents == Contents::in_doubt) files_.ask_anew(source.number);
   files_.note_staged(source.number);

@@ -107,11 +107,12 @@ Result<Taken> NameStore::learned(const AskedInode& asked, const ObjectFacts& obj
   if (worth != Taken::taken) return worth;
   if (inode.type == FileType::directory) {
     describe_directory(inode, object);
+    change.forget_attributes_sent(inode.number);
     inode.checked = asked.spot_.asked.moment;
     change.records().put(inode);
   } else {
     const std::uint64_t our_last = change.sequence_of({inode.parent, inode.name});
-    auto shown = change.take_content(std::move(inode), object.etag, NameChange::kOurs);
+    auto shown = change.take_object(std::move(inode), object, NameChange::kOurs);
     if (!shown) return Taken::kept;
     describe_object(*shown, object);
     shown->checked = asked.spot_.asked.moment;
@@ -197,7 +198,7 @@ Result<Taken> NameStore::answered(const AskedName& asked, const NameAnswer& answ
     if (!stays) inode.reset();
   }
   if (!stays && inode && std::holds_alternative<ObjectFacts>(answer)) {
-    auto shown = change.take_content(*inode, std::get<ObjectFacts>(answer).etag, since);
+    auto shown = change.take_object(*inode, std::get<ObjectFacts>(answer), since);
     stays = !shown;
     if (shown) inode = std::move(shown);
   }

@@ -83,6 +83,12 @@ Result<Unit> NameStore::attributes_sent(InodeNumber number) {
   return change.commit();
 }
 
+Result<Unit> NameStore::copy_sent(const InodeRecord& copy) {
+  NameChange change(*this);
+  change.note_copy_sent(copy);
+  return change.commit();
+}
+
 Result<Taken> NameStore::attributes_changed(const InodeVersion& decided_on, const AttributePatch& patch,
                                             const std::optional<AttributeObject>& object) {
   NameChange change(*this);

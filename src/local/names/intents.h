@@ -9,6 +9,9 @@ namespace pail::local {
 // were sent, with an inode's.
 inline constexpr RequestNumber kOwnRequests = 1ull << 63;
 inline constexpr RequestNumber kAttributesSent = kOwnRequests | 1ull << 62;
+constexpr bool says_attributes_sent(RequestNumber request) {
+  return (request & kAttributesSent) == kAttributesSent;
+}
 
 Attempt attempt_of(RequestNumber request, const Intent& intent);
 Intent intent_of(const Attempt& attempt);

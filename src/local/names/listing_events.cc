@@ -52,6 +52,10 @@ void show_listed(NameChange& change, const Place& place, const Asking& since, co
     if (note_time(*inode, file->stored)) change.show(*inode, since.moment, our_last);
     return;
   }
+  if (inode && file && change.may_be_own_copy(*inode, file->size)) {
+    change.show(*inode, since.moment, our_last);  // it is in doubt, and looked at before it is used
+    return;
+  }
   if (inode && known_directory == (file == nullptr)) {
     inode = change.take_content(std::move(*inode), file->etag, since);
     if (!inode) return;

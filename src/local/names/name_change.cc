@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "local/names/codec.h"
 #include "local/names/intents.h"
 #include "local/names/moments.h"
 #include "local/names/recent_changes.h"
@@ -217,6 +218,40 @@ std::optional<InodeRecord> NameChange::take_content(InodeRecord inode, const std
   return fresh;
 }
 
+namespace {
+
+// The bytes are those that were copied where all else is, times to the nanosecond among it. An object that does not say
+// when it was modified proves nothing.
+bool is_copy(const ObjectFacts& found, const InodeRecord& sent) {
+  const bool says_modified = found.modified != found.stored;
+  return says_modified && found.modified == sent.modified && found.size == sent.size && found.type == sent.type &&
+         found.permissions == sent.permissions && found.uid == sent.uid && found.gid == sent.gid;
+}
+
+}  // namespace
+
+// As it was sent, of the version that the inode still is.
+std::optional<InodeRecord> NameChange::copy_sent(const InodeRecord& inode) {
+  const auto noted = records_->intent(kAttributesSent | inode.number);
+  auto sent = noted ? decode_inode(inode.number, noted->detail) : std::nullopt;
+  if (sent && sent->etag != inode.etag) return std::nullopt;
+  return sent;
+}
+
+bool NameChange::may_be_own_copy(const InodeRecord& inode, ByteCount size) {
+  const auto sent = copy_sent(inode);
+  return sent && sent->size == size;
+}
+
+std::optional<InodeRecord> NameChange::take_object(InodeRecord inode, const ObjectFacts& object, Since since) {
+  const InodeNumber number = inode.number;
+  const auto sent = copy_sent(inode);
+  auto shown = sent && is_copy(object, *sent) ? std::optional(std::move(inode))
+                                              : take_content(std::move(inode), object.etag, since);
+  if (shown) forget_attributes_sent(number);
+  return shown;
+}
+
 // ---- requests -------------------------------------------------------------------------------------------------------
 
 void NameChange::note_attempt(RequestNumber request, const Attempt& attempt) {
@@ -227,6 +262,12 @@ void NameChange::note_attributes_sent(InodeNumber number) {
   note_attempt(kAttributesSent | number, Begun{number});
 }
 
+void NameChange::note_copy_sent(const InodeRecord& copy) {
+  Intent intent = intent_of(Begun{copy.number});
+  intent.detail = encode(copy);
+  records_->put_intent(kAttributesSent | copy.number, intent);
+}
+
 void NameChange::forget_attributes_sent(InodeNumber number) {
   records_->erase_intent(kAttributesSent | number);
 }
@@ -234,7 +275,7 @@ void NameChange::forget_attributes_sent(InodeNumber number) {
 std::vector<InodeNumber> NameChange::attributes_left() {
   std::vector<InodeNumber> left;
   for (const auto& [request, intent] : records_->intents())
-    if ((request & kAttributesSent) == kAttributesSent) left.push_back(intent.subject);
+    if (says_attributes_sent(request)) left.push_back(intent.subject);
   return left;
 }
 

@@ -83,6 +83,10 @@ class NameChange {
   // The one place in which an inode takes a content that others stored: with the number it has, or with a new one where
   // somebody has the old content open. The caller describes it and shows it. Nothing: the old one stays.
   std::optional<InodeRecord> take_content(InodeRecord inode, const std::string& etag, Since since);
+  // So, of an object that was looked at: a copy of ours is the content that the inode has.
+  std::optional<InodeRecord> take_object(InodeRecord inode, const ObjectFacts& object, Since since);
+  // Whether an object of this size may be a copy of ours that has another ETag; a look tells.
+  bool may_be_own_copy(const InodeRecord& inode, ByteCount size);
 
   // Whether our side has what the store cannot know: then its answer says nothing of the inode.
   bool is_ours(const InodeRecord& inode, Since since) const;
@@ -93,6 +97,8 @@ class NameChange {
   // Attributes are on their way to the object of an inode; what became of them is known. A death between the two leaves
   // the inode in doubt.
   void note_attributes_sent(InodeNumber number);
+  // So, by a copy of the object with its headers: those of `copy`.
+  void note_copy_sent(const InodeRecord& copy);
   void forget_attributes_sent(InodeNumber number);
   // The inodes that an earlier process left so.
   std::vector<InodeNumber> attributes_left();
@@ -103,6 +109,7 @@ class NameChange {
  private:
   bool vanish_children(InodeNumber directory, Since since);
   void forget_names_in(InodeNumber directory);
+  std::optional<InodeRecord> copy_sent(const InodeRecord& inode);
 
   NameStore& store_;
   std::unique_lock<Mutex> turn_;

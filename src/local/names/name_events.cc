@@ -275,7 +275,6 @@ Result<Unit> NameStore::let_go(InodeNumber number) {
 Result<Unit> NameStore::doubted(InodeNumber number) {
   NameChange change(*this);
   if (auto inode = change.records().inode(number)) change.doubt(std::move(*inode));
-  change.forget_attributes_sent(number);
   return change.commit();
 }
 

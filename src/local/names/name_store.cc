@@ -50,8 +50,10 @@ Result<Unit> NameStore::begin() {
     change.records().put(root);
   }
   for (const InodeNumber number : change.attributes_left()) {
-    if (auto inode = change.records().inode(number)) change.doubt(std::move(*inode));
-    change.forget_attributes_sent(number);
+    if (auto inode = change.records().inode(number))
+      change.doubt(std::move(*inode));
+    else
+      change.forget_attributes_sent(number);
   }
   change.sequence();  // what is asked from now on is asked after all that is known
   return change.commit();
@@ -121,7 +123,7 @@ Result<std::vector<DeletesLeft>> NameStore::mount_begun() {
   std::vector<DeletesLeft> deletes;
   bool in_doubt = false;
   for (const auto& [request, intent] : change.records().intents()) {
-    in_doubt |= intent.state == IntentState::begun;
+    in_doubt |= intent.state == IntentState::begun && !says_attributes_sent(request);
     if (intent.state != IntentState::local) continue;
     const RequestNumber own = request >= kOwnRequests ? request : kOwnRequests | change.records().next_sequence();
     deletes.push_back({own, intent.subject, intent.detail});

@@ -131,8 +131,11 @@ class NameStore {
   // open leaves its name to what others stored under it.
   Result<Unit> content_lost(InodeNumber number);
   // Attributes are about to be written to the object of an inode. The store is asked about that by the next process,
-  // unless attributes_changed() or doubted() says here what became of it.
+  // unless attributes_changed() or an answer of the store says here what became of it.
   Result<Unit> attributes_sent(InodeNumber number);
+  // A copy of the object of an inode was sent that takes its headers along; `copy`: the inode as it was. Where a look
+  // shows its attributes and its size under another ETag, it is that copy: the content of the inode stays what it is.
+  Result<Unit> copy_sent(const InodeRecord& copy);
   // `object`: where the bucket holds the attributes by now; none of a staged or removed file. stale: the inode was
   // changed since it was read.
   Result<Taken> attributes_changed(const InodeVersion& decided_on, const AttributePatch& patch,

@@ -78,7 +78,8 @@ std::optional<Attempt> View::attempt(RequestNumber request) const {
 std::vector<std::pair<RequestNumber, Begun>> View::begun() const {
   std::vector<std::pair<RequestNumber, Begun>> found;
   for (const auto& [request, intent] : read_->intents())
-    if (intent.state == IntentState::begun) found.emplace_back(request, Begun{intent.subject});
+    if (intent.state == IntentState::begun && !says_attributes_sent(request))
+      found.emplace_back(request, Begun{intent.subject});
   return found;
 }
 

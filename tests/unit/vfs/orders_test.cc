@@ -256,6 +256,63 @@ TEST_F(CutAttributesTest, AreSeenByTheNextProcessBeforeTheRequestIsAskedAgain) {
   EXPECT_EQ(attributes("f").permissions, 0600u);
 }
 
+// Its process died when the store had deleted the old object of a file that is renamed, and before the answer. Each
+// copy has another ETag.
+class CutRenameOfAnOpenFileTest : public FakeStoreTest {
+ protected:
+  void SetUp() override {
+    FakeStoreTest::SetUp();
+    store_->set({.encrypts = true});
+    ASSERT_EQ(write("f", "content"), 0);
+    file_ = open("f");
+    asked_ = request();
+    const Hold deleted = store_->hold({.operation = Operation::delete_object}, Moment::after);
+    auto renaming = std::async(std::launch::async, [this] { return ask(); });
+    ASSERT_TRUE(deleted.await());
+    const auto cut = directory_.path() / "cut";
+    std::filesystem::copy(options_.cache_directory, cut, std::filesystem::copy_options::recursive);
+    deleted.release();
+    ASSERT_EQ(renaming.get(), 0);
+    fs_.reset();
+    std::filesystem::remove_all(options_.cache_directory);
+    std::filesystem::rename(cut, options_.cache_directory);
+    resume();
+    asked_.resent = true;
+  }
+  int ask() { return errnum_of(fs_->rename(asked_, kRootInode, "f", kRootInode, "g", RenameMode::replace)); }
+
+  Handle file_;
+  Request asked_;
+};
+
+TEST_F(CutRenameOfAnOpenFileTest, LeavesItReadableAndWritableUnderItsNumber) {
+  ASSERT_EQ(ask(), 0);
+  EXPECT_EQ(look("g"), file_.number);
+  EXPECT_EQ(read_open(file_.number, file_.handle, 7), "content");
+  EXPECT_EQ(write_to(file_, "C"), 0);
+  EXPECT_EQ(flush(file_), 0);
+  EXPECT_EQ(store_->bytes("g"), "Content");
+}
+
+TEST_F(CutRenameOfAnOpenFileTest, LeavesItReadableBeforeItIsLookedUp) {
+  ASSERT_EQ(ask(), 0);
+  EXPECT_EQ(read_open(file_.number, file_.handle, 7), "content");
+}
+
+TEST_F(CutRenameOfAnOpenFileTest, LeavesItUnderItsNumberAfterAListing) {
+  ASSERT_EQ(ask(), 0);
+  EXPECT_THAT(names(""), ElementsAre("g"));
+  EXPECT_EQ(look("g"), file_.number);
+}
+
+TEST_F(CutRenameOfAnOpenFileTest, ShowsWhatOthersPutInItsPlaceUnderAnotherNumber) {
+  store_->put("g", "THEIRS!");
+  ASSERT_EQ(ask(), 0);
+  EXPECT_NE(look("g"), file_.number);
+  EXPECT_EQ(read("g"), "THEIRS!");
+  EXPECT_EQ(errnum_of(fs_->write(request(), file_.number, file_.handle, {0}, bytes("C"))), ESTALE);
+}
+
 TEST_F(OrdersTest, AFileThatWasChangedInPartAndIsRemovedStaysReadable) {
   std::string content = ramp(100'000);
   store_->put("f", content);
