@@ -265,6 +265,10 @@ Result<Uploaded> Uploader::multipart(UploadJob job, const StopToken& stop) {
     if (!verdict) return verdict.error();
     if (*verdict == Verdict::again) return multipart(std::move(job), stop);
     uploaded.etag = {expected};
+    if (fault == Fault::precondition) {  // an earlier upload of ours may have stored it, and this one lies open
+      let_go(job.number);
+      return uploaded;
+    }
   }
   PAIL_CHECK(names_.upload_ended(job.number));
   notes_.ended({upload.upload_id});

@@ -199,6 +199,20 @@ TEST_F(LetGoTest, AnotherProcessDoesNotWaitUntilTheyAreAborted) {
   await_open_uploads(0);
 }
 
+TEST_F(LetGoTest, OneOfWhatAnEarlierOneHadStoredDoesNotStayInTheBucket) {
+  const Handle file = make("big", "begins so");
+  ASSERT_TRUE(fs_->setattr(request(), file.number, {.handle = file.handle, .size = 40_MiB}));
+  store_->fail({.operation = Operation::complete_upload}, {.fault = Fault::lost, .at = Moment::after});
+  EXPECT_NE(flush(file), 0);
+  store_->fail({.operation = Operation::head_object}, {.fault = Fault::denied});  // what became of it is not seen
+  EXPECT_NE(flush(file), 0);
+  store_->fail({.operation = Operation::upload_part}, {.fault = Fault::denied});
+  EXPECT_NE(flush(file), 0);
+  EXPECT_EQ(store_->open_uploads(), 1u);
+  EXPECT_EQ(flush(file), 0);
+  await_open_uploads(0);
+}
+
 TEST_F(LetGoTest, AStoreThatDoesNotAnswerIsAskedAgainLater) {
   leave_upload("a");
   leave_upload("b");
