@@ -266,12 +266,19 @@ Result<Names::Progress> Names::remove_directory(const Request& request, const Ea
   PAIL_CHECK(check_empty(found, request.stop));
   PAIL_CHECK(begin(request, earlier, found.number));
   PAIL_TRY(const std::string key, key_for(place));
-  PAIL_CHECK(delete_folder_marker(store_, key, request.stop));
-  PAIL_CHECK(store_.delete_object(key + "/", request.stop));
-  if (found.form == DirectoryForm::plain_marker) PAIL_CHECK(store_.delete_object(key, request.stop));
+  if (const auto deleted = delete_markers(key, found.form, request.stop); !deleted) {
+    ask_anew(place.key());  // it may have been carried out
+    return deleted.error();
+  }
   PAIL_TRY(const auto taken, names_.removed(request.unique, place.key(), found.number));
   if (taken == local::Taken::kept) return not_empty(found);  // a file was made in it just now
   return Progress::done;
+}
+
+Result<Unit> Names::delete_markers(const std::string& key, DirectoryForm form, const StopToken& stop) {
+  PAIL_CHECK(delete_folder_marker(store_, key, stop));
+  PAIL_CHECK(store_.delete_object(key + "/", stop));
+  return form == DirectoryForm::plain_marker ? store_.delete_object(key, stop) : Result<Unit>(Unit{});
 }
 
 Error Names::not_empty(const InodeRecord& directory) {

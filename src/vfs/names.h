@@ -85,6 +85,7 @@ class Names {
   Result<Progress> remove_file(const Request& request, const Earlier& earlier, Place place, InodeNumber number);
   Result<Progress> remove_directory(const Request& request, const Earlier& earlier, Place place,
                                     const local::InodeRecord& found);
+  Result<Unit> delete_markers(const std::string& key, local::DirectoryForm form, const StopToken& stop);
   void keep_directory(InodeNumber directory, const StopToken& stop);
   void lost_an_entry(InodeNumber directory, const StopToken& stop);
 

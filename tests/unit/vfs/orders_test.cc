@@ -554,6 +554,15 @@ TEST_F(OrdersTest, AReadThatIsRefusedAlthoughNobodyChangedTheObjectMayBeTriedAga
   EXPECT_EQ(read_open(file.number, file.handle, 4), "base");
 }
 
+TEST_F(OrdersTest, ADirectoryWhoseRemovalFailedAlthoughItWasCarriedOutIsGone) {
+  options_.metadata_ttl = 1h;
+  start();
+  ASSERT_EQ(mkdir("d"), 0);
+  store_->fail({.operation = Operation::delete_object}, {.fault = Fault::lost, .at = Moment::after});
+  ASSERT_NE(rmdir("d"), 0);
+  EXPECT_EQ(look("d"), 0u);
+}
+
 TEST_F(OrdersTest, AReadOfAChangedFileWhoseBaseIsRefusedAlthoughNobodyChangedItMayBeTriedAgain) {
   store_->put("f", "the base");
   const Handle file = open("f");
