@@ -250,7 +250,7 @@ Verdict Checker::stored(const Pending& pending, InodeNumber number, std::uint64_
   if (found == file.handles.end() || !found->second.writes) return {};
   const bool is_sure = file.changing == 0 && cutting_creates_ == 0;
   const KnownBytes known = is_sure ? pending.known.common(file.known) : KnownBytes();
-  const bool has_its_name = pending.path && pending.name_changes == name_changes_;
+  const bool has_its_name = pending.path && pending.name_changes == name_changes_ && !is_moving(*pending.path);
   if (answer.errnum == ESTALE) {
     found->second.refused = order_;
     const KnownBytes owed = known.common(file.unstored);
@@ -376,8 +376,14 @@ Verdict Checker::up_to_date(const Pending& pending, const Place& place, const An
 // A call that was under way since then names the path or what is above it.
 bool Checker::may_move(const std::string& path, SteadyTime since) const {
   return std::ranges::any_of(renames_and_removals_, [&](const NameCall& call) {
-    return may_be_under_way(call, since) &&
-           (names_key(call, path) || names_key(call, path + "/") || names_above(call, path));
+    return may_be_under_way(call, since) && names_path(call, path);
+  });
+}
+
+// A call that is not answered yet does.
+bool Checker::is_moving(const std::string& path) const {
+  return std::ranges::any_of(pending_, [&](const auto& each) {
+    return each.second.name_call != nullptr && names_path(*each.second.name_call, path);
   });
 }
 
@@ -491,6 +497,10 @@ bool Checker::names_above(const NameCall& call, const std::string& key) const {
   const Names& names = names_[call.mount];
   return names.may_be_above({rename->parent, rename->name}, path_of(key)) ||
          names.may_be_above({rename->new_parent, rename->new_name}, path_of(key));
+}
+
+bool Checker::names_path(const NameCall& call, const std::string& path) const {
+  return names_key(call, path) || names_key(call, path + "/") || names_above(call, path);
 }
 
 bool Checker::is_target(const NameCall& call, const std::string& key) const {

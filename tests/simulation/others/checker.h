@@ -141,6 +141,7 @@ class Checker final : public Judge {
   Verdict same_version(const Read& read, File& file, const std::string& bytes) const;
   Verdict up_to_date(const Pending& pending, const Place& place, const Answer& answer) const;
   bool may_move(const std::string& path, SteadyTime since) const;
+  bool is_moving(const std::string& path) const;
   bool may_be_under_way(const NameCall& call, SteadyTime since) const;
   bool others_changed(InodeNumber number, SteadyTime since) const;
   static bool was_stored(SteadyTime since, const KnownBytes& known, const std::vector<VersionPtr>& as);
@@ -155,6 +156,7 @@ class Checker final : public Judge {
   bool was_copied(const std::string& bytes, SteadyTime since) const;
   bool names_key(const NameCall& call, const std::string& key) const;
   bool names_above(const NameCall& call, const std::string& key) const;
+  bool names_path(const NameCall& call, const std::string& path) const;
   bool is_target(const NameCall& call, const std::string& key) const;
 
   const std::chrono::nanoseconds ttl_;

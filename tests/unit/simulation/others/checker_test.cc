@@ -324,6 +324,29 @@ TEST_F(OthersTest, AFlushSucceedsWhateverIsChangedAfterItWasStored) {
   answer(flush, 0);
 }
 
+TEST_F(OthersTest, AFlushSucceedsUnderEitherNameWhileItsDirectoryIsRenamed) {
+  look_up_directory("d", kDirectory);
+  call(Create{.parent = kDirectory, .name = "f", .flags = O_CREAT | O_RDWR},
+       OpenedFile{.entry = shown(kFile, 0), .handle = 1});
+  write(kFile, ours());
+  const auto rename = ask(Rename{kRoot, "d", kRoot, "e"});
+  const auto flush = ask(Flush{kFile, 1});
+  put("e/f", ours());
+  answer(flush, 0);
+  answer(rename, 0);
+}
+
+TEST_F(OthersTest, AFlushDoesNotSucceedUnderAnotherNameWhileAnotherDirectoryIsRenamed) {
+  create("f", kFile);
+  look_up_directory("d", kDirectory);
+  write(kFile, ours());
+  ask(Rename{kRoot, "d", kRoot, "e"});
+  const auto flush = ask(Flush{kFile, 1});
+  put("e/f", ours());
+  answer(flush, 0);
+  EXPECT_THAT(wrong(), HasSubstr("never had what was written"));
+}
+
 TEST_F(OthersTest, AFlushDoesNotSucceedWhenTheBucketNeverHadIt) {
   create("f", kFile);
   write(kFile, ours());
