@@ -317,6 +317,7 @@ Verdict Checker::take(const Pending& pending, const RemoveDirectory& remove, con
 Verdict Checker::take(const Pending& pending, const Rename& rename, const Answer& answer) {
   end_names(pending, answer.errnum != 0);
   a_rename_failed_ = a_rename_failed_ || answer.errnum != 0;
+  if (answer.errnum == EINTR) pending.name_call->goes_on = true;
   names().moved({rename.parent, rename.name}, {rename.new_parent, rename.new_name}, answer.errnum == 0);
   return {};
 }
@@ -387,10 +388,10 @@ bool Checker::is_moving(const std::string& path) const {
   });
 }
 
-// The deletes of a rename that was cut off go on beside the work of the mounts that follow, which hide the old names.
+// The deletes of a rename go on beside the work of the mounts that follow, which hide the old names.
 bool Checker::may_be_under_way(const NameCall& call, SteadyTime since) const {
-  const bool goes_on = call.cut && std::holds_alternative<Rename>(call.question);
-  return call.answered >= since || (call.failed && call.mount + 1 == names_.size()) || goes_on;
+  const bool hides_names = call.goes_on && std::holds_alternative<Rename>(call.question);
+  return call.answered >= since || (call.failed && call.mount + 1 == names_.size()) || hides_names;
 }
 
 // Or may have, just before.
@@ -421,7 +422,7 @@ Verdict Checker::changed(const Effect& effect) {
 Verdict Checker::removed(const Effect& effect, const Version& before) const {
   const bool was_seen = told_.contains({effect.key, before.etag});
   for (const NameCall& call : renames_and_removals_) {
-    const bool just_before = call.cut && effect.when - before.since <= kFromLookToDelete;
+    const bool just_before = call.goes_on && effect.when - before.since <= kFromLookToDelete;
     if (call.answered < before.since && !just_before) continue;
     if (names_key(call, effect.key)) return {};
     if (names_above(call, effect.key) && (!was_seen || was_copied(before.bytes, call.asked))) return {};
@@ -517,7 +518,7 @@ void Checker::begin_anew() {
   for (auto& [unique, pending] : pending_) {
     if (pending.name_call == nullptr) continue;
     pending.name_call->answered = now_;
-    pending.name_call->cut = true;
+    pending.name_call->goes_on = true;
   }
   pending_.clear();
   files_.clear();
@@ -532,7 +533,7 @@ void Checker::begin_anew() {
 void Checker::unmounted(Around around) {
   begin_anew();
   if (around != Around::calm) return;
-  for (NameCall& call : renames_and_removals_) call.cut = false;
+  for (NameCall& call : renames_and_removals_) call.goes_on = false;
 }
 
 Verdict Checker::settled(const BucketView&, const KeptView& kept) {

@@ -8,8 +8,8 @@
 // - no write of the mount replaces a version of others of which it was not told, nor one that is newer than what the
 //   file was opened with, unless a rename names the key; no copy replaces one without a rename;
 // - a version of others is deleted for a call only that names its key, or by the rename of a directory above it, which
-//   copied it; and not when it is newer than the call, or than the end of the mount that cut the call off, unless it
-//   came between the look that decides and the delete;
+//   copied it; and not when it is newer than the call, or than the end of the mount that cut it off; but a call that
+//   was cut off or interrupted goes on, and may delete one that came between the look that decides and the delete;
 // - where flush or fsync succeed, the bucket had what was written under the file's name since the last change;
 // - once flush or fsync were ESTALE the handle neither reads nor writes, and what it had written is kept;
 // - an inode number has one type until others change what has its name, and another name only after a rename;
@@ -77,7 +77,8 @@ class Checker final : public Judge {
     std::size_t mount;
     SteadyTime asked, answered = kNever;
     bool failed = false;
-    bool cut = false;  // its mount ended before the answer, and the next ones finish what it had begun
+    // Its mount ended before the answer, or nobody waits for its deletes: it is gone on with, also by the next mounts.
+    bool goes_on = false;
   };
   struct Pending {
     Call call;

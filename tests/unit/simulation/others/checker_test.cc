@@ -281,6 +281,15 @@ TEST_F(OthersTest, WhatIsNewerThanACallThatWasCutOffIsNotDeletedLaterForIt) {
   EXPECT_THAT(wrong(), HasSubstr("no call removes it"));
 }
 
+TEST_F(OthersTest, ARenameThatWasInterruptedMayDeleteRightAfterTheLookWhatIsNewer) {
+  they_write("d/f", kTheirs);
+  look_up_directory("d", kDirectory);
+  call_error(Rename{kRoot, "d", kRoot, "e"}, EINTR);
+  they_write("d/f", kLater);
+  pass(std::chrono::seconds(1));
+  remove("d/f");
+}
+
 TEST_F(OthersTest, ARenameOfADirectoryDeletesWhatItCopied) {
   they_write("d/f", kTheirs);
   look_up_directory("d", kDirectory);
@@ -478,6 +487,25 @@ TEST_F(OthersTest, ARenameThatWasCutOffHidesNamesUntilAMountEndsInOrder) {
   EXPECT_EQ(wrong(), "");
   checker_.unmounted(Around::calm);
   pass(2 * kTtl);
+  call_error(Lookup{kRoot, "d"}, ENOENT);
+  EXPECT_THAT(wrong(), HasSubstr("was not found"));
+}
+
+TEST_F(OthersTest, ARenameThatWasInterruptedHidesNamesInTheNextMountToo) {
+  they_write("d/f", kTheirs);
+  look_up_directory("d", kDirectory);
+  call_error(Rename{kRoot, "d", kRoot, "e"}, EINTR);
+  pass(2 * kTtl);
+  checker_.remounted({});
+  call_error(Lookup{kRoot, "d"}, ENOENT);
+}
+
+TEST_F(OthersTest, ARenameThatFailedOtherwiseHidesNoNamesInTheNextMount) {
+  they_write("d/f", kTheirs);
+  look_up_directory("d", kDirectory);
+  call_error(Rename{kRoot, "d", kRoot, "e"}, EIO);
+  pass(2 * kTtl);
+  checker_.remounted({});
   call_error(Lookup{kRoot, "d"}, ENOENT);
   EXPECT_THAT(wrong(), HasSubstr("was not found"));
 }
