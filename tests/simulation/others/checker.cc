@@ -155,6 +155,7 @@ Verdict Checker::take(const Pending& pending, const Write& write, const Answer& 
 }
 
 Verdict Checker::take(const Pending&, const SetAttributes& set, const Answer& answer) {
+  attributes_set_[set.number] = order_;
   if (set.size) {
     files_[set.number].known.forget_from(*set.size);
     files_[set.number].unstored.forget_from(*set.size);
@@ -351,27 +352,54 @@ Verdict Checker::up_to_date(const Pending& pending, const Place& place, const An
   const auto parent = names().path(place.parent);
   if (!parent) return {};
   const std::string path = parent->empty() ? place.name : *parent + "/" + place.name;
+  if (answer.errnum == ENOENT) return is_absent(path, pending.asked - ttl_);
   const auto* entry = std::get_if<ShownEntry>(&answer.value);
-  const SteadyTime trusted = entry != nullptr ? now_ + std::max(entry->name_ttl, entry->attributes_ttl) : now_;
-  const SteadyTime since = std::max(pending.asked - ttl_, trusted > now_ ? trusted - ttl_ : pending.asked - ttl_);
-  if (may_move(path, since)) return {};
-  if (answer.errnum == ENOENT) {
-    for (const VersionPtr& each : versions_.all())
-      if (each->since <= since && each->until == kNever && (each->key == path || each->key.starts_with(path + "/")))
-        return Violation{
-            fmt::format("{} was not found, and {} has been there for longer than the metadata time", path, each->key)};
-    return {};
-  }
   if (entry == nullptr || entry->type != vfs::FileType::regular) return {};
   if (entry->size == 0 && failed_creates_.contains(place)) return {};
   const auto file = files_.find(entry->number);
   if (file != files_.end() && (file->second.made_here || !file->second.written.nothing())) return {};
-  const auto has_its_size = [&](const VersionPtr& each) {
-    return each->until >= since && each->bytes.size() == entry->size;
-  };
-  if (std::ranges::any_of(versions_.of(path), has_its_size)) return {};
+  if (Verdict wrong = is_there(path, trusted_since(pending, entry->name_ttl))) return wrong;
+  // While its attributes are being stored it is not asked for, and what is known of it may be old.
+  if (entry->attributes_ttl.count() == 0 && attributes_were_being_set(pending, entry->number)) return {};
+  return has_size(path, trusted_since(pending, entry->attributes_ttl), entry->size);
+}
+
+// What is trusted for so long was true at that time or later.
+SteadyTime Checker::trusted_since(const Pending& pending, std::chrono::nanoseconds trusted) const {
+  return trusted.count() == 0 ? pending.asked - ttl_ : std::max(pending.asked, now_ + trusted) - ttl_;
+}
+
+bool Checker::attributes_were_being_set(const Pending& pending, InodeNumber number) const {
+  const auto set = attributes_set_.find(number);
+  if (set != attributes_set_.end() && set->second > pending.order) return true;
+  return std::ranges::any_of(pending_, [&](const auto& each) {
+    const auto* call = std::get_if<SetAttributes>(&each.second.call.question);
+    return call != nullptr && call->number == number;
+  });
+}
+
+Verdict Checker::is_absent(const std::string& path, SteadyTime since) const {
+  if (may_move(path, since)) return {};
+  for (const VersionPtr& each : versions_.all())
+    if (each->since <= since && each->until == kNever && (each->key == path || each->key.starts_with(path + "/")))
+      return Violation{
+          fmt::format("{} was not found, and {} has been there for longer than the metadata time", path, each->key)};
+  return {};
+}
+
+Verdict Checker::is_there(const std::string& path, SteadyTime since) const {
+  if (may_move(path, since)) return {};
+  const auto was_there = [&](const VersionPtr& each) { return each->until >= since; };
+  if (std::ranges::any_of(versions_.of(path), was_there)) return {};
+  return Violation{fmt::format("{} was shown, and was not there within the metadata time", path)};
+}
+
+Verdict Checker::has_size(const std::string& path, SteadyTime since, std::uint64_t size) const {
+  if (may_move(path, since)) return {};
+  const auto had_it = [&](const VersionPtr& each) { return each->until >= since && each->bytes.size() == size; };
+  if (std::ranges::any_of(versions_.of(path), had_it)) return {};
   return Violation{
-      fmt::format("{} was shown with {} bytes, which it has not had within the metadata time", path, entry->size)};
+      fmt::format("{} was shown with {} bytes, which it has not had within the metadata time", path, size)};
 }
 
 // A call that was under way since then names the path or what is above it.
@@ -526,6 +554,7 @@ void Checker::begin_anew() {
   names_.emplace_back();
   cutting_creates_ = 0;
   failed_creates_.clear();
+  attributes_set_.clear();
   a_rename_failed_ = false;
 }
 

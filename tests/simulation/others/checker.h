@@ -13,7 +13,8 @@
 // - where flush or fsync succeed, the bucket had what was written under the file's name since the last change;
 // - once flush or fsync were ESTALE the handle neither reads nor writes, and what it had written is kept;
 // - an inode number has one type until others change what has its name, and another name only after a rename;
-// - a file or its absence that the bucket had for longer than the metadata time is shown by a look-up in calm weather.
+// - a file or its absence that the bucket had for longer than the metadata time is shown by a look-up in calm weather,
+//   and its size as well, but while its attributes are being stored.
 //
 // Not checked:
 // - errors: any call may fail with any of them;
@@ -141,6 +142,11 @@ class Checker final : public Judge {
   Verdict shown(const Pending& pending, const Place& place, const ShownEntry& entry);
   Verdict same_version(const Read& read, File& file, const std::string& bytes) const;
   Verdict up_to_date(const Pending& pending, const Place& place, const Answer& answer) const;
+  SteadyTime trusted_since(const Pending& pending, std::chrono::nanoseconds trusted) const;
+  bool attributes_were_being_set(const Pending& pending, InodeNumber number) const;
+  Verdict is_absent(const std::string& path, SteadyTime since) const;
+  Verdict is_there(const std::string& path, SteadyTime since) const;
+  Verdict has_size(const std::string& path, SteadyTime since, std::uint64_t size) const;
   bool may_move(const std::string& path, SteadyTime since) const;
   bool is_moving(const std::string& path) const;
   bool may_be_under_way(const NameCall& call, SteadyTime since) const;
@@ -176,6 +182,7 @@ class Checker final : public Judge {
   // ---- of this mount ----
   std::map<std::uint64_t, Pending> pending_;
   std::map<InodeNumber, File> files_;
+  std::map<InodeNumber, std::uint64_t> attributes_set_;                // the order of the last answer to that
   std::map<InodeNumber, std::pair<vfs::FileType, SteadyTime>> types_;  // and since when it was seen
   bool a_rename_failed_ = false;
 };

@@ -510,13 +510,67 @@ TEST_F(OthersTest, ARenameThatFailedOtherwiseHidesNoNamesInTheNextMount) {
   EXPECT_THAT(wrong(), HasSubstr("was not found"));
 }
 
-TEST_F(OthersTest, TheKernelIsNotToldToTrustItForLonger) {
+TEST_F(OthersTest, TheKernelIsNotToldToTrustASizeForLonger) {
+  they_write("f", kTheirs);
+  pass(2 * kTtl);
+  they_write("f", kLater);
+  pass(kTtl / 2);
+  ShownEntry entry = shown(kFile, kTheirs.size());
+  entry.attributes_ttl = kTtl / 2;
+  call(Lookup{kRoot, "f"}, entry);
+  EXPECT_EQ(wrong(), "");
+  entry.attributes_ttl = kTtl;
+  call(Lookup{kRoot, "f"}, entry);
+  EXPECT_THAT(wrong(), HasSubstr("not had within the metadata time"));
+}
+
+TEST_F(OthersTest, TheKernelIsNotToldToTrustANameForLonger) {
+  they_write("f", kTheirs);
+  pass(2 * kTtl);
+  they_delete("f");
+  pass(kTtl / 2);
+  ShownEntry entry = shown(kFile, kTheirs.size());
+  entry.name_ttl = kTtl / 2;
+  call(Lookup{kRoot, "f"}, entry);
+  EXPECT_EQ(wrong(), "");
+  entry.name_ttl = kTtl;
+  call(Lookup{kRoot, "f"}, entry);
+  EXPECT_THAT(wrong(), HasSubstr("was not there within the metadata time"));
+}
+
+TEST_F(OthersTest, ANameMayBeTrustedForLongerThanItsSize) {
   they_write("f", kTheirs);
   pass(2 * kTtl);
   they_write("f", kLater);
   pass(kTtl / 2);
   ShownEntry entry = shown(kFile, kTheirs.size());
   entry.name_ttl = kTtl;
+  call(Lookup{kRoot, "f"}, entry);
+}
+
+TEST_F(OthersTest, WhileAttributesAreBeingSetTheSizeIsNotTrustedAndMayBeOlder) {
+  they_write("f", kTheirs);
+  look_up("f", kFile, kTheirs.size());
+  const auto set = ask(SetAttributes{.number = kFile, .handle = {}, .permissions = 0600, .size = {}, .modified = {}});
+  they_write("f", kLater);
+  pass(2 * kTtl);
+  look_up("f", kFile, kTheirs.size());
+  const auto lookup = ask(Lookup{kRoot, "f"});
+  answer(set, EIO);
+  answer(lookup, 0, shown(kFile, kTheirs.size()));
+  EXPECT_EQ(wrong(), "");
+  look_up("f", kFile, kTheirs.size());
+  EXPECT_THAT(wrong(), HasSubstr("not had within the metadata time"));
+}
+
+TEST_F(OthersTest, WhileAttributesAreBeingSetAnOlderSizeIsNotTrusted) {
+  they_write("f", kTheirs);
+  look_up("f", kFile, kTheirs.size());
+  ask(SetAttributes{.number = kFile, .handle = {}, .permissions = 0600, .size = {}, .modified = {}});
+  they_write("f", kLater);
+  pass(2 * kTtl);
+  ShownEntry entry = shown(kFile, kTheirs.size());
+  entry.attributes_ttl = std::chrono::seconds(1);
   call(Lookup{kRoot, "f"}, entry);
   EXPECT_THAT(wrong(), HasSubstr("not had within the metadata time"));
 }
