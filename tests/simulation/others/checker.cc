@@ -442,6 +442,7 @@ Verdict Checker::changed(const Effect& effect) {
     const std::string bytes = effect.after->content.bytes();
     if (before != nullptr && before->of_others && before->bytes != bytes) verdict = replaced(effect, *before, bytes);
     if (!verdict) verdict = made(effect, bytes);
+    note_stored(effect.key, bytes);
   }
   versions_.changed(effect);
   return verdict;
@@ -492,6 +493,13 @@ Verdict Checker::made(const Effect& effect, const std::string& bytes) const {
   const bool is_upload = effect.operation == Operation::put || effect.operation == Operation::complete_upload;
   if (!is_upload || bytes.empty() || is_whole(bytes)) return {};
   return Violation{fmt::format("{} was written with {} bytes that no file here had", effect.key, bytes.size())};
+}
+
+// Also by another call than flush or fsync: a rename stores a file first.
+void Checker::note_stored(const std::string& key, const std::string& bytes) {
+  for (auto& [number, file] : files_)
+    if (names().may_be(number, path_of(key)) && file.unstored.first_difference(bytes) == KnownBytes::npos)
+      file.unstored = {};
 }
 
 // Some version of an object with what was written to one file.

@@ -63,7 +63,7 @@ class Checker final : public Judge {
   struct File {
     Written written;
     KnownBytes known;                       // while it is open
-    KnownBytes unstored;                    // of these, what was written since a call stored the file
+    KnownBytes unstored;                    // of these, what was written since the file was stored
     SteadyTime changed_at{}, written_at{};  // when the last change of it was asked for, and the last write
     bool made_here = false, has_unstored = false;
     std::uint64_t cuts = 0;  // that began or ended
@@ -158,6 +158,7 @@ class Checker final : public Judge {
   Verdict removed(const Effect& effect, const Version& before) const;
   Verdict replaced(const Effect& effect, const Version& before, const std::string& bytes) const;
   Verdict made(const Effect& effect, const std::string& bytes) const;
+  void note_stored(const std::string& key, const std::string& bytes);
   bool is_whole(const std::string& bytes) const;
   bool was_opened_before(const Version& before, const std::string& bytes) const;
   bool was_copied(const std::string& bytes, SteadyTime since) const;

@@ -409,6 +409,36 @@ TEST_F(OthersTest, BytesThatWereStoredBeforeOthersChangedTheFileNeedNotBeKept) {
   note(checker_.settled({}, {fake::Content("more")}));
 }
 
+TEST_F(OthersTest, BytesThatARenameStoredNeedNotBeKeptWhenALaterWriteIsRefused) {
+  open_theirs();
+  write(kFile, ours());
+  const auto rename = ask(Rename{kRoot, "f", kRoot, "g"});
+  put("f", ours());
+  copy("g", ours());
+  remove("f");
+  answer(rename, 0);
+  they_write("g", kLater);
+  pass(std::chrono::seconds(1));
+  call_error(Write{kFile, 1, 50, "more"}, ESTALE);
+  call_error(Flush{kFile, 1}, ESTALE);
+  note(checker_.settled({}, {}));
+}
+
+TEST_F(OthersTest, BytesThatWereWrittenSinceARenameStoredTheFileAreKept) {
+  open_theirs();
+  write(kFile, ours());
+  const auto rename = ask(Rename{kRoot, "f", kRoot, "g"});
+  put("f", ours());
+  copy("g", ours());
+  remove("f");
+  answer(rename, 0);
+  they_write("g", kLater);
+  write(kFile, "more", 50);
+  call_error(Flush{kFile, 1}, ESTALE);
+  note(checker_.settled({}, {fake::Content(ours())}));
+  EXPECT_THAT(wrong(), HasSubstr("is not kept"));
+}
+
 TEST_F(OthersTest, BytesOfAConflictThatAreNotKeptAreWrong) {
   open_theirs();
   write(kFile, ours());
