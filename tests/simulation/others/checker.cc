@@ -163,7 +163,13 @@ Verdict Checker::take(const Pending&, const SetAttributes& set, const Answer& an
   const auto* entry = std::get_if<ShownEntry>(&answer.value);
   if (answer.errnum == 0 && entry != nullptr && entry->number != set.number)
     return Violation{fmt::format("attributes of #{} are answered as those of #{}", set.number, entry->number)};
-  return {};
+  return answer.errnum == 0 && entry != nullptr ? has_type(entry->number, entry->type) : Verdict();
+}
+
+Verdict Checker::take(const Pending&, const GetAttributes&, const Answer& answer) {
+  if (answer.errnum != 0) return {};
+  const auto& entry = std::get<ShownEntry>(answer.value);
+  return has_type(entry.number, entry.type);
 }
 
 Verdict Checker::take(const Pending& pending, const Open& open, const Answer& answer) {
@@ -297,9 +303,11 @@ Verdict Checker::take(const Pending& pending, const MakeSymlink& make, const Ans
 
 Verdict Checker::take(const Pending&, const ReadDirectory& reading, const Answer& answer) {
   if (answer.errnum != 0) return {};
-  for (const ListedName& each : std::get<Listed>(answer.value).names)
-    if (each.name != "." && each.name != ".." && each.number != 0)
-      names().shown(each.number, {reading.number, each.name}, false);
+  for (const ListedName& each : std::get<Listed>(answer.value).names) {
+    if (each.name == "." || each.name == ".." || each.number == 0) continue;
+    names().shown(each.number, {reading.number, each.name}, false);
+    if (Verdict wrong = each.type ? has_type(each.number, *each.type) : Verdict()) return wrong;
+  }
   return {};
 }
 
@@ -332,11 +340,7 @@ void Checker::end_names(const Pending& pending, bool failed) {
 Verdict Checker::shown(const Pending& pending, const Place& place, const ShownEntry& entry) {
   const auto places = names().places(entry.number);
   names().shown(entry.number, place, false);
-  auto& [type, since] = types_.try_emplace(entry.number, entry.type, now_).first->second;
-  if (type != entry.type && !others_changed(entry.number, since))
-    return Violation{fmt::format("#{} was of type {} and is of type {}", entry.number, static_cast<int>(type),
-                                 static_cast<int>(entry.type))};
-  if (type != entry.type) types_[entry.number] = {entry.type, now_};
+  if (Verdict wrong = has_type(entry.number, entry.type)) return wrong;
   const bool is_new_place = !places.empty() && !places.contains(place);
   if (is_new_place && !names().is_target(place) && !a_rename_failed_)
     return Violation{fmt::format("#{} is {} in #{} now, to which nothing was renamed; it was {} in #{}", entry.number,
@@ -345,6 +349,13 @@ Verdict Checker::shown(const Pending& pending, const Place& place, const ShownEn
   const bool at_rest = pending.name_changes == name_changes_ && std::ranges::none_of(pending_, changes_names);
   names().shown(entry.number, place, at_rest);
   return {};
+}
+
+Verdict Checker::has_type(InodeNumber number, vfs::FileType type) {
+  const vfs::FileType before = types_.try_emplace(number, type).first->second;
+  if (before == type) return {};
+  return Violation{
+      fmt::format("#{} was of type {} and is of type {}", number, static_cast<int>(before), static_cast<int>(type))};
 }
 
 // What is shown until the kernel asks again was so in the bucket within the metadata time.
@@ -420,13 +431,6 @@ bool Checker::is_moving(const std::string& path) const {
 bool Checker::may_be_under_way(const NameCall& call, SteadyTime since) const {
   const bool hides_names = call.goes_on && std::holds_alternative<Rename>(call.question);
   return call.answered >= since || (call.failed && call.mount + 1 == names_.size()) || hides_names;
-}
-
-// Or may have, just before.
-bool Checker::others_changed(InodeNumber number, SteadyTime since) const {
-  return std::ranges::any_of(versions_.all(), [&](const VersionPtr& each) {
-    return each->of_others && each->until >= since - ttl_ && names().may_be(number, path_of(each->key));
-  });
 }
 
 // ---- the bucket -----------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@
 //   was cut off or interrupted goes on, and may delete one that came between the look that decides and the delete;
 // - where flush or fsync succeed, the bucket had what was written under the file's name since the last change;
 // - once flush or fsync were ESTALE the handle neither reads nor writes, and what it had written is kept;
-// - an inode number has one type until others change what has its name, and another name only after a rename;
+// - an inode number has one type for ever, and another name only after a rename;
 // - a file or its absence that the bucket had for longer than the metadata time is shown by a look-up in calm weather,
 //   and its size as well, but while its attributes are being stored.
 //
@@ -119,6 +119,7 @@ class Checker final : public Judge {
   // ---- answers ----
   Verdict take(const Pending& pending, const Write& write, const Answer& answer);
   Verdict take(const Pending& pending, const SetAttributes& set, const Answer& answer);
+  Verdict take(const Pending& pending, const GetAttributes& get, const Answer& answer);
   Verdict take(const Pending& pending, const Open& open, const Answer& answer);
   Verdict take(const Pending& pending, const Create& create, const Answer& answer);
   Verdict take(const Pending& pending, const Read& read, const Answer& answer);
@@ -140,6 +141,7 @@ class Checker final : public Judge {
   Verdict stored(const Pending& pending, InodeNumber number, std::uint64_t handle, const Answer& answer);
   void opened(const Pending& pending, InodeNumber number, std::uint64_t handle, int flags);
   Verdict shown(const Pending& pending, const Place& place, const ShownEntry& entry);
+  Verdict has_type(InodeNumber number, vfs::FileType type);
   Verdict same_version(const Read& read, File& file, const std::string& bytes) const;
   Verdict up_to_date(const Pending& pending, const Place& place, const Answer& answer) const;
   SteadyTime trusted_since(const Pending& pending, std::chrono::nanoseconds trusted) const;
@@ -150,7 +152,6 @@ class Checker final : public Judge {
   bool may_move(const std::string& path, SteadyTime since) const;
   bool is_moving(const std::string& path) const;
   bool may_be_under_way(const NameCall& call, SteadyTime since) const;
-  bool others_changed(InodeNumber number, SteadyTime since) const;
   static bool was_stored(SteadyTime since, const KnownBytes& known, const std::vector<VersionPtr>& as);
   bool is_refused(const Pending& pending, InodeNumber number, std::uint64_t handle) const;
 
@@ -183,8 +184,8 @@ class Checker final : public Judge {
   // ---- of this mount ----
   std::map<std::uint64_t, Pending> pending_;
   std::map<InodeNumber, File> files_;
-  std::map<InodeNumber, std::uint64_t> attributes_set_;                // the order of the last answer to that
-  std::map<InodeNumber, std::pair<vfs::FileType, SteadyTime>> types_;  // and since when it was seen
+  std::map<InodeNumber, std::uint64_t> attributes_set_;  // the order of the last answer to that
+  std::map<InodeNumber, vfs::FileType> types_;
   bool a_rename_failed_ = false;
 };
 

@@ -474,10 +474,17 @@ TEST_F(OthersTest, ANumberHasAnotherNameAfterARenameAlone) {
   EXPECT_THAT(wrong(), HasSubstr("to which nothing was renamed"));
 }
 
-TEST_F(OthersTest, ANumberHasAnotherTypeWhenOthersReplacedItAlone) {
+TEST_F(OthersTest, ANumberHasOneTypeWhateverOthersDo) {
   call(MakeSymlink{kRoot, "l", "to"}, shown(kFile, 2, vfs::FileType::symlink));
-  pass(2 * kTtl);
-  look_up("l", kFile, 2);
+  they_write("l", kTheirs);
+  look_up("l", kOther, kTheirs.size());
+  call(GetAttributes{kFile}, shown(kFile, 2, vfs::FileType::symlink));
+  EXPECT_EQ(wrong(), "");
+  look_up("l", kFile, kTheirs.size());
+  EXPECT_THAT(wrong(), HasSubstr("was of type"));
+  call(GetAttributes{kFile}, shown(kFile, kTheirs.size()));
+  EXPECT_THAT(wrong(), HasSubstr("was of type"));
+  call(ReadDirectory{kRoot, 0, 10}, Listed{{{"l", kFile, vfs::FileType::regular, 3, {}}}});
   EXPECT_THAT(wrong(), HasSubstr("was of type"));
 }
 
