@@ -105,6 +105,7 @@ Dialect::Dialect(std::string endpoint, std::filesystem::path file, const Clock& 
 }
 
 Known Dialect::known_of(const Fact& fact) const {
+  if (fact.proven_here) return clock_.steady() - *fact.proven_here < kValid ? fact.known : Known::unknown;
   const WallTime now = clock_.wall();
   // A date in the future is that of a clock that was wrong, then or now.
   return fact.proven <= now && now - fact.proven < kValid ? fact.known : Known::unknown;
@@ -134,7 +135,7 @@ void Dialect::note(Ability ability, Known known) {
     const MutexLock lock(mutex_);
     Fact& fact = facts_.at(static_cast<std::size_t>(ability));
     if (known_of(fact) == known) return;
-    fact = {known, std::chrono::floor<std::chrono::seconds>(clock_.wall()), std::nullopt};
+    fact = {known, std::chrono::floor<std::chrono::seconds>(clock_.wall()), clock_.steady(), std::nullopt};
   }
   if (known == Known::missing) {
     const Row& row = row_of(ability);

@@ -57,8 +57,9 @@ class Dialect {
  private:
   struct Fact {
     Known known = Known::unknown;
-    WallTime proven{};                     // in whole seconds
-    std::optional<SteadyTime> next_proof;  // not before
+    WallTime proven{};                      // in whole seconds
+    std::optional<SteadyTime> proven_here;  // so, where it was this process: no matter how the calendar is set
+    std::optional<SteadyTime> next_proof;   // not before
   };
   using Facts = std::array<Fact, kAbilities>;
 

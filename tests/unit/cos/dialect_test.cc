@@ -130,6 +130,15 @@ TEST_F(DialectTest, ADateInTheFutureIsNoProof) {
   EXPECT_EQ(kept(Ability::list_v2), Known::missing);
 }
 
+TEST_F(DialectTest, ACalendarThatIsSetBackForgetsNothingOfThisProcess) {
+  Dialect dialect(kEndpoint, {}, clock_);
+  dialect.proven_there(Ability::upload_end);
+  clock_.set_wall(WallTime(1min));
+  EXPECT_EQ(dialect.known(Ability::upload_end), Known::there);
+  clock_.pass(Dialect::kValid);
+  EXPECT_EQ(dialect.known(Ability::upload_end), Known::unknown);
+}
+
 TEST_F(DialectTest, WhereNothingCanBeReadOrWrittenItIsKnownHere) {
   Dialect dialect(kEndpoint, directory_.path(), clock_);
   dialect.proven_missing(Ability::list_v2);
