@@ -221,6 +221,7 @@ class AdaptedStore final : public ObjectStore {
       : store_(std::move(store)), dialect_(std::move(dialect)) {}
   ~AdaptedStore() override { running_.wait(); }
 
+  bool keeps_to_source_version() const override { return dialect_->known(Ability::copy_source_match) == Known::there; }
   void list_objects(ListRequest request, CallContext context, Completion<ListPage> then) override {
     store_->list_objects(std::move(request), std::move(context), std::move(then));
   }

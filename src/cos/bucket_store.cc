@@ -19,6 +19,7 @@ class BucketStore final : public ObjectStore {
       : service_(std::move(service)), bucket_(std::move(bucket)) {}
   ~BucketStore() override { running_.wait(); }
 
+  bool keeps_to_source_version() const override { return false; }
   void list_objects(ListRequest request, CallContext context, Completion<ListPage> then) override {
     begin(op::ListObjects{bucket_, std::move(request)}, std::move(context), std::move(then));
   }

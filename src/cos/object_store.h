@@ -63,6 +63,10 @@ class ObjectStore {
   virtual void complete_upload(CompleteUpload upload, CallContext context, Completion<PutResult> then) = 0;
   virtual void abort_upload(std::string key, UploadId upload, CallContext context, Completion<Unit> then) = 0;
 
+  // Whether it is proven that what copies an object under CopyRequest::source_if_match copies that version or nothing.
+  // At once.
+  virtual bool keeps_to_source_version() const = 0;
+
   // ---- the same, waiting; not on a thread of the store ----
   Result<ListPage> list_objects(ListRequest request, CallContext context = {}) {
     return wait<ListPage>([&](auto then) { list_objects(std::move(request), std::move(context), std::move(then)); });

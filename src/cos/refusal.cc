@@ -19,4 +19,11 @@ Error after_look(const Error& refused, Found found) {
   return {EIO, refused.context + "; a look at the object does not bear it out", Fault::trouble};
 }
 
+Error after_look(ObjectStore& store, const std::string& key, const ETag& expected, const Error& refused,
+                 const CallContext& context) {
+  if (refused.fault != Fault::precondition) return refused;
+  const auto look = look_after_refusal(store, key, expected, context);
+  return look ? after_look(refused, look->found) : look.error();
+}
+
 }  // namespace pail::cos

@@ -29,5 +29,8 @@ Result<Look> look_after_refusal(ObjectStore& store, const std::string& key, cons
 // What the caller of the request is told: the refusal, as it is. Where what was expected is there it is trouble of the
 // store instead (Fault::trouble, EIO): the request may be made again.
 Error after_look(const Error& refused, Found found);
+// Looks where the error is Fault::precondition. The error of the look where that failed.
+Error after_look(ObjectStore& store, const std::string& key, const ETag& expected, const Error& refused,
+                 const CallContext& context);
 
 }  // namespace pail::cos

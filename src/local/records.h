@@ -79,6 +79,15 @@ struct InodeRecord {
   bool unlinked() const { return binding != Binding::bound; }
 };
 
+// The store is asked about an inode in doubt before anything is believed of it.
+inline bool is_in_doubt(const InodeRecord& inode) {
+  return inode.knowledge == Knowledge::listed && inode.checked == WallTime{};
+}
+inline void put_in_doubt(InodeRecord& inode) {
+  inode.knowledge = Knowledge::listed;
+  inode.checked = {};
+}
+
 // What a name in a directory leads to.
 struct Dirent {
   InodeNumber number = 0;         // 0: known to be absent

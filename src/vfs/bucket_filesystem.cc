@@ -108,8 +108,8 @@ void BucketFileSystem::go_on() {
   timer_.run_after(kAskedAgain, timer_.announce(), [this] { names_.drop_turns(); });
   // One that the process before this one was about to store; others are not kept waiting by it.
   for (const InodeNumber number : local_.names->view().staged()) {
-    const auto unwritten = files_.is_unwritten(number, std::nullopt);
-    if (unwritten && *unwritten) store_soon(number, std::chrono::milliseconds(100));
+    const auto over = files_.unwritten_over(number, std::nullopt);
+    if (over && *over) store_soon(number, **over, std::chrono::milliseconds(100));
   }
 }
 
@@ -321,25 +321,27 @@ Result<Unit> BucketFileSystem::allocate(const Request& request, InodeNumber numb
 
 Result<Unit> BucketFileSystem::flush(const Request& request, InodeNumber number, std::uint64_t handle) {
   if (!writes(handle)) return Unit{};
-  PAIL_TRY(const bool unwritten, files_.is_unwritten(number, epoch_of(handle)));
-  const bool waits = unwritten && request.has_another_descriptor && request.has_another_descriptor(number);
+  PAIL_TRY(const auto over, files_.unwritten_over(number, epoch_of(handle)));
+  const bool waits = over && request.has_another_descriptor && request.has_another_descriptor(number);
   if (!waits) return files_.store(number, epoch_of(handle), Lane::demand, request.stop);
-  store_soon(number, std::chrono::milliseconds(100));
+  store_soon(number, *over, std::chrono::milliseconds(100));
   return Unit{};
 }
 
-// Whoever made or emptied a file and writes nothing finds it in the bucket a little later all the same.
-void BucketFileSystem::store_soon(InodeNumber number, std::chrono::milliseconds pause) {
-  timer_.run_after(pause, timer_.announce(), [this, number, pause] {
+// Whoever made or emptied a file and writes nothing finds it in the bucket a little later all the same. One that was
+// stored meanwhile, and emptied again, is somebody else's.
+void BucketFileSystem::store_soon(InodeNumber number, const local::ContentVersion& over,
+                                  std::chrono::milliseconds pause) {
+  timer_.run_after(pause, timer_.announce(), [this, number, over, pause] {
     const StopToken stop = background_stop_.token();
-    const auto store = [this, number, pause, stop] {
-      const auto unwritten = files_.is_unwritten(number, std::nullopt);
-      if (!unwritten || !*unwritten) return;
+    const auto store = [this, number, over, pause, stop] {
+      const auto now = files_.unwritten_over(number, std::nullopt);
+      if (!now || *now != over) return;
       const auto stored = files_.store(number, std::nullopt, Lane::background, stop);
       if (stored || stop.stop_requested() || !files_.is_staged(number)) return;
       spdlog::warn("inode {}: not stored yet: {}", number, stored.error().context);
       constexpr std::chrono::milliseconds kLongest(30'000);
-      store_soon(number, std::min(10 * pause, kLongest));
+      store_soon(number, over, std::min(10 * pause, kLongest));
     };
     background_.run(Lane::background, store, stop);
   });

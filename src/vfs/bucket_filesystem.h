@@ -112,7 +112,7 @@ class BucketFileSystem final : public FileSystem {
   bool was_shown(const local::InodeRecord& record) PAIL_EXCLUDES(mutex_);
   // Applies `edit` to the record and stores the attributes, once more when the object was changed meanwhile.
   Result<Entry> change_attributes(const Request& request, InodeNumber number, const Files::Edit& edit);
-  void store_soon(InodeNumber number, std::chrono::milliseconds pause);
+  void store_soon(InodeNumber number, const local::ContentVersion& over, std::chrono::milliseconds pause);
 
   const Options options_;
   const std::shared_ptr<cos::ObjectStore> store_;

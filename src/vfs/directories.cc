@@ -54,8 +54,8 @@ Result<Directories::Found> Directories::resolve(InodeNumber parent, std::string_
                          : !names_.view().inode(found->record.number);
   if (left) return resolve(parent, name, stop);
   if (!seen) return seen.error();
-  return Found{std::move(seen->record),
-               seen->denied ? std::min(tree_.trusted_briefly(), found->confirmed) : found->confirmed};
+  const WallTime confirmed = confirmed_by(*seen, found->confirmed);
+  return Found{std::move(seen->record), confirmed};
 }
 
 // One page tells all names of most directories, so that the next look-ups cost nothing. Where it does not, the
@@ -156,12 +156,16 @@ Result<Directories::Found> Directories::current(InodeNumber number, const StopTo
   if (tree_.attributes_fresh(record, confirmed)) return Found{std::move(record), confirmed};
   const WallTime asked = tree_.moment();
   PAIL_TRY(Seen seen, exact(record, stop, turn));
-  record = std::move(seen.record);
-  const bool shown = record.content == Content::remote && !record.unlinked();
-  if (shown && seen.denied) return Found{std::move(record), tree_.trusted_briefly()};
-  // What the store said may have been void: then nothing is confirmed.
-  const bool in_doubt = shown && record.knowledge != Knowledge::exact;
-  return Found{record, in_doubt ? record.checked : asked};
+  confirmed = confirmed_by(seen, asked);
+  return Found{std::move(seen.record), confirmed};
+}
+
+// What the store said may have been void: then nothing is confirmed.
+WallTime Directories::confirmed_by(const Seen& seen, WallTime asked) const {
+  const InodeRecord& record = seen.record;
+  if (record.content == Content::staged || record.unlinked()) return asked;
+  if (seen.denied) return std::min(tree_.trusted_briefly(), asked);
+  return record.knowledge == Knowledge::exact ? asked : record.checked;
 }
 
 Result<cos::Found> Directories::look_after_refusal(const InodeRecord& known, const StopToken& stop,
@@ -327,7 +331,8 @@ DirectoryEntry Directories::entry_of(Found child, WithAttributes with) const {
   DirectoryEntry entry{record.name, record.number, {}, record.number + kFirstChildOffset, {}};
   const bool staged = record.content == Content::staged;
   const bool exact = record.knowledge == Knowledge::exact;
-  if (exact || staged || record.type == FileType::directory || record.size > kLargestLink) entry.type = record.type;
+  const bool no_link = record.size > kLargestLink && !local::is_in_doubt(record);
+  if (exact || staged || record.type == FileType::directory || no_link) entry.type = record.type;
   if (with == WithAttributes::no || !exact) return entry;
   const auto shown = view_.shown(std::move(record));
   // Stored or removed since it was read, or not to be seen now: asked for when somebody wants to know.

@@ -94,6 +94,7 @@ class Directories {
   Result<Seen> exact(const local::InodeRecord& known, const StopToken& stop, const Turns::Turn* turn = nullptr);
   Result<local::Taken> tell(const local::AskedInode& asked, const Result<cos::ObjectInfo>& info);
   Result<std::optional<Seen>> accept(const local::AskedInode& asked, const Result<cos::ObjectInfo>& info);
+  WallTime confirmed_by(const Seen& seen, WallTime asked) const;
   WallTime latest(WallTime a, WallTime b) const;
   void head_siblings(const local::InodeRecord& record);
   void head_ahead(InodeNumber number);

@@ -44,14 +44,6 @@ Error stale_if_gone(Error error) {
   return error;
 }
 
-// Others replaced or removed the version only where a look bears out that it was refused.
-Error after_look(cos::ObjectStore& store, const Error& refused, const cache::ObjectVersion& version,
-                 const StopToken& stop) {
-  if (refused.fault != Fault::precondition) return refused;
-  const auto look = cos::look_after_refusal(store, version.key, cos::ETag{version.etag}, stop);
-  return look ? cos::after_look(refused, look->found) : look.error();
-}
-
 // A handle of another content than the present one may neither read nor write.
 Result<Unit> check_epoch(const InodeRecord& record, Files::Epoch epoch) {
   const bool gone = record.binding == local::Binding::vanished;
@@ -132,7 +124,7 @@ Result<ReadData> Files::fetch_base(const InodeRecord& record, Extent want, const
     PAIL_TRY(const InodeRecord known, names_.inode(record.number));
     PAIL_TRY(auto latest, content_of(known));
     if (known.epoch != record.epoch || latest.version.key == content.version.key)
-      return after_look(store_, fetched.error(), content.version, stop);
+      return cos::after_look(store_, content.version.key, cos::ETag{content.version.etag}, fetched.error(), stop);
     content = std::move(latest);
   }
 }
@@ -265,12 +257,14 @@ Result<Unit> Files::store(InodeNumber number, Epoch epoch, Lane lane, const Stop
   return store_in_turn(number, epoch, lane, stop);
 }
 
-Result<bool> Files::is_unwritten(InodeNumber number, Epoch epoch) {
+Result<std::optional<local::ContentVersion>> Files::unwritten_over(InodeNumber number, Epoch epoch) {
+  std::optional<local::ContentVersion> over;
   PAIL_TRY(const InodeRecord record, names_.inode(number));
   PAIL_CHECK(check_epoch(record, epoch));
-  if (record.content != Content::staged) return false;
+  if (record.content != Content::staged) return over;
   const auto file = content_.file(number);
-  return file && (*file)->size().n == 0;
+  if (file && (*file)->size().n == 0) over = local::content_of(record);
+  return over;
 }
 
 Result<Unit> Files::store_in_turn(InodeNumber number, Epoch epoch, Lane lane, const StopToken& stop) {
@@ -360,7 +354,7 @@ Result<Unit> Files::store_attributes(InodeNumber number, const Edit& edit, const
       draft.content == Content::remote && !draft.unlinked() && !key.empty() && number != local::kRootInode;
   std::optional<local::AttributeObject> object;
   if (in_bucket) {
-    PAIL_CHECK(names_.attributes_sent(number));
+    PAIL_CHECK(note_attributes_sent(draft));
     const WallTime confirmed = tree_.moment();
     if (const auto put = put_attributes(draft, key, stop); !put) {
       ask_anew(number);
@@ -373,6 +367,13 @@ Result<Unit> Files::store_attributes(InodeNumber number, const Edit& edit, const
   if (taken == local::Taken::taken) return Unit{};
   ask_anew(number);
   return Error{ESTALE, fmt::format("{}: was changed by others meanwhile", quote(draft.name)), Fault::precondition};
+}
+
+// What the object holds under another ETag is what it held before, where the store keeps to the version that is copied:
+// then the new attributes tell that it was us.
+Result<Unit> Files::note_attributes_sent(const InodeRecord& draft) {
+  const bool is_copied = draft.type != FileType::directory && store_.keeps_to_source_version();
+  return is_copied ? names_.copy_sent(draft) : names_.attributes_sent(draft.number);
 }
 
 // A request that failed may have been carried out all the same: what the object is now is asked of the store.

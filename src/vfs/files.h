@@ -42,8 +42,9 @@ class Files {
   Result<Unit> reserve(InodeNumber number, Epoch epoch, Extent extent, const StopToken& stop);
   // What was written is in the bucket when it returns without error; nothing to do for a file that was not.
   Result<Unit> store(InodeNumber number, Epoch epoch, Lane lane, const StopToken& stop);
-  // A file that was made or emptied and has no bytes yet. Errors: ESTALE as the others.
-  Result<bool> is_unwritten(InodeNumber number, Epoch epoch);
+  // Of a file that was made or emptied and has no bytes yet: the content that it is to replace. Nothing of others.
+  // Errors: ESTALE as the others.
+  Result<std::optional<local::ContentVersion>> unwritten_over(InodeNumber number, Epoch epoch);
 
   // ---- for other parts; up to preserve() the caller has the inode's turn ----
   Result<Unit> store_in_turn(InodeNumber number, Epoch epoch, Lane lane, const StopToken& stop);
@@ -111,6 +112,7 @@ class Files {
   Result<Unit> uploaded(const local::InodeRecord& sent, const std::string& key, const Uploaded& outcome,
                         const local::StagedFile& file);
   Result<Unit> keep_conflict(const local::InodeRecord& record, Error why);
+  Result<Unit> note_attributes_sent(const local::InodeRecord& draft);
   Result<Unit> put_attributes(local::InodeRecord& draft, const std::string& key, const StopToken& stop);
 
   local::NameStore& names_;

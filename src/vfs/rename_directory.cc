@@ -141,16 +141,7 @@ Result<Unit> Names::copy_tree(const TreeGate::Closure&, const RenamedKeys& keys,
   return Unit{};
 }
 
-namespace {
-
-// What a refusal of the version that was listed is, after a look at the object: others changed it, or it is not the
-// store's.
-Error refused(cos::ObjectStore& store, const cos::ListedObject& listed, const Error& why, const StopToken& stop) {
-  const auto look = cos::look_after_refusal(store, listed.key, listed.etag, stop);
-  return look ? cos::after_look(why, look->found) : look.error();
-}
-
-}  // namespace
+namespace {}  // namespace
 
 // Those that were copied, also when one failed. They have their contents when it returns.
 Names::CopiedPage Names::copy_page(const cos::ListPage& page, const RenamedKeys& keys, const StopToken& stop) {
@@ -162,7 +153,7 @@ Names::CopiedPage Names::copy_page(const cos::ListPage& page, const RenamedKeys&
       if (give_up) return outcome.set({});
       const std::string to = keys.to + object.key.substr(keys.from.size());
       auto copy = files_.copy({object.key, to, object.etag, object.size}, stop);
-      if (!copy && copy.error().fault == Fault::precondition) copy = refused(store_, object, copy.error(), stop);
+      if (!copy) copy = cos::after_look(store_, object.key, object.etag, copy.error(), stop);
       if (!copy) give_up = true;
       outcome.set(std::move(copy));
     });

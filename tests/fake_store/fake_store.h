@@ -104,6 +104,7 @@ class FakeStore final : public cos::ObjectStore {
                        cos::Completion<cos::PutResult> then) override;
   void abort_upload(std::string key, cos::UploadId upload, cos::CallContext context,
                     cos::Completion<Unit> then) override;
+  bool keeps_to_source_version() const override { return false; }
 
  private:
   // Gives the answer, or an error in its place.

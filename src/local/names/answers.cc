@@ -166,6 +166,12 @@ Result<AskedName> NameStore::ask(const Place& place) const {
 
 namespace {
 
+const std::string& etag_of(const NameAnswer& answer) {
+  static const std::string none;
+  const auto* object = std::get_if<ObjectFacts>(&answer);
+  return object ? object->etag : none;
+}
+
 bool is_directory(const NameAnswer& answer) {
   const auto* object = std::get_if<ObjectFacts>(&answer);
   return object ? object->type == FileType::directory : std::holds_alternative<SomeDirectory>(answer);
@@ -202,10 +208,12 @@ Result<Taken> NameStore::answered(const AskedName& asked, const NameAnswer& answ
     stays = !shown;
     if (shown) inode = std::move(shown);
   }
-  if (stays)
+  if (stays) {
     change.show(*inode, since.moment, our_last);
-  else
+    change.doubt_at_work(*std::move(inode), etag_of(answer));
+  } else {
     show_answer(change, asked, std::move(inode), answer, our_last);
+  }
   PAIL_CHECK(change.commit());
   return stays ? Taken::kept : Taken::taken;
 }

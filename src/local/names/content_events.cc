@@ -64,8 +64,7 @@ Result<Unit> NameStore::content_lost(InodeNumber number) {
     return change.commit();
   }
   inode->content = Content::remote;
-  inode->knowledge = Knowledge::listed;
-  inode->checked = {};
+  put_in_doubt(*inode);
   inode->attempted.clear();
   inode->changed_seq = change.sequence();
   ++inode->epoch;

@@ -43,8 +43,9 @@ void show_listed(NameChange& change, const Place& place, const Asking& since, co
   const std::uint64_t our_last = change.sequence_of(place);
   if (our_last > since.sequence) return;
   auto inode = change.inode_at(place);
-  if ((inode && change.is_ours(*inode, since)) || change.last_told(place, inode) > since.moment) return;
   const auto* file = std::get_if<ListedFile>(&listed.what);
+  if (inode && change.is_ours(*inode, since)) return change.doubt_at_work(*std::move(inode), file ? file->etag : "");
+  if (change.last_told(place, inode) > since.moment) return;
   const bool known_directory = inode && inode->type == FileType::directory;
   if (known_directory && !file) return;
   if (inode && file && !inode->etag.empty() && inode->etag == file->etag) {
@@ -56,7 +57,8 @@ void show_listed(NameChange& change, const Place& place, const Asking& since, co
     change.show(*inode, since.moment, our_last);  // it is in doubt, and looked at before it is used
     return;
   }
-  if (inode && known_directory == (file == nullptr)) {
+  const bool was_link = inode && inode->type == FileType::symlink;  // of what it is now a listing does not tell
+  if (inode && known_directory == (file == nullptr) && !was_link) {
     inode = change.take_content(std::move(*inode), file->etag, since);
     if (!inode) return;
   } else {
@@ -156,7 +158,10 @@ Result<Taken> NameStore::forget_unseen(const AskedListing& asked, std::string& a
   });
   for (const auto& [name, dirent] : gone) {
     auto inode = dirent.number != 0 ? change.records().inode(dirent.number) : std::nullopt;
-    if (!inode || change.vanish(std::move(*inode), directory.asked)) change.records().forget(directory.number, name);
+    if (!inode || change.vanish(*inode, directory.asked))
+      change.records().forget(directory.number, name);
+    else
+      change.doubt_at_work(*std::move(inode), "");
   }
   PAIL_CHECK(change.commit());
   return Taken::taken;

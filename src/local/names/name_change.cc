@@ -108,9 +108,16 @@ void NameChange::note_absent(const Place& place, const Absence& absence) {
 }
 
 void NameChange::doubt(InodeRecord inode) {
-  inode.knowledge = Knowledge::listed;
-  inode.checked = {};
+  put_in_doubt(inode);
   inode.changed_seq = sequence();
+  records_->put(inode);
+}
+
+void NameChange::doubt_at_work(InodeRecord inode, const std::string& etag) {
+  const bool is_at_work = store_.uses_.busy(inode.number) || store_.uses_.busy(Place{inode.parent, inode.name});
+  const bool is_stored_file = inode.type != FileType::directory && inode.content == Content::remote;
+  if (!is_at_work || !is_stored_file || inode.unlinked() || inode.etag == etag) return;
+  put_in_doubt(inode);
   records_->put(inode);
 }
 
@@ -208,10 +215,12 @@ Result<Unit> NameChange::displace(const Place& place, InodeNumber expected) {
 std::optional<InodeRecord> NameChange::take_content(InodeRecord inode, const std::string& etag, Since since) {
   const bool same = !inode.etag.empty() && inode.etag == etag;
   if (same || inode.type == FileType::directory) return inode;  // the kernel keeps no pages of directories
-  if (!store_.uses_.open(inode.number)) {
-    ++inode.epoch;
-    return inode;
-  }
+  if (store_.uses_.open(inode.number)) return make_room(std::move(inode), since);
+  ++inode.epoch;
+  return inode;
+}
+
+std::optional<InodeRecord> NameChange::make_room(InodeRecord inode, Since since) {
   InodeRecord fresh = new_inode({inode.parent, inode.name}, 0, FileType::regular);
   if (!vanish(std::move(inode), since)) return std::nullopt;
   fresh.number = records_->next_inode_number();
@@ -226,6 +235,11 @@ bool is_copy(const ObjectFacts& found, const InodeRecord& sent) {
   const bool says_modified = found.modified != found.stored;
   return says_modified && found.modified == sent.modified && found.size == sent.size && found.type == sent.type &&
          found.permissions == sent.permissions && found.uid == sent.uid && found.gid == sent.gid;
+}
+
+// Listings do not tell files from links: an inode that was only listed so far has no type yet.
+bool has_shown_its_type(const InodeRecord& inode) {
+  return inode.knowledge == Knowledge::exact || inode.epoch > 0 || is_in_doubt(inode);
 }
 
 }  // namespace
@@ -246,8 +260,13 @@ bool NameChange::may_be_own_copy(const InodeRecord& inode, ByteCount size) {
 std::optional<InodeRecord> NameChange::take_object(InodeRecord inode, const ObjectFacts& object, Since since) {
   const InodeNumber number = inode.number;
   const auto sent = copy_sent(inode);
-  auto shown = sent && is_copy(object, *sent) ? std::optional(std::move(inode))
-                                              : take_content(std::move(inode), object.etag, since);
+  std::optional<InodeRecord> shown;
+  if (sent && is_copy(object, *sent))
+    shown = std::move(inode);
+  else if (has_shown_its_type(inode) && inode.type != object.type)
+    shown = make_room(std::move(inode), since);
+  else
+    shown = take_content(std::move(inode), object.etag, since);
   if (shown) forget_attributes_sent(number);
   return shown;
 }

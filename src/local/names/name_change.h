@@ -65,6 +65,9 @@ class NameChange {
   void void_answers(const Place& place) { voided_.push_back(place); }
   // The store is to be asked about the inode, and what it was asked before says nothing.
   void doubt(InodeRecord inode);
+  // Somebody works on an inode, which stays as it is whatever the store answers. Where the answer was another object
+  // than that of a file, each look asks again until the work is done. `etag`: of that object; empty: there was none.
+  void doubt_at_work(InodeRecord inode, const std::string& etag);
   // The store is to be asked about the name: nor does a listing that is still trusted, or under way, say that it is
   // absent. An inode that has the name keeps it until then.
   void doubt_name(const Place& place);
@@ -83,7 +86,7 @@ class NameChange {
   // The one place in which an inode takes a content that others stored: with the number it has, or with a new one where
   // somebody has the old content open. The caller describes it and shows it. Nothing: the old one stays.
   std::optional<InodeRecord> take_content(InodeRecord inode, const std::string& etag, Since since);
-  // So, of an object that was looked at: a copy of ours is the content that the inode has.
+  // So, of an object that was looked at: a copy of ours is the content that the inode has. A number keeps its type.
   std::optional<InodeRecord> take_object(InodeRecord inode, const ObjectFacts& object, Since since);
   // Whether an object of this size may be a copy of ours that has another ETag; a look tells.
   bool may_be_own_copy(const InodeRecord& inode, ByteCount size);
@@ -110,6 +113,8 @@ class NameChange {
   bool vanish_children(InodeNumber directory, Since since);
   void forget_names_in(InodeNumber directory);
   std::optional<InodeRecord> copy_sent(const InodeRecord& inode);
+  // For another inode under the name of this one.
+  std::optional<InodeRecord> make_room(InodeRecord inode, Since since);
 
   NameStore& store_;
   std::unique_lock<Mutex> turn_;

@@ -704,7 +704,7 @@ class Failure {
     State both = state_;
     if (target != nullptr) {
       states.push_back(state_);
-      states.push_back(content_replaced(*target, source));
+      states.push_back(target_replaced(asked, *target, source));
       both.edit(target->id).may_be_stale = true;
       both.detach(to, asked.new_name);
     } else {
@@ -717,21 +717,23 @@ class Failure {
     states.push_back(std::move(both));
   }
 
-  // The copy was made, and is shown as what somebody put under the name.
-  State content_replaced(const Inode& target, const Inode& source) {
+  // The copy was made, and is shown as what somebody put under the name: one of another type as another inode.
+  State target_replaced(const Rename& asked, const Inode& target, const Inode& source) {
     State after = state_;
+    after.edit(target.id).may_be_stale = true;
+    if (target.type != source.type) {
+      const Id to = target.parent;
+      after.detach(to, asked.new_name);
+      copy_file(after, source, to, asked.new_name, true);
+      if (const Inode* copy = after.child(to, asked.new_name)) after.edit(copy->id).may_be_stale = true;
+      return after;
+    }
     Inode& changed = after.edit(target.id);
-    const bool same_type = target.type == source.type;
-    changed.may_be_stale = true;
-    changed.choices = same_type ? changed.stored : Snapshots();
+    changed.choices = changed.stored;
     changed.choices.add(source.stored);
     changed.choices = changed.choices.without_nothing();
-    if (same_type) changed.choices.add(changed.now);
+    changed.choices.add(changed.now);
     changed.stored.add(source.stored);
-    if (same_type || changed.choices.empty()) return after;
-    changed.type = source.type;
-    changed.now = *changed.choices.begin();
-    if (changed.choices.size() == 1) changed.choices = {};
     return after;
   }
 

@@ -3,11 +3,14 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <atomic>
 #include <filesystem>
 #include <future>
 #include <set>
+#include <thread>
 
+#include "../../manual_clock.h"
 #include "../log_lines.h"
 #include "fake_store_fixture.h"
 
@@ -222,6 +225,131 @@ TEST_F(OrdersTest, WithoutTheRightToReadObjectsTheyAreShownByTheirListing) {
   EXPECT_EQ(shown.type, FileType::regular);
   EXPECT_EQ(shown.size, ByteCount{7});
   EXPECT_EQ(shown.permissions, 0644u);
+}
+
+// ---- types ----
+
+class TypeOfANumberTest : public FakeStoreTest {
+ protected:
+  void SetUp() override {
+    FakeStoreTest::SetUp();
+    ASSERT_TRUE(fs_->symlink(request(), kRootInode, "link", "target"));
+    ASSERT_EQ(write("file", "content"), 0);
+  }
+  // Others put an object under the name of another.
+  void others_copy(const std::string& from, const std::string& to) { ASSERT_TRUE(store_->copy(from, to)); }
+};
+
+TEST_F(TypeOfANumberTest, StaysWhereOthersPutALinkInThePlaceOfAFile) {
+  const InodeNumber file = look("file");
+  others_copy("link", "file");
+  EXPECT_NE(look("file"), file);
+  EXPECT_EQ(attributes("file").type, FileType::symlink);
+}
+
+TEST_F(TypeOfANumberTest, StaysWhereOthersPutAFileInThePlaceOfALink) {
+  const InodeNumber link = look("link");
+  others_copy("file", "link");
+  EXPECT_NE(look("link"), link);
+  EXPECT_EQ(attributes("link").type, FileType::regular);
+}
+
+TEST_F(TypeOfANumberTest, StaysWhereAListingShowsWhatOthersPutInThePlaceOfALink) {
+  const InodeNumber link = look("link");
+  others_copy("file", "link");
+  EXPECT_THAT(names(""), UnorderedElementsAre("file", "link"));
+  EXPECT_NE(look("link"), link);
+  EXPECT_EQ(attributes("link").type, FileType::regular);
+}
+
+TEST_F(TypeOfANumberTest, StaysWhereAListingShowsWhatOthersPutInThePlaceOfAFile) {
+  const InodeNumber file = look("file");
+  others_copy("link", "file");
+  EXPECT_THAT(names(""), UnorderedElementsAre("file", "link"));
+  EXPECT_NE(look("file"), file);
+}
+
+TEST_F(TypeOfANumberTest, StaysWhereARenameOfALinkOverAFileIsNotAnswered) {
+  const InodeNumber file = look("file");
+  store_->fail({.operation = Operation::copy_object}, {.fault = Fault::lost, .at = Moment::after});
+  ASSERT_NE(rename("link", "file"), 0);
+  EXPECT_NE(look("file"), file);
+  EXPECT_EQ(attributes("file").type, FileType::symlink);
+}
+
+TEST_F(TypeOfANumberTest, IsLearntFromTheFirstLookAfterAListing) {
+  start_cold();
+  const auto entries = fs_->read_directory(request(), kRootInode, 0, 100, WithAttributes::no);
+  ASSERT_TRUE(entries);
+  const auto link = std::ranges::find(*entries, "link", &DirectoryEntry::name);
+  ASSERT_NE(link, entries->end());
+  EXPECT_EQ(look("link"), link->number);
+  EXPECT_EQ(attributes("link").type, FileType::symlink);
+}
+
+TEST_F(TypeOfANumberTest, IsNotToldByAListingWhileItIsInDoubt) {
+  options_.metadata_ttl = 1h;
+  start();
+  ASSERT_EQ(write("file", ramp(100'000)), 0);
+  EXPECT_THAT(names(""), UnorderedElementsAre("file", "link"));
+  store_->fail({.operation = Operation::copy_object}, {.fault = Fault::lost, .at = Moment::after});
+  ASSERT_NE(rename("link", "file"), 0);
+  const auto entries = fs_->read_directory(request(), kRootInode, 0, 100, WithAttributes::no);
+  ASSERT_TRUE(entries);
+  const auto file = std::ranges::find(*entries, "file", &DirectoryEntry::name);
+  ASSERT_NE(file, entries->end());
+  EXPECT_FALSE(file->type);
+}
+
+// ---- attributes ----
+
+TEST_F(OrdersTest, WhatWasKnownOfAFileIsNotTrustedAnewDuringAChangeOfItsAttributes) {
+  ManualClock clock;
+  options_.clock = &clock;
+  options_.metadata_ttl = 1h;
+  start();
+  ASSERT_EQ(write("f", "base"), 0);
+  const InodeNumber file = look("f");
+  const Hold copy = store_->hold({.operation = Operation::copy_object}, Moment::before);
+  auto changing = std::async(std::launch::async,
+                             [this, file] { return errnum_of(fs_->setattr(request(), file, {.permissions = 0600})); });
+  ASSERT_TRUE(copy.await());
+  store_->put("f", "theirs");
+  clock.pass(2h);
+  const auto shown = fs_->lookup(request(), kRootInode, "f");
+  ASSERT_TRUE(shown);
+  EXPECT_EQ(shown->attributes_ttl, 0s);
+  copy.release();
+  EXPECT_EQ(changing.get(), 0);
+  EXPECT_EQ(store_->bytes("f"), "theirs");
+  EXPECT_EQ(attributes("f").size, ByteCount{6});
+  fs_.reset();
+}
+
+TEST_F(OrdersTest, AFileThatIsEmptiedAgainIsNotStoredForAnEarlyCloseOfBefore) {
+  ManualClock clock;
+  options_.clock = &clock;
+  start();
+  const auto close_early = [this](Handle file) {
+    Request closing = request();
+    closing.has_another_descriptor = [](InodeNumber) { return true; };
+    EXPECT_TRUE(fs_->flush(closing, file.number, file.handle));
+  };
+  const Handle file = create("f"), other = create("g");
+  close_early(file);
+  ASSERT_EQ(write_to(file, "content"), 0);
+  ASSERT_EQ(flush(file), 0);
+  const Handle emptied = open("f", O_WRONLY | O_TRUNC);
+  close_early(other);  // its timer comes after that of the first
+  for (int i = 0; i < 2000 && !store_->bytes("g"); ++i) {
+    clock.pass(50ms);
+    std::this_thread::sleep_for(1ms);
+  }
+  EXPECT_EQ(store_->bytes("g"), "");
+  EXPECT_EQ(store_->bytes("f"), "content");
+  EXPECT_EQ(flush(emptied), 0);
+  EXPECT_EQ(store_->bytes("f"), "");
+  fs_.reset();
 }
 
 // Its process died when the store had the new attributes of a file, and before the answer.

@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 
+#include <filesystem>
 #include <functional>
 #include <future>
 
@@ -218,6 +219,81 @@ TEST_F(EncryptingStoreTest, WhatIsBeingWrittenIsStoredAfterARenameOfItsDirectory
   ASSERT_EQ(rename("d", "e"), 0);
   EXPECT_EQ(flush(writer), 0);
   EXPECT_EQ(store_->bytes("e/f"), "Jello");
+}
+
+// The answer to new attributes of an open file is lost, or its process dies before it.
+class LostAttributesTest : public EncryptingStoreTest {
+ protected:
+  void SetUp() override {
+    EncryptingStoreTest::SetUp();
+    ASSERT_EQ(errnum_of(fs_->setattr(request(), look("d/f"), {.permissions = 0644})), 0);  // proves what copies are of
+    options_.metadata_ttl = 1h;
+    start();
+    file_ = open("d/f");
+  }
+  int change() { return errnum_of(fs_->setattr(request(), file_.number, {.permissions = 0600})); }
+  void expect_the_same_file() {
+    EXPECT_EQ(look("d/f"), file_.number);
+    EXPECT_EQ(attributes("d/f").permissions, 0600u);
+    EXPECT_EQ(read_on(file_), "hello");
+    EXPECT_EQ(write_to(file_, "J"), 0);
+    EXPECT_EQ(flush(file_), 0);
+    EXPECT_EQ(store_->bytes("d/f"), "Jello");
+  }
+
+  Handle file_;
+};
+
+TEST_F(LostAttributesTest, LeaveItTheSameFile) {
+  store_->fail({.operation = Operation::copy_object}, {.fault = Fault::lost, .at = Moment::after});
+  EXPECT_NE(change(), 0);
+  expect_the_same_file();
+}
+
+TEST_F(LostAttributesTest, LeaveItTheSameFileAfterAListing) {
+  store_->fail({.operation = Operation::copy_object}, {.fault = Fault::lost, .at = Moment::after});
+  EXPECT_NE(change(), 0);
+  options_.metadata_ttl = 0s;
+  resume();
+  EXPECT_THAT(names("d"), testing::ElementsAre("f"));
+  expect_the_same_file();
+}
+
+TEST_F(LostAttributesTest, LeaveItTheSameFileToTheNextProcess) {
+  const Hold copied = store_->hold({.operation = Operation::copy_object}, Moment::after);
+  auto changing = std::async(std::launch::async, [this] { return change(); });
+  ASSERT_TRUE(copied.await());
+  const auto cut = directory_.path() / "cut";
+  std::filesystem::copy(options_.cache_directory, cut, std::filesystem::copy_options::recursive);
+  copied.release();
+  ASSERT_EQ(changing.get(), 0);
+  fs_.reset();
+  std::filesystem::remove_all(options_.cache_directory);
+  std::filesystem::rename(cut, options_.cache_directory);
+  resume();
+  expect_the_same_file();
+}
+
+TEST_F(LostAttributesTest, DoNotMakeItWhatOthersWroteSince) {
+  store_->fail({.operation = Operation::copy_object}, {.fault = Fault::lost, .at = Moment::after});
+  EXPECT_NE(change(), 0);
+  store_->put("d/f", "THEIR");
+  EXPECT_NE(look("d/f"), file_.number);
+  EXPECT_NE(write_to(file_, "J"), 0);
+  EXPECT_EQ(store_->bytes("d/f"), "THEIR");
+}
+
+TEST_F(StoreKindsTest, WhatOthersWroteIsNotTakenForALostChangeOfAttributesWhereTheVersionIsIgnored) {
+  store_->set({.copy_conditions = Support::ignored, .encrypts = true});
+  options_.metadata_ttl = 1h;
+  start();
+  ASSERT_EQ(write("f", "ours!"), 0);
+  const Handle reader = open("f", O_RDONLY);
+  store_->put("f", "THEIR");
+  store_->fail({.operation = Operation::copy_object}, {.fault = Fault::lost, .at = Moment::after});
+  EXPECT_NE(errnum_of(fs_->setattr(request(), reader.number, {.permissions = 0600})), 0);
+  EXPECT_NE(look("f"), reader.number);
+  EXPECT_NE(read_open(reader.number, reader.handle, 5), "THEIR");
 }
 
 // Nobody else writes there.
