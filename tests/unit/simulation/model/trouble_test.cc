@@ -302,6 +302,35 @@ TEST_F(FailureTest, ARenameThatFailedLosesNothing) {
   EXPECT_NE(violation(), "");
 }
 
+class LinkOverAFileTest : public FailureTest {
+ protected:
+  // A rename of a link over a file has failed.
+  void SetUp() override {
+    store("f", 5, "xyz");
+    put("l", "to", 0777);
+    call(MakeSymlink{kRootNumber, "l", "to"}, link(6));
+    fails(Rename{kRootNumber, "l", kRootNumber, "f"});
+  }
+  static ShownEntry link(InodeNumber number) {
+    return {.number = number, .type = vfs::FileType::symlink, .permissions = 0777, .size = 2};
+  }
+};
+
+TEST_F(LinkOverAFileTest, ThatFailedShowsTheLinkAsAnotherInode) {
+  call(Lookup{kRootNumber, "f"}, link(7));
+  call(Lookup{kRootNumber, "l"}, link(6));
+}
+
+TEST_F(LinkOverAFileTest, ThatFailedIsListedAsTheFileUntilItIsLookedAt) {
+  call(ReadDirectory{.number = kRootNumber, .most = 2}, Listed{{listed("f", 5, 5), listed("l", 6, 6)}});
+  call(Lookup{kRootNumber, "f"}, link(7));
+}
+
+TEST_F(LinkOverAFileTest, ThatFailedDoesNotMakeItTheFile) {
+  call(Lookup{kRootNumber, "f"}, link(5));
+  EXPECT_NE(violation(), "");
+}
+
 TEST_F(FailureTest, ARenameOfATreeThatFailedShowsTheWholeOldTree) {
   mkdir("d", 2);
   store("f", 5, "x", 2, "d/f");
