@@ -53,12 +53,14 @@ void show_listed(NameChange& change, const Place& place, const Asking& since, co
     if (note_time(*inode, file->stored)) change.show(*inode, since.moment, our_last);
     return;
   }
-  if (inode && file && change.may_be_own_copy(*inode, file->size)) {
-    change.show(*inode, since.moment, our_last);  // it is in doubt, and looked at before it is used
+  // What a listing does not tell is looked at before it is used.
+  const bool may_be_link = inode && inode->type == FileType::symlink;
+  if (inode && file && (may_be_link || change.may_be_own_copy(*inode, file->size))) {
+    put_in_doubt(*inode);
+    change.show(*inode, since.moment, our_last);
     return;
   }
-  const bool was_link = inode && inode->type == FileType::symlink;  // of what it is now a listing does not tell
-  if (inode && known_directory == (file == nullptr) && !was_link) {
+  if (inode && known_directory == (file == nullptr)) {
     inode = change.take_content(std::move(*inode), file->etag, since);
     if (!inode) return;
   } else {

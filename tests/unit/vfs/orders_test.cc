@@ -277,6 +277,17 @@ TEST_F(TypeOfANumberTest, StaysWhereARenameOfALinkOverAFileIsNotAnswered) {
   EXPECT_EQ(attributes("file").type, FileType::symlink);
 }
 
+TEST_F(TypeOfANumberTest, AndTheNumberStayWhereOthersWriteALinkAnew) {
+  const InodeNumber link = look("link");
+  ASSERT_TRUE(fs_->symlink(request(), kRootInode, "other", "aim"));
+  others_copy("other", "link");
+  EXPECT_THAT(names(""), UnorderedElementsAre("file", "link", "other"));
+  EXPECT_EQ(look("link"), link);
+  const auto target = fs_->readlink(request(), link);
+  ASSERT_TRUE(target);
+  EXPECT_EQ(*target, "aim");
+}
+
 TEST_F(TypeOfANumberTest, IsLearntFromTheFirstLookAfterAListing) {
   start_cold();
   const auto entries = fs_->read_directory(request(), kRootInode, 0, 100, WithAttributes::no);
