@@ -616,7 +616,7 @@ class Failure {
   void copy_file(State& state, const Inode& of, Id directory, const std::string& name, bool sure) {
     Inode copy = of;
     copy.id = next_id();
-    copy.number = copy.earlier_number = 0;
+    copy.number = copy.earlier_number = copy.number_before = 0;
     copy.opens = 0;
     copy.windows.clear();
     copy.reads.clear();
@@ -725,7 +725,8 @@ class Failure {
       const Id to = target.parent;
       after.detach(to, asked.new_name);
       copy_file(after, source, to, asked.new_name, true);
-      if (const Inode* copy = after.child(to, asked.new_name)) after.edit(copy->id).may_be_stale = true;
+      const InodeNumber before = target.number != 0 ? target.number : target.earlier_number;
+      if (const Inode* copy = after.child(to, asked.new_name)) after.edit(copy->id).number_before = before;
       return after;
     }
     Inode& changed = after.edit(target.id);

@@ -67,6 +67,7 @@ std::uint64_t Inode::digest() const {
       .add(soon)
       .add(number)
       .add(earlier_number)
+      .add(number_before)
       .add(stale_for_open)
       .add(forgotten)
       .add(may_be_stale)

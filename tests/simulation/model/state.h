@@ -84,13 +84,14 @@ struct Inode {
   std::map<std::uint64_t, SnapshotPtr> before_writes;  // by write under way: what may still be seen of what it replaces
   InodeNumber number = 0;                              // 0: not answered yet
   InodeNumber earlier_number = 0;                      // the last one in mounts before; 0: none
-  bool stale_for_open = true;                          // the kernel may be told to look it up before it opens it
-  bool forgotten = false;                              // likewise after the next look-up, which may overtake the forget
-  bool strange = false;          // what it has is not known: an abandoned request did something to its key
-  bool over_link = false;        // its first object replaces that of a link, which had its name
-  bool may_be_stale = false;     // after a failure that may have taken its object away
-  std::uint64_t removed_by = 0;  // the call that took its name
-  bool unreadable = false;       // its bytes may not have been kept then: no room, or it was opened just then
+  InodeNumber number_before = 0;  // what its name led to when a rename failed that put it there; 0: nothing
+  bool stale_for_open = true;     // the kernel may be told to look it up before it opens it
+  bool forgotten = false;         // likewise after the next look-up, which may overtake the forget
+  bool strange = false;           // what it has is not known: an abandoned request did something to its key
+  bool over_link = false;         // its first object replaces that of a link, which had its name
+  bool may_be_stale = false;      // after a failure that may have taken its object away
+  std::uint64_t removed_by = 0;   // the call that took its name
+  bool unreadable = false;        // its bytes may not have been kept then: no room, or it was opened just then
   unsigned opens = 0;
   std::uint64_t opened_by = 0;            // the last call that did
   std::map<std::uint64_t, bool> handles;  // whether they write
