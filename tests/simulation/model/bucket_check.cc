@@ -51,12 +51,6 @@ bool name_is_sure(const State& state, const Inode& inode) {
   return true;
 }
 
-bool changes_names(const Question& question) {
-  return std::holds_alternative<MakeDirectory>(question) || std::holds_alternative<MakeSymlink>(question) ||
-         std::holds_alternative<Create>(question) || std::holds_alternative<Unlink>(question) ||
-         std::holds_alternative<RemoveDirectory>(question) || std::holds_alternative<Rename>(question);
-}
-
 }  // namespace
 
 Snapshots those_in(const std::optional<StoredObject>& object, const Snapshots& candidates) {

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "simulation/model/checks.h"
-#include "simulation/model/effects.h"
+#include "simulation/model/questions.h"
 #include "simulation/model/state.h"
 #include "simulation/model/views.h"
 

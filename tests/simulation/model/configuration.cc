@@ -4,6 +4,8 @@
 #include <utility>
 
 #include "simulation/model/digest.h"
+#include "simulation/model/effects.h"
+#include "simulation/model/interference.h"
 
 namespace pail::simulation::model {
 namespace {
@@ -28,8 +30,7 @@ class Frontier {
 
 // A listing or a read is compared with all that was there while it was made: when it takes effect does not matter.
 bool waits_for_its_answer(const Call& call) {
-  if (std::holds_alternative<Read>(call.question)) return true;
-  return std::holds_alternative<ReadDirectory>(call.question) || std::holds_alternative<StatFs>(call.question);
+  return is_one_of<Read, ReadDirectory, StatFs>(call.question);
 }
 
 // The calls whose effect may matter to the next step of `call`, and to that of one another.

@@ -7,7 +7,9 @@
 #include <vector>
 
 #include "simulation/model/bucket_check.h"
-#include "simulation/model/effects.h"
+#include "simulation/model/expectation.h"
+#include "simulation/model/questions.h"
+#include "simulation/model/state.h"
 
 namespace pail::simulation::model {
 

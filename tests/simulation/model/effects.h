@@ -1,29 +1,16 @@
 // What calls do to a state: the rules of docs/semantics.md for a mount of a bucket that nobody else touches.
+//
+// What is not known of a state is decided here first, each way; success.h and failure.h say what comes then. Nothing is
+// changed but what is given as State&; what is returned is the caller's.
 #pragma once
 
-#include <memory>
 #include <vector>
 
-#include "simulation/calls.h"
 #include "simulation/model/expectation.h"
+#include "simulation/model/questions.h"
 #include "simulation/model/state.h"
 
 namespace pail::simulation::model {
-
-using CallPtr = std::shared_ptr<const Call>;
-
-struct Outcome {
-  State state;
-  Expectation expected;
-};
-
-// A name in a directory.
-struct Place {
-  InodeNumber parent = 0;
-  std::string name;
-};
-// Those that a question is about.
-std::vector<Place> places_of(const Question& question);
 
 // All that may come of a call that takes effect now.
 std::vector<Outcome> outcomes_of(const State& state, const CallPtr& call);
@@ -32,9 +19,6 @@ std::vector<Outcome> outcomes_of(const State& state, const CallPtr& call);
 std::vector<State> failures_of(const State& state, const CallPtr& call);
 // What it was asked about as it is now, for an expectation that is to be seen.
 Expectation look(const State& state, const Expectation& expected);
-
-// Whether the order of two calls can matter.
-bool interfere(const State& state, const Call& one, const Call& other);
 
 // The inode that a call stores on the way, before it takes effect; 0: none.
 Id stores(const State& state, const Call& call);

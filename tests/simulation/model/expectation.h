@@ -22,9 +22,11 @@ enum class Promise {
   listing,  // a page of the directory `inode`
 };
 
+using Errors = std::set<int>;  // errnos
+
 struct Expectation {
   Promise promise = Promise::done;
-  std::set<int> errnums;
+  Errors errnums;
   Id inode = 0;
   SnapshotPtr shown;  // null: what it is when it is answered, which is looked at in a step of its own
   FileType type = FileType::regular;
@@ -32,6 +34,12 @@ struct Expectation {
 
   bool to_be_seen() const { return (promise == Promise::entry || promise == Promise::created) && !shown; }
   std::uint64_t digest() const;
+};
+
+// What may come of a call: the state after it, and the answer to it.
+struct Outcome {
+  State state;
+  Expectation expected;
 };
 
 // Numbers that answers have named, over all mounts.

@@ -6,6 +6,7 @@
 #include <cerrno>
 
 #include "simulation/model/describe.h"
+#include "simulation/model/effects.h"
 
 namespace pail::simulation {
 
