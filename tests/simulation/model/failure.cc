@@ -205,6 +205,7 @@ class Failure {
     if (target != nullptr) {
       states.push_back(state_);
       states.push_back(target_replaced(asked, *target, source));
+      add_moved_into_target(*target, source, states);
       both.edit(target->id).may_be_stale = true;
       both.detach(to, asked.new_name);
     } else {
@@ -236,6 +237,20 @@ class Failure {
     changed.choices.add(changed.now);
     changed.stored.add(source.stored);
     return after;
+  }
+
+  // The old object went, too, before the mount noted that the name leads to the file that was renamed.
+  void add_moved_into_target(const Inode& target, const Inode& source, std::vector<State>& states) {
+    const Snapshots moved = source.stored.without_nothing();
+    if (target.type != source.type || !target.clean() || moved.empty()) return;
+    State after = state_;
+    Inode& changed = after.edit(target.id);
+    changed.may_be_stale = true;
+    changed.stored = moved;
+    changed.now = *moved.begin();
+    if (moved.size() > 1) changed.choices = moved;
+    let_vanish(after, source);
+    states.push_back(std::move(after));
   }
 
   Id next_id() { return (call_->unique << 16) + ++made_; }

@@ -302,6 +302,23 @@ TEST_F(FailureTest, ARenameThatFailedLosesNothing) {
   EXPECT_NE(violation(), "");
 }
 
+TEST_F(FailureTest, ARenameOverAFileThatFailedMayShowTheCopyAsThatFileWithoutTheOldName) {
+  store("f", 5, "x");
+  store("g", 6, "yz");
+  fails(Rename{kRootNumber, "f", kRootNumber, "g"});
+  call(Lookup{kRootNumber, "g"}, file(6, 1));
+  call_error(Lookup{kRootNumber, "f"}, ENOENT);
+}
+
+TEST_F(FailureTest, ARenameOverAFileThatFailedRemovesTheOldNameWithTheCopyAlone) {
+  store("f", 5, "x");
+  store("g", 6, "yz");
+  fails(Rename{kRootNumber, "f", kRootNumber, "g"});
+  call(Lookup{kRootNumber, "g"}, file(6, 2));
+  call_error(Lookup{kRootNumber, "f"}, ENOENT);
+  EXPECT_NE(violation(), "");
+}
+
 class LinkOverAFileTest : public FailureTest {
  protected:
   // A rename of a link over a file has failed.
