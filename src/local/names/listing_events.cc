@@ -49,8 +49,11 @@ void show_listed(NameChange& change, const Place& place, const Asking& since, co
   const bool known_directory = inode && inode->type == FileType::directory;
   if (known_directory && !file) return;
   if (inode && file && !inode->etag.empty() && inode->etag == file->etag) {
-    // Its attributes may have been changed by another mount, which the object's time alone shows.
-    if (note_time(*inode, file->stored)) change.show(*inode, since.moment, our_last);
+    // Its attributes, even its type, may have been changed by another mount, which the object's time alone shows.
+    const bool knew = inode->knowledge == Knowledge::exact;
+    if (!note_time(*inode, file->stored)) return;
+    if (knew && inode->knowledge == Knowledge::listed) put_in_doubt(*inode);
+    change.show(*inode, since.moment, our_last);
     return;
   }
   // What a listing does not tell is looked at before it is used.

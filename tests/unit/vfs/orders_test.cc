@@ -277,6 +277,15 @@ TEST_F(TypeOfANumberTest, StaysWhereARenameOfALinkOverAFileIsNotAnswered) {
   EXPECT_EQ(attributes("file").type, FileType::symlink);
 }
 
+TEST_F(TypeOfANumberTest, StaysWhereOthersMakeALinkAFileOfTheSameContent) {
+  const InodeNumber link = look("link");
+  store_->pass(10s);
+  store_->put("link", "target");
+  EXPECT_THAT(names(""), UnorderedElementsAre("file", "link"));
+  EXPECT_NE(look("link"), link);
+  EXPECT_EQ(attributes("link").type, FileType::regular);
+}
+
 TEST_F(TypeOfANumberTest, AndTheNumberStayWhereOthersWriteALinkAnew) {
   const InodeNumber link = look("link");
   ASSERT_TRUE(fs_->symlink(request(), kRootInode, "other", "aim"));
