@@ -31,6 +31,17 @@ class Failure {
     return states;
   }
 
+  // The bytes stay what they are; that it was tried may show in the time.
+  std::vector<State> operator()(const Write& asked) {
+    const Inode* inode = state_.by_number(asked.number);
+    if (inode == nullptr || !inode->now->modified) return {state_};
+    Snapshot to = *inode->now;
+    to.modified.reset();
+    State tried = state_;
+    tried.change(inode->id, to);
+    return {state_, std::move(tried)};
+  }
+
   std::vector<State> operator()(const Open& asked) {
     const Inode* inode = state_.by_number(asked.number);
     if (inode == nullptr || !inode->is_file() || (asked.flags & O_TRUNC) == 0) return {state_};

@@ -13,6 +13,11 @@ class FailureTest : public ModelTest {
     call_error(std::move(question), errnum);
     around_ = Around::calm;
   }
+  ShownEntry modified_at(int seconds) const {
+    ShownEntry entry = file(5, 3);
+    entry.modified = WallTime(std::chrono::seconds(seconds));
+    return entry;
+  }
   void ends_early(Write write, std::uint64_t size) {
     around_ = kAnyTrouble;
     call(std::move(write), Written{size});
@@ -58,6 +63,15 @@ TEST_F(FailureTest, AWriteThatTheStoreFailedDoesAllOrNothing) {
   reads(5, "abc");
   reads(5, "xbz");
   EXPECT_NE(violation(), "");
+}
+
+TEST_F(FailureTest, AWriteThatFailedMayShowInTheTimeAlone) {
+  create("f", 5);
+  write(5, "abc");
+  call(SetAttributes{.number = 5, .modified = WallTime(std::chrono::seconds(7))}, modified_at(7));
+  fails(Write{.number = 5, .handle = 1, .at = 1, .bytes = "xyz"}, ENOSPC);
+  call(GetAttributes{5}, modified_at(9));
+  reads(5, "abc");
 }
 
 TEST_F(FailureTest, EachCheckAndEachExcuseIsCounted) {
