@@ -238,7 +238,17 @@ MUTATIONS = (
              "if (found != Found::expected) return refused;", "if (found <= Found::nothing) return refused;"),
 
     Mutation("a_refused_base_of_a_changed_file_is_not_looked_at", "vfs/files.cc",
-             "      return after_look(store_, fetched.error(), content.version, stop);\n", "      return fetched;\n"),
+             "      return cos::after_look(store_, content.version.key, cos::ETag{content.version.etag}, fetched.error(), stop);\n",
+             "      return fetched;\n"),
+    Mutation("a_number_takes_any_type", "local/names/name_change.cc",
+             "  else if (has_shown_its_type(inode) && inode.type != object.type)\n", "  else if (false)\n"),
+    Mutation("an_early_close_stores_what_was_emptied_since", "vfs/bucket_filesystem.cc",
+             "      if (!now || *now != over) return;\n", "      if (!now || !*now) return;\n"),
+    Mutation("a_look_during_a_change_is_trusted", "local/names/name_change.cc",
+             "  if (!is_at_work || !is_stored_file || inode.unlinked() || inode.etag == etag) return;\n", "  return;\n"),
+    Mutation("new_attributes_without_an_answer_are_those_of_others", "vfs/files.cc",
+             "  return is_copied ? names_.copy_sent(draft) : names_.attributes_sent(draft.number);\n",
+             "  return names_.attributes_sent(draft.number);\n"),
     Mutation("a_read_does_not_see_that_its_base_was_stored_over", "vfs/staged_read.cc",
              "      if (!fetched && file.missing({at, end}) != gaps) continue;\n", ""),
 
