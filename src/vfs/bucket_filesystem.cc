@@ -83,7 +83,7 @@ Result<Unit> BucketFileSystem::begin(Start start) {
     leftovers_.sweep();
     uploader_.let_go_unrecorded();
   }
-  if (!options_.read_only) uploader_.begin_aborts();
+  if (!options_.read_only) uploader_.aborts().begin();
   PAIL_CHECK(leftovers_.bring_notes_in_line());
   if (start == Start::resume) go_on();
   return Unit{};
@@ -480,7 +480,7 @@ Result<Unit> BucketFileSystem::sync_all(const Sync& how) {
 
 void BucketFileSystem::wait_for_left(const StopToken& stop) {
   names_.wait_for_deletes(stop);
-  uploader_.wait_for_aborts(stop);
+  uploader_.aborts().wait(stop);
 }
 
 std::vector<runtime::Counters::Value> BucketFileSystem::counters() {

@@ -406,7 +406,7 @@ Result<Unit> Files::put_attributes(InodeRecord& draft, const std::string& key, c
 }
 
 Result<MadeCopy> Files::copy(const ObjectCopy& copy, const StopToken& stop) {
-  PAIL_TRY(auto object, copy_object(store_, upload_notes_, copy, stop));
+  PAIL_TRY(auto object, copy_object(store_, upload_notes_, uploader_.aborts(), copy, stop));
   return MadeCopy{copy, std::move(object)};
 }
 

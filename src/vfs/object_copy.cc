@@ -55,10 +55,10 @@ Result<cos::ObjectHeaders> headers_for_parts(cos::ObjectStore& store, const Obje
   return std::move(info.headers);
 }
 
-Result<cos::CopyResult> copy_in_parts(cos::ObjectStore& store, UploadNotes& notes, const ObjectCopy& copy,
-                                      const StopToken& stop) {
+Result<cos::CopyResult> copy_in_parts(cos::ObjectStore& store, UploadNotes& notes, UploadAborts& aborts,
+                                      const ObjectCopy& copy, const StopToken& stop) {
   PAIL_TRY(const cos::ObjectHeaders headers, headers_for_parts(store, copy, stop));
-  PAIL_TRY(const cos::UploadId id, store.create_upload(copy.to, headers, {}, stop));
+  PAIL_TRY(const cos::UploadId id, aborts.begin_upload(copy.to, headers, {}, stop));
   notes.begun(0, copy.to, id);
   const auto copied = copy_parts(store, copy, id, stop);
   if (copied) notes.ended(id);
@@ -72,9 +72,9 @@ Result<cos::CopyResult> copy_in_parts(cos::ObjectStore& store, UploadNotes& note
 
 }  // namespace
 
-Result<cos::CopyResult> copy_object(cos::ObjectStore& store, UploadNotes& notes, const ObjectCopy& copy,
-                                    const StopToken& stop) {
-  if (copy.size > cos::kMaxSinglePut) return copy_in_parts(store, notes, copy, stop);
+Result<cos::CopyResult> copy_object(cos::ObjectStore& store, UploadNotes& notes, UploadAborts& aborts,
+                                    const ObjectCopy& copy, const StopToken& stop) {
+  if (copy.size > cos::kMaxSinglePut) return copy_in_parts(store, notes, aborts, copy, stop);
   return store.copy_object(request_of(copy), stop);
 }
 

@@ -6,6 +6,7 @@
 
 #include "cos/object_store.h"
 #include "pailfs/base/stop.h"
+#include "vfs/upload_aborts.h"
 #include "vfs/upload_notes.h"
 
 namespace pail::vfs {
@@ -33,7 +34,7 @@ struct MadeCopy {
 
 // The version of what was copied in parts is unknown.
 // Errors: what the store says, Fault::precondition when the version is not there any more.
-Result<cos::CopyResult> copy_object(cos::ObjectStore& store, UploadNotes& notes, const ObjectCopy& copy,
-                                    const StopToken& stop);
+Result<cos::CopyResult> copy_object(cos::ObjectStore& store, UploadNotes& notes, UploadAborts& aborts,
+                                    const ObjectCopy& copy, const StopToken& stop);
 
 }  // namespace pail::vfs

@@ -1,12 +1,68 @@
 #include "vfs/upload_aborts.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <utility>
 
 #include "base/log.h"
 #include "base/wake_on_stop.h"
 
 namespace pail::vfs {
+
+UploadAborts::~UploadAborts() {
+  stop_.request_stop();
+  MutexLock lock(mutex_);
+  while (beginning_ > 0) changed_.wait(mutex_);
+}
+
+namespace {
+
+Error interrupted(const std::string& key) {
+  return {EINTR, fmt::format("{}: interrupted before its upload had begun", quote(key)), Fault::stopped};
+}
+
+}  // namespace
+
+Result<cos::UploadId> UploadAborts::begin_upload(const std::string& key, cos::ObjectHeaders headers,
+                                                 cos::Preconditions conditions, cos::CallContext context) {
+  const StopToken left = std::exchange(context.stop, stop_.token());
+  if (left.stop_requested()) return interrupted(key);
+  const auto beginning = std::make_shared<Beginning>();
+  {
+    MutexLock lock(mutex_);
+    ++beginning_;
+  }
+  store_.create_upload(
+      key, std::move(headers), std::move(conditions), std::move(context),
+      [this, beginning, key](Result<cos::UploadId> answer) { answered(*beginning, key, std::move(answer)); });
+  const WakeOnStop wake(left, beginning->mutex, beginning->changed);
+  MutexLock lock(beginning->mutex);
+  while (!beginning->answer && !left.stop_requested()) beginning->changed.wait(beginning->mutex);
+  if (beginning->answer) return *std::move(beginning->answer);
+  beginning->left = true;
+  return interrupted(key);
+}
+
+// The note is a sync of a disk, which the thread that brings answers does not wait for.
+void UploadAborts::answered(Beginning& beginning, const std::string& key, Result<cos::UploadId> answer) {
+  std::optional<local::UploadBegun> late;
+  {
+    MutexLock lock(beginning.mutex);
+    if (beginning.left && answer) late = {0, key, answer->text};
+    beginning.answer = std::move(answer);
+    beginning.changed.notify_all();
+  }
+  if (late)
+    timer_.run_now([this, upload = *late] {
+      notes_.begun(upload.file, upload.key, {upload.upload_id});
+      add(upload);
+    });
+  MutexLock lock(mutex_);
+  --beginning_;
+  changed_.notify_all();
+}
 
 void UploadAborts::add(local::UploadBegun upload) {
   {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <map>
 #include <optional>
 #include <string>
@@ -26,9 +27,13 @@ class UploadAborts {
   // All outlive it.
   UploadAborts(UploadNotes& notes, cos::ObjectStore& store, const Clock& clock)
       : notes_(notes), store_(store), timer_(clock) {}
-  // Waits for no answer.
-  ~UploadAborts() { stop_.request_stop(); }
+  // Waits for no answer of the store.
+  ~UploadAborts();
 
+  // Begins an upload. Whoever calls may leave before the answer: then it is one of these, and noted before its abort is
+  // sent. Errors: those of the store; Fault::stopped.
+  Result<cos::UploadId> begin_upload(const std::string& key, cos::ObjectHeaders headers, cos::Preconditions conditions,
+                                     cos::CallContext context) PAIL_EXCLUDES(mutex_);
   // Returns at once. What the store refuses to abort is left to the next mount, and the log says so.
   void add(local::UploadBegun upload) PAIL_EXCLUDES(mutex_);
   // Nothing is sent before this.
@@ -39,7 +44,15 @@ class UploadAborts {
  private:
   // Of the timer's thread: idle, it has no task here; resting, it has one for later.
   enum class State { not_begun, idle, working, resting };
+  // Shared by who waits for it and by its answer.
+  struct Beginning {
+    Mutex mutex;
+    CondVar changed;
+    std::optional<Result<cos::UploadId>> answer PAIL_GUARDED_BY(mutex);
+    bool left PAIL_GUARDED_BY(mutex) = false;
+  };
 
+  void answered(Beginning& beginning, const std::string& key, Result<cos::UploadId> answer) PAIL_EXCLUDES(mutex_);
   void work() PAIL_EXCLUDES(mutex_);
   std::optional<local::UploadBegun> next() PAIL_EXCLUDES(mutex_);
   void done(const std::string& id) PAIL_EXCLUDES(mutex_);
@@ -53,7 +66,8 @@ class UploadAborts {
   std::map<std::string, local::UploadBegun> left_ PAIL_GUARDED_BY(mutex_);  // by upload id
   State state_ PAIL_GUARDED_BY(mutex_) = State::not_begun;
   std::chrono::milliseconds pause_ PAIL_GUARDED_BY(mutex_) = kFirstPause;
-  runtime::Timer timer_;  // its task uses all the others
+  std::size_t beginning_ PAIL_GUARDED_BY(mutex_) = 0;  // requests that are not answered
+  runtime::Timer timer_;                               // its task uses all the others
 };
 
 }  // namespace pail::vfs

@@ -15,7 +15,7 @@ class UploadNotes {
  public:
   explicit UploadNotes(local::JournalState& journal) : journal_(journal) {}
 
-  // It is on disk when this returns. `number`: 0 of a copy. False: the journal took no record.
+  // It is on disk when this returns. `number`: 0 of a copy, or of nobody any more. False: the journal took no record.
   bool begun(InodeNumber number, const std::string& key, const cos::UploadId& id);
   // Completed, aborted, or gone.
   void ended(const cos::UploadId& id);

@@ -65,10 +65,8 @@ class Uploader {
   // The same for those that no inode has recorded: the process before this one had let them go. Before this process
   // begins one.
   void let_go_unrecorded();
-  // What is let go is aborted from here on.
-  void begin_aborts() { aborts_.begin(); }
-  // Waits until nothing is being aborted, or until `stop`.
-  void wait_for_aborts(const StopToken& stop) { aborts_.wait(stop); }
+  // What is let go is aborted by these, from their begin() on.
+  UploadAborts& aborts() { return aborts_; }
 
   std::uint64_t bytes_uploaded() const { return uploaded_.value(); }  // told as "uploaded_bytes"
 

@@ -1,7 +1,9 @@
 // Uploads that nobody goes on with: after a power cut, after a kill, and while the mount goes on.
 #include <gmock/gmock.h>
 
+#include <cerrno>
 #include <future>
+#include <optional>
 
 #include "manual_clock.h"
 #include "power_cut_fixture.h"
@@ -210,6 +212,56 @@ TEST_F(LetGoTest, OneOfWhatAnEarlierOneHadStoredDoesNotStayInTheBucket) {
   EXPECT_NE(flush(file), 0);
   EXPECT_EQ(store_->open_uploads(), 1u);
   EXPECT_EQ(flush(file), 0);
+  await_open_uploads(0);
+}
+
+// The caller of close() leaves while the store has begun the upload and its answer is on the way.
+class GivenUpBeginTest : public LetGoTest {
+ protected:
+  void SetUp() override {
+    LetGoTest::SetUp();
+    const Handle file = make("big", "begins so");
+    ASSERT_TRUE(fs_->setattr(request(), file.number, {.handle = file.handle, .size = 40_MiB}));
+    begun_ = store_->hold({.operation = Operation::create_upload}, Moment::after);
+    aborting_ = store_->hold({.operation = Operation::abort_upload}, Moment::before);
+    StopSource caller;
+    auto closing = flush_beside(file, caller.token());
+    ASSERT_TRUE(begun_->await());
+    caller.request_stop();
+    EXPECT_EQ(closing.get(), EINTR);
+    EXPECT_EQ(store_->open_uploads(), 1u);
+  }
+
+  std::optional<Hold> begun_, aborting_;
+};
+
+TEST_F(LetGoTest, NothingIsBegunForACallerWhoHasLeft) {
+  const Handle file = make("big", "begins so");
+  ASSERT_TRUE(fs_->setattr(request(), file.number, {.handle = file.handle, .size = 40_MiB}));
+  StopSource caller;
+  caller.request_stop();
+  EXPECT_EQ(flush(file, caller.token()), EINTR);
+  EXPECT_EQ(store_->count(Operation::create_upload), 0u);
+}
+
+TEST_F(GivenUpBeginTest, IsNotedBeforeItsUploadIsAborted) {
+  begun_->release();
+  ASSERT_TRUE(aborting_->await());
+  EXPECT_THAT(promised().uploads(), SizeIs(1));
+}
+
+TEST_F(GivenUpBeginTest, LeavesNoUploadInTheBucket) {
+  begun_->release();
+  aborting_->release();
+  await_open_uploads(0);
+}
+
+TEST_F(GivenUpBeginTest, LeavesNoUploadInTheBucketWhereTheProcessDiesBeforeTheAbort) {
+  begun_->release();
+  ASSERT_TRUE(aborting_->await());
+  stop(Stops::process, [this] { aborting_->release(); });
+  store_->behave();
+  start();
   await_open_uploads(0);
 }
 
