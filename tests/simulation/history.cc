@@ -1,19 +1,18 @@
 #include "simulation/history.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <utility>
 
+#include "simulation/audit.h"
 #include "simulation/stays.h"
 #include "simulation/world/face.h"
+#include "simulation/wrong.h"
 
 namespace pail::simulation {
 namespace {
@@ -23,7 +22,6 @@ using std::chrono::seconds;
 
 constexpr SteadyTime kBegin{hours(1000)};
 constexpr std::chrono::nanoseconds kCalendar{hours(490'000)};  // from steady time to that of the calendar
-constexpr int kRealPatienceMs = 120'000;                       // for a process that must be hanging
 constexpr std::chrono::nanoseconds kLongestCall = hours(2);    // no call may take so long
 constexpr std::chrono::nanoseconds kTimeToSettle = hours(2);   // for what is tried again with growing pauses
 
@@ -54,17 +52,10 @@ std::string happened_to_disk(int errnum, std::string_view operation) {
 constexpr std::string_view kWorkerDies = "death: of the worker", kBothDie = "death: of both",
                            kDiesEarly = "death: before it served", kDiesInTheEnd = "death: while it ended",
                            kCallerIsKilled = "caller: killed", kCalendarIsSet = "calendar: set",
-                           kCacheIsLost = "cache: lost", kIsAbandoned = "store: abandoned effect",
-                           kShowsDirectory = "audit: directory", kShowsFile = "audit: file";
+                           kCacheIsLost = "cache: lost", kIsAbandoned = "store: abandoned effect";
 constexpr auto kHappens =
     std::to_array<std::string_view>({kWorkerDies, kBothDie, kDiesEarly, kDiesInTheEnd, kCallerIsKilled, kCalendarIsSet,
-                                     kCacheIsLost, kIsAbandoned, kShowsDirectory, kShowsFile});
-
-// An object beside a directory of its name.
-bool is_hidden(const fake::Bucket& bucket, const std::string& key) {
-  const std::string as_directory = key + "/";
-  return std::ranges::any_of(bucket.keys(), [&](const std::string& each) { return each.starts_with(as_directory); });
-}
+                                     kCacheIsLost, kIsAbandoned, Audit::kShowsDirectory, Audit::kShowsFile});
 
 }  // namespace
 
@@ -96,12 +87,6 @@ History::History(const Plan& plan, Trace& trace, std::filesystem::path directory
     if (effect.abandoned) note(kIsAbandoned);
     judge(judge_->changed(effect));
   });
-}
-
-History::~History() {
-  if (life_.process == 0) return;
-  ::kill(life_.process, SIGKILL);
-  ::waitpid(life_.process, nullptr, 0);
 }
 
 std::optional<std::string> History::run() {
@@ -176,68 +161,18 @@ void History::settle_and_check() {
 // So many may be there that the next mount aborts.
 void History::check_uploads(std::size_t left_to_the_next) {
   const std::size_t uploads = world_.bucket().uploads() - world_.unknown_uploads() - left_to_the_next;
-  if (uploads != 0) wrong(fmt::format("{} uploads are left in the bucket", uploads));
+  if (uploads != 0) throw Wrong{fmt::format("{} uploads are left in the bucket", uploads)};
 }
 
-// A fresh mount shows what is in the bucket, and nothing else. It has kept what could not be stored.
+// A fresh mount shows what is in the bucket, and has kept what could not be stored.
 void History::audit() {
   begin_life(vfs::Start::fresh, false);
-  std::set<std::string> seen;
-  check_against_bucket(vfs::kRootInode, "", seen);
-  for (const std::string& key : world_.bucket().keys())
-    if (!seen.contains(key) && !is_hidden(world_.bucket(), key))
-      wrong(fmt::format("a fresh mount does not show {}", key));
+  const auto ask_mount = [this](Question question) { return ask_and_wait(std::move(question)); };
+  Audit(world_.bucket(), ask_mount, [this](std::string_view happened) { note(happened); }).run();
   judge(judge_->settled(bucket_view(world_.bucket()), kept_view(directory_)));
   (void)unmount();
   check_uploads(0);
-  if (const auto left = left_behind(directory_)) wrong("a mount that had nothing to do leaves " + *left);
-}
-
-void History::check_against_bucket(InodeNumber directory, const std::string& prefix, std::set<std::string>& seen) {
-  note(kShowsDirectory);
-  std::vector<ListedName> names;
-  for (std::uint64_t offset = 0;;) {
-    const Answer page = ask_and_wait(ReadDirectory{directory, offset, 100, false});
-    if (page.errnum != 0) wrong("a fresh mount cannot list: " + page.context);
-    const auto& listed = std::get<Listed>(page.value).names;
-    if (listed.empty()) break;
-    names.insert(names.end(), listed.begin(), listed.end());
-    offset = listed.back().next_offset;
-  }
-  for (const ListedName& name : names) {
-    if (name.name == "." || name.name == "..") continue;
-    const std::string key = prefix + name.name;
-    const Answer looked = ask_and_wait(Lookup{directory, name.name});
-    if (looked.errnum != 0) wrong(fmt::format("a fresh mount lists {} and does not find it: {}", key, looked.context));
-    const auto& entry = std::get<ShownEntry>(looked.value);
-    if (entry.type == vfs::FileType::directory) {
-      seen.insert(key + "/");
-      check_against_bucket(entry.number, key + "/", seen);
-      continue;
-    }
-    seen.insert(key);
-    note(kShowsFile);
-    const auto object = world_.bucket().look(key);
-    if (!object) wrong(fmt::format("a fresh mount shows {}, which is not in the bucket", key));
-    if (entry.type == vfs::FileType::regular && read_file(entry.number, entry.size) != object->content.bytes())
-      wrong(fmt::format("a fresh mount shows other bytes of {} than the bucket has", key));
-  }
-}
-
-std::string History::read_file(InodeNumber number, std::uint64_t size) {
-  const Answer opened = ask_and_wait(Open{number, O_RDONLY});
-  if (opened.errnum != 0) wrong("a fresh mount cannot open a file: " + opened.context);
-  const std::uint64_t handle = std::get<OpenedFile>(opened.value).handle;
-  std::string bytes;
-  while (bytes.size() < size) {
-    const Answer piece = ask_and_wait(Read{number, handle, bytes.size(), 1 << 20});
-    if (piece.errnum != 0) wrong("a fresh mount cannot read a file: " + piece.context);
-    const std::string& got = std::get<Bytes>(piece.value).bytes;
-    if (got.empty()) break;
-    bytes += got;
-  }
-  (void)ask_and_wait(Release{number, handle});
-  return bytes;
+  if (const auto left = left_behind(directory_)) throw Wrong{"a mount that had nothing to do leaves " + *left};
 }
 
 // ---- lives ----
@@ -279,25 +214,15 @@ void History::begin_life(vfs::Start start, bool may_die) {
   const LifeSettings settings = draw_life(start, may_die);
   if (!state_) {
     auto state = fuse::SharedMemory::create();
-    if (!state) wrong(state.error().context);
+    if (!state) throw Wrong{state.error().context};
     state_ = *std::move(state);
   }
-  int down[2], up[2];
-  if (::pipe2(down, O_CLOEXEC) != 0 || ::pipe2(up, O_CLOEXEC) != 0) wrong("no pipe");
   trace_.note(now_, "life",
               fmt::format("{} death {} disk {}-{}", start == vfs::Start::fresh ? "fresh" : "resume",
                           settings.schedule.death.value_or(0), settings.disk.from_step, settings.disk.to_step));
-  const pid_t process = ::fork();
-  if (process < 0) wrong("no process");
-  if (process == 0) {
-    ::close(down[1]);
-    ::close(up[0]);
-    live(settings, down[0], up[1], **state_);
-  }
-  ::close(down[0]);
-  ::close(up[1]);
-  life_ = Life{process, UniqueFd(down[1]),    UniqueFd(up[0]), now_, settings.schedule.death.has_value(),
-               false,   settings.disk.to_step};
+  process_.begin(settings, **state_);
+  life_ =
+      Life{.began = now_, .may_die = settings.schedule.death.has_value(), .disk_fails_until = settings.disk.to_step};
 }
 
 void History::lose_cache() {
@@ -312,8 +237,7 @@ Around History::unmount() {
   to_send_.emplace_back(Unmount{});
   while (!life_.ended) pump();
   unmounting_ = false;
-  ::waitpid(life_.process, nullptr, 0);
-  life_.process = 0;
+  (void)process_.wait();
   state_.reset();
   world_.life_ended(World::End::orderly, now_);
   Around around = around_since(begun);
@@ -334,11 +258,9 @@ vfs::Start History::next_start() const {
 
 // The other end of the pipe is gone.
 void History::go_on_after_death() {
-  int status = 0;
-  ::waitpid(life_.process, &status, 0);
-  life_.process = 0;
+  const int status = process_.wait();
   const bool planned = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && life_.may_die;
-  if (!planned && !life_.disk_failed) wrong(fmt::format("the process ended by itself, status {:x}", status));
+  if (!planned && !life_.disk_failed) throw Wrong{fmt::format("the process ended by itself, status {:x}", status)};
   ++counted_.deaths;
   if (unmounting_) note(kDiesInTheEnd);
   if (next_start() == vfs::Start::fresh) note(kDiesEarly);
@@ -370,12 +292,7 @@ void History::go_on_after_death() {
 // ---- between parent and child ----
 
 void History::pump() {
-  pollfd ready{life_.from.get(), POLLIN, 0};
-  if (::poll(&ready, 1, kRealPatienceMs) == 0) {
-    ::kill(life_.process, SIGABRT);
-    wrong("the process hangs in something that is not simulated");
-  }
-  auto message = receive_from_life(life_.from.get());
+  const std::optional<FromLife> message = process_.receive();
   if (!message) return go_on_after_death();
   std::visit([this](const auto& said) { take(said); }, *message);
 }
@@ -388,7 +305,7 @@ void History::take(const Answered& answered) {
     return;
   }
   const auto asked = asked_at_.extract(answer.unique);
-  if (asked.empty()) wrong(fmt::format("call {} was answered and not asked, or twice", answer.unique));
+  if (asked.empty()) throw Wrong{fmt::format("call {} was answered and not asked, or twice", answer.unique)};
   Around around = around_since(asked.mapped());
   around.killed_caller = interrupted_.erase(answer.unique) > 0;
   judge(judge_->answered(answer, around, bucket_view(world_.bucket()), now_));
@@ -439,7 +356,7 @@ void History::take(const Waiting& waiting) {
   for (const auto& [unique, at] : asked_at_)
     if (now_ - std::max(at, life_.began) > kLongestCall)
       events.emplace_back(Explain{fmt::format("call {} waits for too long", unique)});
-  (void)simulation::send(life_.to.get(), Go{now_, next_event(), wall_offset_, std::move(events)});
+  process_.send(Go{now_, next_event(), wall_offset_, std::move(events)});
 }
 
 void History::take(const Ended& ended) {
@@ -447,8 +364,8 @@ void History::take(const Ended& ended) {
   for (const std::string& place : ended.stays) trace_.note(now_, "stays", place);
   life_.ended = true;
   if (life_.disk_failed) return;
-  if (!ended.text.empty()) wrong(ended.text);
-  if (const auto other = not_as_told(directory_, ended.stays)) wrong("when the mount ended, " + *other);
+  if (!ended.text.empty()) throw Wrong{ended.text};
+  if (const auto other = not_as_told(directory_, ended.stays)) throw Wrong{"when the mount ended, " + *other};
 }
 
 void History::disturb() {
@@ -529,7 +446,7 @@ Around History::around_since(SteadyTime asked) const {
 }
 
 void History::judge(const Verdict& verdict) {
-  if (verdict) wrong(verdict->text);
+  if (verdict) throw Wrong{verdict->text};
 }
 
 }  // namespace pail::simulation

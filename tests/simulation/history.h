@@ -2,10 +2,7 @@
 // begin anew; a model says what each answer may be, and what must be in the bucket.
 #pragma once
 
-#include <sys/types.h>
-
 #include <cstdint>
-#include <deque>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -15,11 +12,11 @@
 #include <string_view>
 #include <vector>
 
-#include "base/unique_fd.h"
 #include "fuse/shared_state.h"
 #include "simulation/judge.h"
 #include "simulation/kernel/programs.h"
 #include "simulation/life/life.h"
+#include "simulation/life_process.h"
 #include "simulation/messages.h"
 #include "simulation/others/clients.h"
 #include "simulation/others/told.h"
@@ -46,7 +43,6 @@ class History {
 
   // `directory` is empty, and this history's alone.
   History(const Plan& plan, Trace& trace, std::filesystem::path directory);
-  ~History();
   History(const History&) = delete;
   History& operator=(const History&) = delete;
 
@@ -55,13 +51,8 @@ class History {
   const Counted& counted() const { return counted_; }
 
  private:
-  struct Wrong {  // thrown where it is found, caught by run()
-    std::string what;
-  };
-  // A process that serves the mount, and the pipes to it.
+  // What is known of the process that serves the mount.
   struct Life {
-    pid_t process = 0;
-    UniqueFd to, from;
     SteadyTime began{};
     bool may_die = false, disk_failed = false;
     std::uint64_t disk_fails_until = 0;  // a step; 0: it does not, any more
@@ -111,9 +102,6 @@ class History {
   void count();
   Around around_since(SteadyTime asked) const;
   void judge(const Verdict& verdict);
-  void check_against_bucket(InodeNumber directory, const std::string& prefix, std::set<std::string>& seen);
-  std::string read_file(InodeNumber number, std::uint64_t size);
-  [[noreturn]] void wrong(std::string what) const { throw Wrong{std::move(what)}; }
 
   const Plan plan_;
   Trace& trace_;
@@ -126,6 +114,7 @@ class History {
   others::Clients others_;
   std::unique_ptr<Judge> judge_;
   std::optional<fuse::SharedMemory> state_;  // what outlives a process of the mount
+  LifeProcess process_;
   Life life_;
   std::vector<Event> to_send_;
   std::map<std::uint64_t, SteadyTime> asked_at_;
