@@ -2,6 +2,9 @@
 #pragma once
 
 #include <chrono>
+#include <filesystem>
+#include <functional>
+#include <future>
 #include <memory>
 
 #include "../temporary_directory.h"
@@ -21,6 +24,21 @@ class FakeStoreTest : public FileSystemTest {
   void SetUp() override { start(); }
   void TearDown() override { fs_.reset(); }
   std::shared_ptr<cos::ObjectStore> object_store() const override { return store_; }
+
+  // The process dies when the store has carried out such a request of `work`, and before the answer: the next start()
+  // or resume() finds what lay on the disk then.
+  void die_behind(fake::Operation operation, const std::function<int()>& work) {
+    const fake::Hold carried_out = store_->hold({.operation = operation}, fake::Moment::after);
+    auto working = std::async(std::launch::async, work);
+    ASSERT_TRUE(carried_out.await());
+    const auto cut = directory_.path() / "cut";
+    std::filesystem::copy(options_.cache_directory, cut, std::filesystem::copy_options::recursive);
+    carried_out.release();
+    ASSERT_EQ(working.get(), 0);
+    fs_.reset();
+    std::filesystem::remove_all(options_.cache_directory);
+    std::filesystem::rename(cut, options_.cache_directory);
+  }
 
   const TemporaryDirectory directory_;
   const std::shared_ptr<fake::FakeStore> store_ = std::make_shared<fake::FakeStore>();

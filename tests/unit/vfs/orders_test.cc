@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <filesystem>
 #include <future>
 #include <set>
 #include <thread>
@@ -380,17 +379,8 @@ class CutAttributesTest : public FakeStoreTest {
     FakeStoreTest::SetUp();
     store_->put("f", "base");
     const InodeNumber file = look("f");
-    const Hold copy = store_->hold({.operation = Operation::copy_object}, Moment::after);
-    auto changing = std::async(
-        std::launch::async, [this, file] { return errnum_of(fs_->setattr(request(), file, {.permissions = 0600})); });
-    ASSERT_TRUE(copy.await());
-    const auto cut = directory_.path() / "cut";
-    std::filesystem::copy(options_.cache_directory, cut, std::filesystem::copy_options::recursive);
-    copy.release();
-    ASSERT_EQ(changing.get(), 0);
-    fs_.reset();
-    std::filesystem::remove_all(options_.cache_directory);
-    std::filesystem::rename(cut, options_.cache_directory);
+    die_behind(Operation::copy_object,
+               [this, file] { return errnum_of(fs_->setattr(request(), file, {.permissions = 0600})); });
   }
 };
 
@@ -414,16 +404,7 @@ class CutRenameOfAnOpenFileTest : public FakeStoreTest {
     ASSERT_EQ(write("f", "content"), 0);
     file_ = open("f");
     asked_ = request();
-    const Hold deleted = store_->hold({.operation = Operation::delete_object}, Moment::after);
-    auto renaming = std::async(std::launch::async, [this] { return ask(); });
-    ASSERT_TRUE(deleted.await());
-    const auto cut = directory_.path() / "cut";
-    std::filesystem::copy(options_.cache_directory, cut, std::filesystem::copy_options::recursive);
-    deleted.release();
-    ASSERT_EQ(renaming.get(), 0);
-    fs_.reset();
-    std::filesystem::remove_all(options_.cache_directory);
-    std::filesystem::rename(cut, options_.cache_directory);
+    die_behind(Operation::delete_object, [this] { return ask(); });
     resume();
     asked_.resent = true;
   }

@@ -2,7 +2,6 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 
-#include <filesystem>
 #include <functional>
 #include <future>
 
@@ -260,16 +259,7 @@ TEST_F(LostAttributesTest, LeaveItTheSameFileAfterAListing) {
 }
 
 TEST_F(LostAttributesTest, LeaveItTheSameFileToTheNextProcess) {
-  const Hold copied = store_->hold({.operation = Operation::copy_object}, Moment::after);
-  auto changing = std::async(std::launch::async, [this] { return change(); });
-  ASSERT_TRUE(copied.await());
-  const auto cut = directory_.path() / "cut";
-  std::filesystem::copy(options_.cache_directory, cut, std::filesystem::copy_options::recursive);
-  copied.release();
-  ASSERT_EQ(changing.get(), 0);
-  fs_.reset();
-  std::filesystem::remove_all(options_.cache_directory);
-  std::filesystem::rename(cut, options_.cache_directory);
+  die_behind(Operation::copy_object, [this] { return change(); });
   resume();
   expect_the_same_file();
 }
