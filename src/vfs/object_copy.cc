@@ -58,8 +58,7 @@ Result<cos::ObjectHeaders> headers_for_parts(cos::ObjectStore& store, const Obje
 Result<cos::CopyResult> copy_in_parts(cos::ObjectStore& store, UploadNotes& notes, UploadAborts& aborts,
                                       const ObjectCopy& copy, const StopToken& stop) {
   PAIL_TRY(const cos::ObjectHeaders headers, headers_for_parts(store, copy, stop));
-  PAIL_TRY(const cos::UploadId id, aborts.begin_upload(copy.to, headers, {}, stop));
-  notes.begun(0, copy.to, id);
+  PAIL_TRY(const cos::UploadId id, aborts.begin_upload(0, copy.to, headers, {}, stop));
   const auto copied = copy_parts(store, copy, id, stop);
   if (copied) notes.ended(id);
   if (copied) return cos::CopyResult{copied->etag, {}};

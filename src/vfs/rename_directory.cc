@@ -141,8 +141,6 @@ Result<Unit> Names::copy_tree(const TreeGate::Closure&, const RenamedKeys& keys,
   return Unit{};
 }
 
-namespace {}  // namespace
-
 // Those that were copied, also when one failed. They have their contents when it returns.
 Names::CopiedPage Names::copy_page(const cos::ListPage& page, const RenamedKeys& keys, const StopToken& stop) {
   using Copy = std::optional<Result<MadeCopy>>;  // none: not tried, another one had failed

@@ -11,12 +11,6 @@
 
 namespace pail::vfs {
 
-UploadAborts::~UploadAborts() {
-  stop_.request_stop();
-  MutexLock lock(mutex_);
-  while (beginning_ > 0) changed_.wait(mutex_);
-}
-
 namespace {
 
 Error interrupted(const std::string& key) {
@@ -25,7 +19,13 @@ Error interrupted(const std::string& key) {
 
 }  // namespace
 
-Result<cos::UploadId> UploadAborts::begin_upload(const std::string& key, cos::ObjectHeaders headers,
+UploadAborts::~UploadAborts() {
+  stop_.request_stop();
+  MutexLock lock(mutex_);
+  while (beginning_ > 0) changed_.wait(mutex_);
+}
+
+Result<cos::UploadId> UploadAborts::begin_upload(InodeNumber number, const std::string& key, cos::ObjectHeaders headers,
                                                  cos::Preconditions conditions, cos::CallContext context) {
   const StopToken left = std::exchange(context.stop, stop_.token());
   if (left.stop_requested()) return interrupted(key);
@@ -37,12 +37,18 @@ Result<cos::UploadId> UploadAborts::begin_upload(const std::string& key, cos::Ob
   store_.create_upload(
       key, std::move(headers), std::move(conditions), std::move(context),
       [this, beginning, key](Result<cos::UploadId> answer) { answered(*beginning, key, std::move(answer)); });
-  const WakeOnStop wake(left, beginning->mutex, beginning->changed);
-  MutexLock lock(beginning->mutex);
-  while (!beginning->answer && !left.stop_requested()) beginning->changed.wait(beginning->mutex);
-  if (beginning->answer) return *std::move(beginning->answer);
-  beginning->left = true;
-  return interrupted(key);
+  auto answer = beginning->await(left);
+  if (!answer) return interrupted(key);
+  if (*answer) notes_.begun(number, key, **answer);
+  return *std::move(answer);
+}
+
+std::optional<Result<cos::UploadId>> UploadAborts::Beginning::await(const StopToken& stop) {
+  const WakeOnStop wake(stop, mutex, changed);
+  MutexLock lock(mutex);
+  while (!answer && !stop.stop_requested()) changed.wait(mutex);
+  left = !answer;
+  return std::move(answer);
 }
 
 // The note is a sync of a disk, which the thread that brings answers does not wait for.

@@ -30,10 +30,10 @@ class UploadAborts {
   // Waits for no answer of the store.
   ~UploadAborts();
 
-  // Begins an upload. Whoever calls may leave before the answer: then it is one of these, and noted before its abort is
-  // sent. Errors: those of the store; Fault::stopped.
-  Result<cos::UploadId> begin_upload(const std::string& key, cos::ObjectHeaders headers, cos::Preconditions conditions,
-                                     cos::CallContext context) PAIL_EXCLUDES(mutex_);
+  // Begins an upload, and notes that it has begun. Whoever calls may leave before the answer: then it is one of these.
+  // `number`: as of UploadNotes::begun(). Errors: those of the store; Fault::stopped.
+  Result<cos::UploadId> begin_upload(InodeNumber number, const std::string& key, cos::ObjectHeaders headers,
+                                     cos::Preconditions conditions, cos::CallContext context) PAIL_EXCLUDES(mutex_);
   // Returns at once. What the store refuses to abort is left to the next mount, and the log says so.
   void add(local::UploadBegun upload) PAIL_EXCLUDES(mutex_);
   // Nothing is sent before this.
@@ -46,6 +46,9 @@ class UploadAborts {
   enum class State { not_begun, idle, working, resting };
   // Shared by who waits for it and by its answer.
   struct Beginning {
+    // Nothing: who waits has left.
+    std::optional<Result<cos::UploadId>> await(const StopToken& stop) PAIL_EXCLUDES(mutex);
+
     Mutex mutex;
     CondVar changed;
     std::optional<Result<cos::UploadId>> answer PAIL_GUARDED_BY(mutex);

@@ -223,8 +223,8 @@ Result<local::UploadRecord> Uploader::begin(const UploadJob& job, const StopToke
   if (known && known->key == job.key && known->size == job.size) return std::move(*known);
   if (known) PAIL_CHECK(abandon(job.number, stop));
   const auto context = in_full(job, stop);
-  PAIL_TRY(const cos::UploadId id, aborts_.begin_upload(job.key, job.headers, replacing(job.replaces), context));
-  notes_.begun(job.number, job.key, id);
+  PAIL_TRY(const cos::UploadId id,
+           aborts_.begin_upload(job.number, job.key, job.headers, replacing(job.replaces), context));
   local::UploadRecord record{job.key, id.text, part_size_for(job.size, part_size_), job.size};
   PAIL_CHECK(names_.upload_begun(job.number, record));
   return record;

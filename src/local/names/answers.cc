@@ -166,10 +166,9 @@ Result<AskedName> NameStore::ask(const Place& place) const {
 
 namespace {
 
-const std::string& etag_of(const NameAnswer& answer) {
-  static const std::string none;
+std::string etag_of(const NameAnswer& answer) {
   const auto* object = std::get_if<ObjectFacts>(&answer);
-  return object ? object->etag : none;
+  return object ? object->etag : "";
 }
 
 bool is_directory(const NameAnswer& answer) {
