@@ -204,13 +204,24 @@ Result<std::string> BucketFileSystem::readlink(const Request& request, InodeNumb
   PAIL_TRY(auto found, directories_.current(number, request.stop));
   if (found.record.type != FileType::symlink) return Error{EINVAL, "not a symbolic link"};
   if (!found.record.link_target.empty()) return found.record.link_target;
-  PAIL_TRY(const local::AskedInode asked, local_.names->ask(number, local::Asker::anybody));
-  PAIL_TRY(const std::string key, tree_.key(asked.path()));
-  PAIL_TRY(std::string target, store_->get_object(key, kLongestLink, request.stop));
+  PAIL_TRY(local::AskedInode asked, local_.names->ask(number, local::Asker::anybody));
+  PAIL_TRY(std::string target, fetch_target(asked, request.stop));
   if (target.find('\0') != std::string::npos || target.empty())
-    return Error{EIO, fmt::format("{}: its object holds no path", quote(key))};
+    return Error{EIO, fmt::format("{}: its object holds no path", quote(found.record.name))};
   PAIL_CHECK(local_.names->link_learned(asked, target));
   return target;
+}
+
+// Who renames a link removes its old object before the names know: what is not found there is asked for when that is
+// done.
+Result<std::string> BucketFileSystem::fetch_target(local::AskedInode& asked, const StopToken& stop) {
+  PAIL_TRY(const std::string key, tree_.key(asked.path()));
+  auto target = store_->get_object(key, kLongestLink, stop);
+  if (target || target.error().fault != Fault::no_key) return target;
+  PAIL_TRY(const auto turn, turns_.take(asked.inode().number, stop));
+  PAIL_TRY(asked, local_.names->ask(asked.inode().number, local::Asker::anybody));
+  PAIL_TRY(const std::string key_now, tree_.key(asked.path()));
+  return key_now == key ? target : store_->get_object(key_now, kLongestLink, stop);
 }
 
 // ---- names ----------------------------------------------------------------------------------------------------------

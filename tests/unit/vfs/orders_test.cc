@@ -566,6 +566,24 @@ TEST_F(OrdersTest, AFileThatIsReadWhileItIsRenamedStaysReadable) {
   EXPECT_EQ(renaming.get(), 0);
 }
 
+TEST_F(OrdersTest, ALinkThatIsReadWhileItIsRenamedLeadsWhereItDid) {
+  ASSERT_TRUE(fs_->symlink(request(), kRootInode, "link", "target"));
+  start_cold();
+  const InodeNumber link = look("link");
+  const Hold removal = store_->hold({.operation = Operation::delete_object, .key = "link"}, Moment::after);
+  auto renaming = std::async(std::launch::async, [&] { return rename("link", "other"); });
+  ASSERT_TRUE(removal.await());
+  const Hold get = store_->hold({.operation = Operation::get_object, .key = "link"}, Moment::after);
+  auto reading = std::async(std::launch::async, [&] { return fs_->readlink(request(), link); });
+  ASSERT_TRUE(get.await());  // under the old name, where nothing is any more
+  get.release();
+  removal.release();
+  const auto target = reading.get();
+  ASSERT_TRUE(target) << target.error().context;
+  EXPECT_EQ(*target, "target");
+  EXPECT_EQ(renaming.get(), 0);
+}
+
 TEST_F(OrdersTest, AnUploadAfterOneWhoseAnswerWasLostReplacesItsOwnObject) {
   const Handle file = make("f", "first");
   store_->fail({.operation = Operation::put_object}, {.fault = Fault::lost, .at = Moment::after});
