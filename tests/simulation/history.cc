@@ -236,6 +236,7 @@ Around History::unmount() {
   unmounting_ = true;
   to_send_.emplace_back(Unmount{});
   while (!life_.ended) pump();
+  to_send_.clear();  // one that cannot begin hears nothing
   unmounting_ = false;
   (void)process_.wait();
   state_.reset();
