@@ -118,7 +118,7 @@ void AnsweredCheck::settle_if_shown(const Inode& inode, const Call& call, const 
                      object->modified == entry.modified;
   if (!is_it) return;
   counts_.note(Check::known_again);
-  state_.settle(inode.id, snapshot);
+  state_.settle(inode.id, snapshot, State::Found::shown);
 }
 
 void AnsweredCheck::end_window(const Call& call) {
@@ -265,7 +265,8 @@ Fault AnsweredCheck::stored_strange(const Call& call) {
   const auto object = bucket_.look(key);
   if (!object) return fmt::format("{} was stored, and has no object in the bucket", quote(key));
   const bool others_store_it = inode.windows.size() > 1;
-  if (!others_store_it && !is_changing(inode)) state_.settle(inode.id, snapshot_of(*object, call));
+  if (!others_store_it && !is_changing(inode))
+    state_.settle(inode.id, snapshot_of(*object, call), State::Found::stored);
   return {};
 }
 

@@ -368,10 +368,11 @@ std::vector<State> State::with_strange(const std::string& key, std::uint64_t uni
   return {std::move(after), std::move(other)};
 }
 
-void State::settle(Id id, const Snapshot& object) {
+void State::settle(Id id, const Snapshot& object, Found found) {
   strange_keys.erase(key(id));
   Inode& inode = edit(id);
-  inode.strange = inode.rewritten = inode.soon = false;
+  inode.strange = inode.soon = false;
+  inode.rewritten = found == Found::shown;
   inode.now = make_snapshot(object);
   inode.stored = Snapshots(inode.now);
   make_sure(inode.parent, inode.name);

@@ -168,8 +168,10 @@ class State {
   // An abandoned request took effect: what lies under the key is not known any more. The states that this one may be
   // then; `unique` is a number that no call has.
   std::vector<State> with_strange(const std::string& key, std::uint64_t unique) const;
-  // What lies under the key of a strange file is known again: its only name, which has this object.
-  void settle(Id id, const Snapshot& object);
+  // What lies under the key of a strange file is known again: its only name, which has this object. The mount stored
+  // it, or shows the same, which it may yet have to store.
+  enum class Found : std::uint8_t { stored, shown };
+  void settle(Id id, const Snapshot& object, Found found);
   void forget(InodeNumber number);
   // Both processes died: what is in memory is gone.
   void begin_anew();

@@ -578,6 +578,24 @@ TEST_F(DeathTest, WhatAnAbandonedRequestDidIsJudgedOnceItIsShown) {
   EXPECT_THAT(violation(), HasSubstr("no object"));
 }
 
+TEST_F(DeathTest, WhatIsShownAfterAnAbandonedRequestMayStillBeStagedAndStoredAnewLater) {
+  create("f", 5);
+  write(5, "abc");
+  around_ = {.store = true};
+  call_error(Flush{.number = 5, .handle = 1}, EIO);
+  release(5);
+  around_ = Around::calm;
+  put("f", "abc");
+  model_.abandoned("f");
+  auto entry = shown_as_stored("f", 5);
+  call(Lookup{kRootNumber, "f"}, entry);
+  entry.permissions = 0600;
+  call(SetAttributes{.number = 5, .permissions = 0600}, entry);
+  EXPECT_EQ(violation(), "");
+  call(Sync{.number = 5});
+  EXPECT_NE(violation(), "");
+}
+
 TEST_F(DeathTest, ALookAtWhatWasThereBeforeAnAbandonedRequestSaysNothingOfIt) {
   store("f", 5, "x");
   put("f", "late");
