@@ -202,7 +202,7 @@ class Soak:
         self.wrong = []
 
     def run(self, seconds):
-        self.wrong = list(self.each_wrong(seconds))
+        collections.deque(self.each_wrong(seconds), maxlen=0)
         return self
 
     def each_wrong(self, seconds):
@@ -223,6 +223,7 @@ class Soak:
                     wrong = self._end(*each)
                     self.figures.seconds = time.monotonic() - begin
                     if wrong:
+                        self.wrong.append(wrong)
                         yield wrong
         finally:
             for process, _ in running:
