@@ -315,9 +315,9 @@ void History::take(const Answered& answered) {
 
 void History::take(const StoreRequest& request) {
   trace_.note(now_, "request", describe(request));
-  world_.send(request.id, {request.method, request.url, request.headers, request.body},
-              {request.first_byte_deadline, request.stall_deadline}, now_);
-  if (others_act()) others_.mount_asks_for(understand({request.method, request.url, request.headers, {}}).key, now_);
+  const HttpRequest sent{request.method, request.url, request.headers, request.body};
+  world_.send(request.id, sent, {request.first_byte_deadline, request.stall_deadline}, now_);
+  if (others_act()) others_.mount_sent(sent, now_);
 }
 
 void History::take(const StoreCancel& cancel) {

@@ -38,11 +38,14 @@ void Clients::begin(SteadyTime now) {
   }
 }
 
-void Clients::mount_asks_for(const std::string& key, SteadyTime now) {
+void Clients::mount_sent(const HttpRequest& request, SteadyTime now) {
   if (next_.empty() || !random_.percent(6)) return;
   const auto client = static_cast<unsigned>(random_.below(next_.size()) + 1);
-  const bool usable = !key.empty() && random_.percent(80);
-  act(client, usable ? key : file(), now + random_.between(1us, kDuringARequest));
+  const std::vector<std::string> places = places_of(request);
+  std::string key = places.empty() ? std::string() : places[random_.below(places.size())];
+  const bool is_directory = key.empty() || key.ends_with('/');
+  if (is_directory && random_.percent(80)) key += name();
+  act(client, random_.percent(80) ? key : file(), now + random_.between(1us, kDuringARequest));
 }
 
 void Clients::act(unsigned client, const std::string& key, SteadyTime at) {
@@ -92,7 +95,12 @@ std::string Clients::directory() {
 }
 
 std::string Clients::file() {
-  return directory() + fmt::format("f{}", random_.below(programs_.names));
+  return directory() + name();
+}
+
+// Of a file.
+std::string Clients::name() {
+  return fmt::format("f{}", random_.below(programs_.names));
 }
 
 }  // namespace pail::simulation::others

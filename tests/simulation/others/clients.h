@@ -21,8 +21,8 @@ class Clients {
   SteadyTime next() const;
   // Begins what is due: the world carries it out.
   void begin(SteadyTime now);
-  // The mount sent a request for this key: now and then somebody changes it meanwhile.
-  void mount_asks_for(const std::string& key, SteadyTime now);
+  // The mount sent this request: now and then somebody changes meanwhile, or soon after it, what it is about.
+  void mount_sent(const HttpRequest& request, SteadyTime now);
 
  private:
   void act(unsigned client, const std::string& key, SteadyTime at);
@@ -30,6 +30,7 @@ class Clients {
   OtherWrite write(const std::string& key);
   std::string directory();
   std::string file();
+  std::string name();
 
   const std::uint64_t seed_;
   const Programs::Settings programs_;

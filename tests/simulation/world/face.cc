@@ -359,18 +359,13 @@ HttpAnswer Face::put() {
 }
 
 std::optional<cos::CopyRequest> Face::copy_request() const {
-  std::string source = field(request_.headers, "x-amz-copy-source");
-  if (source.starts_with('/')) source.erase(0, 1);
-  const auto slash = std::min(source.find('/'), source.size());
-  const auto bucket = percent_decode(std::string_view(source).substr(0, slash));
-  const auto key = percent_decode(std::string_view(source).substr(std::min(source.size(), slash + 1)));
+  const auto source = copy_source_of(request_);
   const std::string directive = field(request_.headers, "x-amz-metadata-directive");
   const bool known = directive.empty() || directive == "COPY" || directive == "REPLACE";
-  if (!bucket || !key || bucket->empty() || key->empty() || key->size() > cos::kMaxKeyBytes || !known)
-    return std::nullopt;
+  if (!source || source->key.size() > cos::kMaxKeyBytes || !known) return std::nullopt;
   cos::CopyRequest copy;
-  copy.source_bucket = *bucket == kBucket ? "" : *bucket;
-  copy.source_key = *key;
+  copy.source_bucket = source->bucket == kBucket ? "" : source->bucket;
+  copy.source_key = source->key;
   copy.key = asked_.key;
   copy.directive = directive == "REPLACE" ? cos::MetadataDirective::replace : cos::MetadataDirective::copy;
   copy.headers = kept(request_.headers);

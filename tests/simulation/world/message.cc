@@ -108,6 +108,16 @@ Asked understand(const HttpRequest& request) {
   return asked;
 }
 
+std::optional<CopySource> copy_source_of(const HttpRequest& request) {
+  std::string source = field(request.headers, "x-amz-copy-source");
+  if (source.starts_with('/')) source.erase(0, 1);
+  const auto slash = std::min(source.find('/'), source.size());
+  auto bucket = percent_decode(std::string_view(source).substr(0, slash));
+  auto key = percent_decode(std::string_view(source).substr(std::min(source.size(), slash + 1)));
+  if (!bucket || !key || bucket->empty() || key->empty()) return std::nullopt;
+  return CopySource{*std::move(bucket), *std::move(key)};
+}
+
 std::vector<std::string> keys_changed_by(const HttpRequest& request) {
   const Asked asked = understand(request);
   if (!writes(asked.operation)) return {};
@@ -120,6 +130,15 @@ std::vector<std::string> keys_changed_by(const HttpRequest& request) {
     if (const auto* key = object->FirstChildElement("Key"); key != nullptr && key->GetText() != nullptr)
       keys.emplace_back(key->GetText());
   return keys;
+}
+
+std::vector<std::string> places_of(const HttpRequest& request) {
+  const Asked asked = understand(request);
+  if (asked.operation == Operation::list) return {asked.parameter("prefix")};
+  std::vector<std::string> places = keys_changed_by(request);
+  if (places.empty()) places.push_back(asked.key);
+  if (auto source = copy_source_of(request)) places.push_back(std::move(source->key));
+  return places;
 }
 
 bool has_condition(const HttpRequest& request) {

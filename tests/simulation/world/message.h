@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -59,8 +60,16 @@ struct Asked {
 };
 Asked understand(const HttpRequest& request);
 
+// What a copy is made of; none: the request says nothing of it, or nothing that can be read.
+struct CopySource {
+  std::string bucket, key;
+};
+std::optional<CopySource> copy_source_of(const HttpRequest& request);
+
 // Of objects that it may make, replace or remove.
 std::vector<std::string> keys_changed_by(const HttpRequest& request);
+// What it is about: keys, also of the source of a copy, and the prefix of a listing.
+std::vector<std::string> places_of(const HttpRequest& request);
 // If-Match, If-None-Match or a condition on the source of a copy.
 bool has_condition(const HttpRequest& request);
 // The value of a header field; empty when there is none.

@@ -50,10 +50,37 @@ TEST(OtherClients, WriteDeleteAndCopyUnderTheNamesOfThePrograms) {
   EXPECT_THAT(keys, testing::IsSupersetOf({"f0", "d0/f1", "d1/"}));
 }
 
+// The keys that are changed soon after this request, in many tries.
+std::set<std::string> keys_changed_after(const HttpRequest& request) {
+  std::set<std::string> keys;
+  World world(1, {}, kBegin, WallTime{});
+  world.watch([&](const Effect& effect) { keys.insert(effect.key); });
+  Programs::Settings deep;
+  deep.depth = 1;  // none of the names below is drawn by chance
+  Clients clients(1, 1, deep, world, kBegin);
+  for (SteadyTime now = kBegin; now < kBegin + 500s; now += 1s) {
+    clients.mount_sent(request, now);
+    world.advance(now + 900ms);
+  }
+  return keys;
+}
+
+TEST(OtherClients, ChangeWhatTheMountCopies) {
+  http::Headers headers;
+  headers.set("x-amz-copy-source", "/bucket/d0/from%20here");
+  EXPECT_THAT(keys_changed_after({"PUT", "http://store.sim/bucket/d1/to", headers, {}}),
+              testing::IsSupersetOf({"d0/from here", "d1/to"}));
+}
+
+TEST(OtherClients, ChangeWhatTheMountLists) {
+  EXPECT_THAT(keys_changed_after({"GET", "http://store.sim/bucket?list-type=2&prefix=d0%2F", {}, {}}),
+              testing::IsSupersetOf({"d0/f0", "d0/f1", "d0/"}));
+}
+
 TEST(OtherClients, NobodyDoesNothing) {
   World world(1, {}, kBegin, WallTime{});
   Clients clients(1, 0, {}, world, kBegin);
-  clients.mount_asks_for("f0", kBegin);
+  clients.mount_sent({"GET", "http://store.sim/bucket/f0", {}, {}}, kBegin);
   EXPECT_EQ(clients.next(), World::kNever);
   EXPECT_EQ(world.next(), World::kNever);
 }
