@@ -218,7 +218,7 @@ Result<std::string> BucketFileSystem::fetch_target(local::AskedInode& asked, con
   PAIL_TRY(const std::string key, tree_.key(asked.path()));
   auto target = store_->get_object(key, kLongestLink, stop);
   if (target || target.error().fault != Fault::no_key) return target;
-  PAIL_TRY(const auto turn, turns_.take(asked.inode().number, stop));
+  PAIL_TRY(const auto turn, turns_.take_to_look(asked.inode().number, stop));
   PAIL_TRY(asked, local_.names->ask(asked.inode().number, local::Asker::anybody));
   PAIL_TRY(const std::string key_now, tree_.key(asked.path()));
   return key_now == key ? target : store_->get_object(key_now, kLongestLink, stop);

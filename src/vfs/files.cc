@@ -137,7 +137,7 @@ void Files::read_remote(InodeRecord record, Extent want, const StopToken& stop, 
     // Not this version any more: renamed, rewritten or removed by ourselves, or changed by somebody else.
     readers_.run(Lane::demand, [this, record, version, want, stop, reply, why = data.error()] {
       // Whoever renames it or changes its attributes is between the store's step and ours: looked at when that is done.
-      const auto turn = turns_.take(record.number, stop);
+      const auto turn = turns_.take_to_look(record.number, stop);
       if (!turn) return reply(turn.error());
       auto known = names_.inode(record.number);
       if (!known) return reply(why);

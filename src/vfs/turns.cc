@@ -1,17 +1,27 @@
 #include "vfs/turns.h"
 
+#include <algorithm>
+
 #include "base/wake_on_stop.h"
 #include "pailfs/cos/fault.h"
 
 namespace pail::vfs {
 
 Result<Turns::Turn> Turns::take(local::InodeNumber number, const StopToken& stop) {
+  return take(number, Purpose::change, stop);
+}
+
+Result<Turns::Turn> Turns::take_to_look(local::InodeNumber number, const StopToken& stop) {
+  return take(number, Purpose::look, stop);
+}
+
+Result<Turns::Turn> Turns::take(local::InodeNumber number, Purpose purpose, const StopToken& stop) {
   const WakeOnStop wake(stop, mutex_, changed_);
   MutexLock lock(mutex_);
   const Ticket ticket = ++last_;
   const auto queue = queues_.try_emplace(number).first;
-  queue->second.insert(ticket);
-  while (*queue->second.begin() != ticket) {
+  queue->second.emplace(ticket, purpose);
+  while (queue->second.begin()->first != ticket) {
     if (stop.stop_requested()) {
       leave(queue, ticket);
       return Error{EINTR, "interrupted while another operation on the file was under way", Fault::stopped};
@@ -23,13 +33,15 @@ Result<Turns::Turn> Turns::take(local::InodeNumber number, const StopToken& stop
 
 bool Turns::taken(local::InodeNumber number) const {
   MutexLock lock(mutex_);
-  return queues_.contains(number);
+  const auto queue = queues_.find(number);
+  if (queue == queues_.end()) return false;
+  return std::ranges::any_of(queue->second, [](const auto& each) { return each.second == Purpose::change; });
 }
 
 void Turns::end(local::InodeNumber number) {
   MutexLock lock(mutex_);
   const auto queue = queues_.find(number);
-  leave(queue, *queue->second.begin());
+  leave(queue, queue->second.begin()->first);
 }
 
 void Turns::leave(Queues::iterator queue, Ticket ticket) {

@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <map>
 #include <optional>
-#include <set>
 #include <utility>
 
 #include "base/mutex.h"
@@ -49,14 +48,18 @@ class Turns {
   void pass_lock() PAIL_EXCLUDES(mutex_) { MutexLock lock(mutex_); }
   // Waits for the turn. Errors: EINTR `stop` was requested.
   Result<Turn> take(local::InodeNumber number, const StopToken& stop) PAIL_EXCLUDES(mutex_);
-  // Whether somebody works in the turn of an inode.
+  // To see what is there when nobody changes it.
+  Result<Turn> take_to_look(local::InodeNumber number, const StopToken& stop) PAIL_EXCLUDES(mutex_);
+  // Whether somebody has or awaits the turn of an inode, and not just to look.
   bool taken(local::InodeNumber number) const PAIL_EXCLUDES(mutex_);
 
  private:
   using Ticket = std::uint64_t;
+  enum class Purpose : std::uint8_t { change, look };
   // The first ticket of an inode has the turn, the others wait in order.
-  using Queues = std::map<local::InodeNumber, std::set<Ticket>>;
+  using Queues = std::map<local::InodeNumber, std::map<Ticket, Purpose>>;
 
+  Result<Turn> take(local::InodeNumber number, Purpose purpose, const StopToken& stop) PAIL_EXCLUDES(mutex_);
   void end(local::InodeNumber number) PAIL_EXCLUDES(mutex_);
   void leave(Queues::iterator queue, Ticket ticket) PAIL_REQUIRES(mutex_);
 

@@ -134,7 +134,11 @@ std::vector<std::string> keys_changed_by(const HttpRequest& request) {
 
 std::vector<std::string> places_of(const HttpRequest& request) {
   const Asked asked = understand(request);
-  if (asked.operation == Operation::list) return {asked.parameter("prefix")};
+  if (asked.operation == Operation::list) {
+    const std::string prefix = asked.parameter("prefix");
+    const bool is_directory = prefix.empty() || prefix.ends_with('/');
+    return is_directory ? std::vector{prefix} : std::vector<std::string>();
+  }
   std::vector<std::string> places = keys_changed_by(request);
   if (places.empty()) places.push_back(asked.key);
   if (auto source = copy_source_of(request)) places.push_back(std::move(source->key));

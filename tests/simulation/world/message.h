@@ -68,7 +68,7 @@ std::optional<CopySource> copy_source_of(const HttpRequest& request);
 
 // Of objects that it may make, replace or remove.
 std::vector<std::string> keys_changed_by(const HttpRequest& request);
-// What it is about: keys, also of the source of a copy, and the prefix of a listing.
+// What it is about: keys, also of the source of a copy, or the directory that it lists.
 std::vector<std::string> places_of(const HttpRequest& request);
 // If-Match, If-None-Match or a condition on the source of a copy.
 bool has_condition(const HttpRequest& request);

@@ -584,6 +584,23 @@ TEST_F(OrdersTest, ALinkThatIsReadWhileItIsRenamedLeadsWhereItDid) {
   EXPECT_EQ(renaming.get(), 0);
 }
 
+TEST_F(OrdersTest, ALookUpShowsWhatOthersStoredWhileAReadAsksWhyItWasRefused) {
+  store_->put("f", "base");
+  const Handle file = open("f", O_RDONLY);
+  store_->put("f", "of others");
+  store_->pass(1h);
+  const Hold why = store_->hold({.operation = Operation::head_object, .key = "f"}, Moment::after);
+  int errnum = 0;
+  auto reading = std::async(std::launch::async, [&] { return read_open(file.number, file.handle, 4, &errnum); });
+  ASSERT_TRUE(why.await());
+  const auto looked = fs_->lookup(request(), kRootInode, "f");
+  why.release();
+  ASSERT_TRUE(looked);
+  EXPECT_EQ(looked->attributes.size, ByteCount{9});
+  reading.get();
+  EXPECT_EQ(errnum, ESTALE);
+}
+
 TEST_F(OrdersTest, AnUploadAfterOneWhoseAnswerWasLostReplacesItsOwnObject) {
   const Handle file = make("f", "first");
   store_->fail({.operation = Operation::put_object}, {.fault = Fault::lost, .at = Moment::after});

@@ -31,6 +31,16 @@ TEST(Turns, ATakenTurnIsNotGivenTwice) {
   EXPECT_EQ(errnum_of(turns.take(7, stopped())), EINTR);
 }
 
+TEST(Turns, ATurnToLookIsNotWork) {
+  Turns turns;
+  const auto looks = turns.take_to_look(7, {});
+  ASSERT_TRUE(looks);
+  EXPECT_FALSE(turns.taken(7));
+  EXPECT_EQ(errnum_of(turns.take(7, stopped())), EINTR);
+  const auto changes = turns.take(8, {});
+  EXPECT_TRUE(turns.taken(8));
+}
+
 TEST(Turns, AFreeTurnIsGivenToWhoWasInterrupted) {
   Turns turns;
   EXPECT_TRUE(turns.take(7, stopped()));
