@@ -134,9 +134,20 @@ MUTATIONS = (
              "  if (inode.changed_seq != decided_on.sequence || content_of(inode) != decided_on.content)"
              " return Taken::stale;\n", "", OTHERS),
     Mutation("an_old_answer_about_a_name_counts", "local/names/answers.cc",
-             "  if (our_last > since.sequence) return Taken::kept;\n", "", OTHERS),
+             "  if (our_last > since.sequence) return Taken::kept;\n"
+             "  auto inode = change.inode_at(place);\n"
+             "  if (!inode && absent_->dropped_since(place.parent, since.sequence)) return Taken::stale;\n"
+             "  if (std::max(directory.listed, change.last_told(place, inode)) > since.moment) return Taken::kept;\n",
+             "  auto inode = change.inode_at(place);\n"),
     Mutation("an_old_listing_brings_a_removed_name_back", "local/names/listing_events.cc",
-             "  if (our_last > since.sequence) return;\n", "", OTHERS),
+             "  if (our_last > since.sequence) return;\n"
+             "  auto inode = change.inode_at(place);\n"
+             "  const auto* file = std::get_if<ListedFile>(&listed.what);\n"
+             "  if (inode && change.is_ours(*inode, since))"
+             " return change.doubt_at_work(*std::move(inode), file ? file->etag : \"\");\n"
+             "  if (change.last_told(place, inode) > since.moment) return;\n",
+             "  auto inode = change.inode_at(place);\n"
+             "  const auto* file = std::get_if<ListedFile>(&listed.what);\n"),
     Mutation("a_listing_removes_what_was_made_since", "local/names/name_change.cc",
              "  return since && (inode.changed_seq > since->sequence || store_.uses_.busy(inode.number));\n",
              "  return since && store_.uses_.busy(inode.number);\n", OTHERS),
@@ -249,6 +260,11 @@ MUTATIONS = (
     Mutation("new_attributes_without_an_answer_are_those_of_others", "vfs/files.cc",
              "  return is_copied ? names_.copy_sent(draft) : names_.attributes_sent(draft.number);\n",
              "  return names_.attributes_sent(draft.number);\n"),
+    Mutation("a_link_is_read_under_the_name_of_before_its_rename", "vfs/bucket_filesystem.cc",
+             "  if (target || target.error().fault != Fault::no_key) return target;\n",
+             "  if (target || target.error().fault != Fault::precondition) return target;\n"),
+    Mutation("a_read_that_looks_hides_what_others_stored", "vfs/files.cc",
+             "turns_.take_to_look(record.number, stop);\n", "turns_.take(record.number, stop);\n", OTHERS),
     Mutation("a_read_does_not_see_that_its_base_was_stored_over", "vfs/staged_read.cc",
              "      if (!fetched && file.missing({at, end}) != gaps) continue;\n", ""),
 
