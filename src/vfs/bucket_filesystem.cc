@@ -346,9 +346,7 @@ void BucketFileSystem::store_soon(InodeNumber number, const local::ContentVersio
   timer_.run_after(pause, timer_.announce(), [this, number, over, pause] {
     const StopToken stop = background_stop_.token();
     const auto store = [this, number, over, pause, stop] {
-      const auto now = files_.unwritten_over(number, std::nullopt);
-      if (!now || *now != over) return;
-      const auto stored = files_.store(number, std::nullopt, Lane::background, stop);
+      const auto stored = files_.store_unwritten(number, over, stop);
       if (stored || stop.stop_requested() || !files_.is_staged(number)) return;
       spdlog::warn("inode {}: not stored yet: {}", number, stored.error().context);
       constexpr std::chrono::milliseconds kLongest(30'000);

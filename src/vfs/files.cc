@@ -267,6 +267,12 @@ Result<std::optional<local::ContentVersion>> Files::unwritten_over(InodeNumber n
   return over;
 }
 
+Result<Unit> Files::store_unwritten(InodeNumber number, const local::ContentVersion& over, const StopToken& stop) {
+  PAIL_TRY(const auto turn, turns_.take(number, stop));
+  PAIL_TRY(const auto now, unwritten_over(number, std::nullopt));
+  return now == over ? store_in_turn(number, std::nullopt, Lane::background, stop) : Result<Unit>(Unit{});
+}
+
 Result<Unit> Files::store_in_turn(InodeNumber number, Epoch epoch, Lane lane, const StopToken& stop) {
   PAIL_TRY(const auto pass, gate_.enter({number}, stop));
   InodeRecord record;

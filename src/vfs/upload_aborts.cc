@@ -60,11 +60,15 @@ void UploadAborts::answered(Beginning& beginning, const std::string& key, Result
     beginning.answer = std::move(answer);
     beginning.changed.notify_all();
   }
-  if (late)
-    timer_.run_now([this, upload = *late] {
-      notes_.begun(upload.file, upload.key, {upload.upload_id});
-      add(upload);
-    });
+  if (!late) return begun();
+  late_notes_.run_now([this, upload = *late] {
+    notes_.begun(upload.file, upload.key, {upload.upload_id});
+    add(upload);
+    begun();
+  });
+}
+
+void UploadAborts::begun() {
   MutexLock lock(mutex_);
   --beginning_;
   changed_.notify_all();

@@ -16,7 +16,7 @@
 
 namespace pail::vfs {
 
-// Thread-safe, with a thread of its own. Each stays promised in the notes until it is aborted: what is not done when
+// Thread-safe, with two threads of its own. Each stays promised in the notes until it is aborted: what is not done when
 // this ends is left to the next mount.
 class UploadAborts {
  public:
@@ -26,7 +26,7 @@ class UploadAborts {
 
   // All outlive it.
   UploadAborts(UploadNotes& notes, cos::ObjectStore& store, const Clock& clock)
-      : notes_(notes), store_(store), timer_(clock) {}
+      : notes_(notes), store_(store), timer_(clock), late_notes_(clock) {}
   // Waits for no answer of the store.
   ~UploadAborts();
 
@@ -56,6 +56,7 @@ class UploadAborts {
   };
 
   void answered(Beginning& beginning, const std::string& key, Result<cos::UploadId> answer) PAIL_EXCLUDES(mutex_);
+  void begun() PAIL_EXCLUDES(mutex_);
   void work() PAIL_EXCLUDES(mutex_);
   std::optional<local::UploadBegun> next() PAIL_EXCLUDES(mutex_);
   void done(const std::string& id) PAIL_EXCLUDES(mutex_);
@@ -69,8 +70,9 @@ class UploadAborts {
   std::map<std::string, local::UploadBegun> left_ PAIL_GUARDED_BY(mutex_);  // by upload id
   State state_ PAIL_GUARDED_BY(mutex_) = State::not_begun;
   std::chrono::milliseconds pause_ PAIL_GUARDED_BY(mutex_) = kFirstPause;
-  std::size_t beginning_ PAIL_GUARDED_BY(mutex_) = 0;  // requests that are not answered
-  runtime::Timer timer_;                               // its task uses all the others
+  std::size_t beginning_ PAIL_GUARDED_BY(mutex_) = 0;  // requests that are not answered, or not noted
+  runtime::Timer timer_;                               // its task uses all the above
+  runtime::Timer late_notes_;                          // no note waits for an abort; its tasks use all the others
 };
 
 }  // namespace pail::vfs

@@ -44,7 +44,10 @@ void show_listed(NameChange& change, const Place& place, const Asking& since, co
   if (our_last > since.sequence) return;
   auto inode = change.inode_at(place);
   const auto* file = std::get_if<ListedFile>(&listed.what);
-  if (inode && change.is_ours(*inode, since)) return change.doubt_at_work(*std::move(inode), file ? file->etag : "");
+  const bool at_work = change.at_work(place);
+  if (at_work && !inode) return;
+  if (inode && (at_work || change.is_ours(*inode, since)))
+    return change.doubt_at_work(*std::move(inode), file ? file->etag : "");
   if (change.last_told(place, inode) > since.moment) return;
   const bool known_directory = inode && inode->type == FileType::directory;
   if (known_directory && !file) return;
@@ -123,7 +126,7 @@ Result<Taken> NameStore::listed(AskedListing& asked, const ListedPage& page) {
     if (asked.had_names_) asked.seen_.insert(hash(listed.name));
     const Place place{directory.number, listed.name};
     if (voided_->any_since(subject_of(place), asked.page_.sequence)) return Taken::stale;
-    if (!uses_.busy(place)) show_listed(change, place, since, listed);
+    show_listed(change, place, since, listed);
   }
   PAIL_CHECK(change.commit());
   return Taken::taken;

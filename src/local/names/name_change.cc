@@ -152,6 +152,10 @@ bool NameChange::is_ours(const InodeRecord& inode, Since since) const {
   return since && (inode.changed_seq > since->sequence || store_.uses_.busy(inode.number));
 }
 
+bool NameChange::at_work(const Place& place) const {
+  return store_.uses_.busy(place);
+}
+
 bool NameChange::vanish(InodeRecord inode, Since since) {
   if (is_ours(inode, since) || (since && last_shown(*records_, inode) > since->moment)) return false;
   if (inode.type == FileType::directory) {

@@ -93,6 +93,8 @@ class NameChange {
 
   // Whether our side has what the store cannot know: then its answer says nothing of the inode.
   bool is_ours(const InodeRecord& inode, Since since) const;
+  // Whether a call is about to change what lies under the name.
+  bool at_work(const Place& place) const;
   bool still_lies(const Spot& spot) { return store_.still_lies(*records_, spot); }
   bool still_counts(const AskedListing& asked) { return store_.still_counts(*records_, asked); }
 

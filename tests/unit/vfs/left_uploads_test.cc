@@ -265,6 +265,29 @@ TEST_F(GivenUpBeginTest, LeavesNoUploadInTheBucketWhereTheProcessDiesBeforeTheAb
   await_open_uploads(0);
 }
 
+TEST_F(LetGoTest, OneWhoseAnswerCameWhileAnotherIsAbortedIsLeftToTheNextMount) {
+  leave_upload("a");
+  fs_.reset();
+  const Hold aborting = store_->hold({.operation = Operation::abort_upload}, Moment::before);
+  start();
+  ASSERT_TRUE(aborting.await());
+  const Handle file = make("big", "begins so");
+  ASSERT_TRUE(fs_->setattr(request(), file.number, {.handle = file.handle, .size = 40_MiB}));
+  const Hold begun = store_->hold({.operation = Operation::create_upload}, Moment::after);
+  StopSource caller;
+  auto closing = flush_beside(file, caller.token());
+  ASSERT_TRUE(begun.await());
+  caller.request_stop();
+  EXPECT_EQ(closing.get(), EINTR);
+  begun.release();
+  fs_.reset();
+  EXPECT_EQ(store_->open_uploads(), 2u);
+  aborting.release();
+  store_->behave();
+  start();
+  await_open_uploads(0);
+}
+
 TEST_F(LetGoTest, AStoreThatDoesNotAnswerIsAskedAgainLater) {
   leave_upload("a");
   leave_upload("b");

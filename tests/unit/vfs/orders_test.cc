@@ -186,6 +186,66 @@ TEST_F(OrdersTest, ARenameOfAFileThatOthersKeepReplacingIsStale) {
   EXPECT_THAT(store_->keys(), ElementsAre("f"));
 }
 
+TEST_F(OrdersTest, AListingDuringARenameThatFailsDoesNotConfirmItsSource) {
+  ManualClock clock;
+  options_.clock = &clock;
+  options_.metadata_ttl = 30s;
+  start();
+  ASSERT_EQ(mkdir("d"), 0);
+  store_->put("f", "base");
+  clock.pass(60s);
+  ASSERT_EQ(attributes("f").size, ByteCount{4});
+  clock.pass(1s);
+  store_->put("f", "of others");
+  clock.pass(28s);
+  const Hold copy = store_->hold({.operation = Operation::copy_object}, Moment::before);
+  StopSource stop;
+  Request interrupted = request();
+  interrupted.stop = stop.token();
+  const InodeNumber d = look("d");
+  auto renaming = std::async(std::launch::async, [&] {
+    return errnum_of(fs_->rename(interrupted, kRootInode, "f", d, "g", RenameMode::replace));
+  });
+  ASSERT_TRUE(copy.await());
+  clock.pass(100s);
+  EXPECT_THAT(names(""), UnorderedElementsAre("d", "f"));
+  stop.request_stop();
+  EXPECT_EQ(renaming.get(), EINTR);
+  copy.release();
+  clock.pass(10s);
+  EXPECT_EQ(attributes("f").size, ByteCount{9});
+  EXPECT_EQ(read("f"), "of others");
+  fs_.reset();
+}
+
+TEST_F(OrdersTest, AnEarlyCloseStoresNothingThatIsWrittenBeforeItsTurn) {
+  ManualClock clock;
+  options_.clock = &clock;
+  start();
+  store_->put("d/f", "content");
+  const Handle file = open("d/f", O_WRONLY | O_TRUNC);
+  Request closing = request();
+  closing.has_another_descriptor = [](InodeNumber) { return true; };
+  ASSERT_TRUE(fs_->flush(closing, file.number, file.handle));
+  const Hold copy = store_->hold({.operation = Operation::copy_object}, Moment::before);
+  auto renaming = std::async(std::launch::async, [&] { return rename("d", "e"); });
+  ASSERT_TRUE(copy.await());
+  auto changing = std::async(std::launch::async,
+                             [&] { return errnum_of(fs_->setattr(request(), file.number, {.permissions = 0600})); });
+  std::this_thread::sleep_for(100ms);  // it has the turn of the file
+  auto writing = std::async(std::launch::async, [&] { return write_to(file, "half"); });
+  std::this_thread::sleep_for(100ms);  // it is the next
+  clock.pass(150ms);
+  std::this_thread::sleep_for(100ms);  // and then the store that follows the close
+  copy.release();
+  EXPECT_EQ(renaming.get(), 0);
+  EXPECT_EQ(changing.get(), 0);
+  EXPECT_EQ(writing.get(), 0);
+  std::this_thread::sleep_for(200ms);
+  EXPECT_EQ(store_->bytes("e/f"), "content");
+  fs_.reset();
+}
+
 TEST_F(OrdersTest, WhatTheStoreRefusesToShowIsAskedForAgainSoon) {
   options_.metadata_ttl = 30s;
   start();
