@@ -141,13 +141,13 @@ MUTATIONS = (
              "  auto inode = change.inode_at(place);\n"),
     Mutation("an_old_listing_brings_a_removed_name_back", "local/names/listing_events.cc",
              "  if (our_last > since.sequence) return;\n"
+             "  auto inode = change.inode_at(place);\n",
              "  auto inode = change.inode_at(place);\n"
-             "  const auto* file = std::get_if<ListedFile>(&listed.what);\n"
-             "  if (inode && change.is_ours(*inode, since))"
-             " return change.doubt_at_work(*std::move(inode), file ? file->etag : \"\");\n"
-             "  if (change.last_told(place, inode) > since.moment) return;\n",
-             "  auto inode = change.inode_at(place);\n"
-             "  const auto* file = std::get_if<ListedFile>(&listed.what);\n"),
+             "  if (!inode) {\n"
+             "    auto back = change.new_inode(place, change.records().next_inode_number(), FileType::regular);\n"
+             "    describe(change, back, listed, since.moment);\n"
+             "    return change.show(back, since.moment, our_last);\n"
+             "  }\n"),
     Mutation("a_listing_removes_what_was_made_since", "local/names/name_change.cc",
              "  return since && (inode.changed_seq > since->sequence || store_.uses_.busy(inode.number));\n",
              "  return since && store_.uses_.busy(inode.number);\n", OTHERS),

@@ -154,6 +154,7 @@ class Failure {
     Id into = 0;
     if (const Inode* there = state.child(parent, name)) {
       into = there->id;
+      state.edit(into).now = with_any_permissions(*there->now);  // its marker may be a copy by now
     } else {
       Inode copy = of;
       into = copy.id = next_id();

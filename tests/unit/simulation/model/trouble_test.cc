@@ -392,6 +392,18 @@ TEST_F(FailureTest, ATreeWhoseRenameFailedMayHaveNoMarkerUnderTheNewName) {
   call(Lookup{kRootNumber, "e"}, directory(7, kWithoutMarker));
 }
 
+TEST_F(FailureTest, ADirectoryOntoWhichARenameFailedMayHaveTheMarkerOfTheOther) {
+  constexpr std::uint32_t kAsSet = 0700;
+  mkdir("d", 2);
+  store("f", 5, "x", 2, "d/f");
+  mkdir("e", 7);
+  put("d/", "", kAsSet);
+  call(SetAttributes{.number = 2, .permissions = kAsSet}, directory(2, kAsSet));
+  fails(Rename{kRootNumber, "d", kRootNumber, "e"});
+  call(Lookup{kRootNumber, "e"}, directory(7, kAsSet));
+  call(Lookup{kRootNumber, "d"}, directory(2, kAsSet));
+}
+
 TEST_F(FailureTest, WhatIsCopiedByARenameThatFailedHasItsOwnNumber) {
   mkdir("d", 2);
   store("f", 5, "x", 2, "d/f");
