@@ -271,7 +271,7 @@ MUTATIONS = (
 
     # ---- what is left behind
     Mutation("an_upload_that_began_is_not_in_the_journal", "vfs/upload_aborts.cc",
-             "  if (*answer) notes_.begun(number, key, **answer);\n", "", STOP),
+             "  if (*answer) notes_.begun(number, key, **answer);\n", "  (void)number;\n", STOP),
     Mutation("a_late_upload_is_left_to_itself", "vfs/upload_aborts.cc",
              "    if (beginning.left && answer) late = {0, key, answer->text};\n", ""),
     Mutation("an_upload_that_was_let_go_is_not_aborted", "vfs/uploader.cc",
