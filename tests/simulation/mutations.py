@@ -273,7 +273,7 @@ MUTATIONS = (
     Mutation("an_upload_that_began_is_not_in_the_journal", "vfs/upload_aborts.cc",
              "  if (*answer) notes_.begun(number, key, **answer);\n", "  (void)number;\n", STOP),
     Mutation("a_late_upload_is_left_to_itself", "vfs/upload_aborts.cc",
-             "    if (beginning.left && answer) late = {0, key, answer->text};\n", ""),
+             "  if (!late) return begun();\n", "  if (!late || late) return begun();\n"),
     Mutation("an_upload_that_was_let_go_is_not_aborted", "vfs/uploader.cc",
              "spdlog::warn(\"{}\", noted.error().context);\n  aborts_.add({number, record->key, record->upload_id});\n",
              "spdlog::warn(\"{}\", noted.error().context);\n"),
