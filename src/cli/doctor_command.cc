@@ -13,6 +13,7 @@
 #include "base/trusted_directory.h"
 #include "cli/connect.h"
 #include "cli/mount_checks.h"
+#include "cli/mount_command.h"
 #include "cli/probe.h"
 #include "cli/say.h"
 #include "cli/view_directory.h"
@@ -23,17 +24,25 @@ namespace {
 // Prints findings and remembers whether one was bad.
 class Report {
  public:
-  void good(std::string_view step, std::string_view text) { print_out(fmt::format("ok    {}: {}\n", step, text)); }
-  void note(std::string_view text) { print_out(fmt::format("      {}\n", text)); }
-  void warn(std::string_view step, std::string_view text) { print_out(fmt::format("WARN  {}: {}\n", step, text)); }
+  void good(std::string_view step, std::string_view text) { print("ok    {}: {}\n", step, text); }
+  void note(std::string_view text) { print("      {}\n", text); }
+  void warn(std::string_view step, std::string_view text) { print("WARN  {}: {}\n", step, text); }
   void bad(std::string_view step, std::string_view text) {
-    print_out(fmt::format("FAIL  {}: {}\n", step, text));
+    print("FAIL  {}: {}\n", step, text);
     failed_ = true;
   }
-  bool failed() const { return failed_; }
+  int exit_code() const {
+    if (unprinted_) return kExitSystem;
+    return failed_ ? 1 : 0;
+  }
 
  private:
-  bool failed_ = false;
+  template <typename... Words>
+  void print(fmt::format_string<Words...> format, Words&&... words) {
+    unprinted_ = !print_out(fmt::format(format, std::forward<Words>(words)...)) || unprinted_;
+  }
+
+  bool failed_ = false, unprinted_ = false;
 };
 
 // Kernels from here on let a new worker process take over a mount (FUSE_NOTIFY_RESEND).
@@ -120,7 +129,7 @@ int run_doctor(const CommandLine& line, auth::Environment environment) {
   check_updatedb(report);
   check_places(report, options);
   check_bucket(report, options, source, std::move(environment));
-  return report.failed() ? 1 : 0;
+  return report.exit_code();
 }
 
 }  // namespace pail::cli

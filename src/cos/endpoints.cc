@@ -1,6 +1,7 @@
 #include "pailfs/cos/endpoints.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
@@ -68,9 +69,10 @@ void skip(std::string_view& text, std::string_view prefix) {
 Error unknown_region(std::string_view region) {
   std::vector<std::string_view> codes;
   for (const Location& location : kLocations) codes.push_back(location.code);
-  std::string story = fmt::format("no region {} in the endpoint catalogue", quote(region));
-  if (const auto near = nearest_name(region, codes)) story += fmt::format("; did you mean {}?", *near);
-  return Error{EINVAL, story};
+  const std::string story = fmt::format("no region {} in the endpoint catalogue", quote(region));
+  if (const auto near = nearest_name(region, codes))
+    return Error{EINVAL, fmt::format("{}; did you mean {}?", story, *near)};
+  return Error{EINVAL, fmt::format("{}: it has {}; another one is named by url=", story, fmt::join(codes, ", "))};
 }
 
 }  // namespace

@@ -32,9 +32,18 @@ Result<Unit> prepare_certificate(Options& options) {
   return write_certificate(options.certificate, options.private_key);
 }
 
+Result<Unit> check_names(const std::vector<std::string>& buckets) {
+  for (const std::string& name : buckets)
+    if (!valid_bucket_name(name))
+      return Error{EINVAL,
+                   fmt::format("{}: not a bucket name; it has 3 to 63 of a-z, 0-9, '-' and '.', begins and ends "
+                               "with a letter or digit, and looks like no IP address",
+                               name)};
+  return Unit{};
+}
+
 Result<Unit> create_buckets(State& state) {
   for (const std::string& name : state.options.buckets) {
-    if (!valid_bucket_name(name)) return Error{EINVAL, fmt::format("{}: not a valid bucket name", name)};
     BucketRecord bucket;
     bucket.created = state.now_ns();
     bucket.location = state.options.location;
@@ -53,6 +62,7 @@ Emulator::~Emulator() {
 }
 
 Result<std::unique_ptr<Emulator>> Emulator::start(Options options) {
+  PAIL_CHECK(check_names(options.buckets));  // before anything is made on the disk
   std::unique_ptr<Emulator> out(new Emulator);
   out->state_ = std::make_unique<State>();
   State& state = *out->state_;

@@ -1,5 +1,6 @@
 #include "pailfs/cos/endpoints.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 namespace pail::cos {
@@ -26,6 +27,12 @@ TEST(Endpoints, SuggestTheNearestRegion) {
   ASSERT_FALSE(result);
   EXPECT_EQ(result.error().errnum, EINVAL);
   EXPECT_EQ(result.error().context, "no region \"us-suoth\" in the endpoint catalogue; did you mean us-south?");
+}
+
+TEST(Endpoints, SayWhichRegionsThereAre) {
+  const auto result = endpoint_url("moon", Network::public_network);
+  ASSERT_FALSE(result);
+  EXPECT_THAT(result.error().context, testing::HasSubstr("it has us, "));
 }
 
 TEST(Endpoints, RefuseRetiredAndMisleadingRegions) {
