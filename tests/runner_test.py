@@ -211,16 +211,36 @@ seed 1005 digest 14de37c8a9e40356
 
 
 def a_soak_that_ends_with_a_wrong_history_names_its_seed_and_claim():
-    wrong = soaking.wrong_of(SOAKED, 1, 1000)
-    assert wrong.seed == 1005, wrong
+    wrong = soaking.wrong_of(soaking.Outcome(SOAKED, 1), 1000)
+    assert wrong.command == "tests/simulate --seed 1005 --trace", wrong
     assert wrong.claim == 'WRONG, seed 1005: (34) process 2: symlink "f0" was answered: EEXIST', wrong.claim
     again = SOAKED.replace("1005", "77").replace('(34) process 2: symlink "f0"', '(8) process 1: symlink "d1"')
-    other = soaking.wrong_of(again, 1, 1)
+    other = soaking.wrong_of(soaking.Outcome(again, 1), 1)
     assert wrong.claim != other.claim and wrong.kind == other.kind, (wrong.kind, other.kind)
-    assert soaking.wrong_of(SOAKED, 0, 1000) is None
-    assert soaking.wrong_of("Segmentation fault", -11, 1000).seed is None
-    stuck = soaking.wrong_of("WRONG, seed 5: call 4 waits\nthread 1 main\n/a/b\nseed 5 digest a1\n", 1, 5)
+    assert soaking.wrong_of(soaking.Outcome(SOAKED, 0), 1000) is None
+    waits = "WRONG, seed 5: call 4 waits\nthread 1 main\n/a/b\nseed 5 digest a1\n"
+    stuck = soaking.wrong_of(soaking.Outcome(waits, 1), 5)
     assert stuck.claim == "WRONG, seed 5: call 4 waits", stuck.claim
+
+
+def a_soak_in_which_the_program_crashes_names_a_command_that_shows_it():
+    crash = soaking.wrong_of(soaking.Outcome("Segmentation fault\n", -11, under_way=1007), 1000)
+    assert crash.claim == "the program ended with -11 Segmentation fault", crash.claim
+    assert crash.command == "tests/simulate --seed 1007 --trace", crash.command
+    between = soaking.wrong_of(soaking.Outcome("", -9), 1000)
+    assert between.command == "tests/simulate --soak 1 --from 1000", between.command
+
+
+def a_history_that_does_not_end_says_so():
+    soaking.PATIENCE, before = 0.5, soaking.PATIENCE
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            stub(folder, "simulate", "echo 3600.5 idle step 1; exec sleep 100")
+            history = soaking.run_history(pathlib.Path(folder) / "simulate", 7)
+        assert not history.right
+        assert history.report == history.trace == "3600.5 idle step 1\nthe history did not end within 0.5 s\n", history
+    finally:
+        soaking.PATIENCE = before
 
 
 def the_figures_of_several_processes_are_summed_up():
@@ -264,11 +284,9 @@ def a_soak_goes_on_with_other_seeds_after_a_wrong_history():
 def a_history_that_is_stopped_leaves_no_files():
     with tempfile.TemporaryDirectory() as folder:
         stub(folder, "simulate", """
-place=$(mktemp -d /dev/shm/pailfs-simulate-XXXXXX)
-exec 3> "$place/file"
-sleep 100 &
+place=$(mktemp -d /dev/shm/pailfs-simulate-$$-7-XXXXXX)
 echo "$place" > "$1"
-wait""")
+exec sleep 100""")
         told = pathlib.Path(folder) / "place"
         process = soaking.Process(soaking.CPUS[0], pathlib.Path(folder) / "simulate", told)
         while not told.exists() or not told.read_text().endswith("\n"):
@@ -278,6 +296,7 @@ wait""")
         assert place.is_dir()
         process.stop()
         assert process.has_ended() and not place.exists()
+        assert process.outcome().under_way == 7
 
 
 def every_mutation_still_applies():
@@ -305,6 +324,7 @@ CASES = [cases_of_googletest_are_counted_and_failures_named,
          packages_that_are_optional_stop_nothing_and_others_do,
          a_decision_on_an_errno_or_a_text_is_seen, an_errno_that_is_passed_on_decides_nothing,
          a_soak_that_ends_with_a_wrong_history_names_its_seed_and_claim,
+         a_soak_in_which_the_program_crashes_names_a_command_that_shows_it, a_history_that_does_not_end_says_so,
          the_figures_of_several_processes_are_summed_up, what_never_came_in_any_process_is_missing,
          a_soak_goes_on_with_other_seeds_after_a_wrong_history, a_history_that_is_stopped_leaves_no_files,
          every_mutation_still_applies]

@@ -3,6 +3,7 @@
 //   simulate --seed N                    one history with its trace; the last line has its digest
 //   simulate --soak MINUTES [--from N]   histories of fresh seeds, until one is wrong or the time is over
 //     --with others, --with nobody       those alone
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -19,11 +20,12 @@ namespace pail::simulation {
 namespace {
 
 // The directory of one history, as the current one: no name in a text depends on it. In memory: nothing here is to
-// survive the machine, and its order of names is always the same.
+// survive the machine, and its order of names is always the same. It is named after the process and the seed, for
+// tests/simulate: of a process that was killed it is left behind.
 class FreshDirectory {
  public:
-  FreshDirectory() {
-    std::string pattern = "/dev/shm/pailfs-simulate-XXXXXX";
+  explicit FreshDirectory(std::uint64_t seed) {
+    std::string pattern = fmt::format("/dev/shm/pailfs-simulate-{}-{}-XXXXXX", ::getpid(), seed);
     if (::mkdtemp(pattern.data()) == nullptr) std::abort();
     path_ = pattern;
     std::filesystem::current_path(path_);
@@ -41,7 +43,7 @@ class FreshDirectory {
 
 bool run_one(std::uint64_t seed, Trace::Shown shown, Counted& counted) {
   Trace trace(shown);
-  const FreshDirectory directory;
+  const FreshDirectory directory(seed);
   History history(draw_plan(seed), trace, "mount");
   const auto wrong = history.run();
   counted += history.counted();

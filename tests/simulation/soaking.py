@@ -18,7 +18,7 @@ CPUS = sorted(os.sched_getaffinity(0))
 WRONG = re.compile(r"^WRONG, seed (\d+): ", re.M)
 DIGEST = re.compile(r"^seed \d+ digest (\w+)$", re.M)
 NAMED = re.compile(r'"[^"]*"(\.\.\.)?|#\d+( /\S*)?|\([^()]*\)|\b[0-9A-F]{16}\b|to \S+$|flags \S+')
-DIRECTORY = re.compile(r"^/dev/shm/pailfs-simulate-\w+")
+DIRECTORIES = pathlib.Path("/dev/shm")  # of histories: pailfs-simulate-PROCESS-SEED-...
 FIGURES = re.compile(r"^(\d+) histories, (\d+) operations, (\d+) calls, (\d+) requests, (\d+) deaths, "
                      r"(\d+) virtual hours in \d+ s: .*$", re.M)
 HAPPENED = re.compile(r"^happened (\d+) times: (.+)$", re.M)
@@ -32,9 +32,31 @@ ENOUGH = 100
 # ---- what the program says ----
 
 @dataclasses.dataclass
-class History:
+class Outcome:
+    """What a process said, and how it ended."""
     output: str
-    right: bool
+    code: int
+    under_way: int | None = None  # the seed of a history that it left
+    was_stopped: bool = False
+
+    @property
+    def ending(self):
+        """Where the program did not say itself what is wrong."""
+        if self.was_stopped:
+            return f"the history did not end within {PATIENCE} s"
+        return f"the program ended with {self.code}"
+
+    @property
+    def last_lines(self):
+        return self.output.splitlines()[-20:]
+
+
+class History(Outcome):
+    """Of a process that ran one."""
+
+    @property
+    def right(self):
+        return self.code == 0
 
     @property
     def digest(self):
@@ -47,14 +69,26 @@ class History:
         wrong = WRONG.search(self.output)
         digest = DIGEST.search(self.output)
         if not digest:
-            return self.output
+            return lines_of([*self.last_lines, self.ending])
         return self.output[(wrong or digest).start():digest.end()] + "\n"
+
+    @property
+    def trace(self):
+        return self.output if self.digest else lines_of([*self.output.splitlines(), self.ending])
 
 
 @dataclasses.dataclass
 class Wrong:
-    seed: int | None  # none: a process did not end
+    seed: int | None  # none: the program did not end as it should, between two histories
+    first: int        # the seed that the program began with
     report: str
+
+    @property
+    def command(self):
+        """Shows it again."""
+        if self.seed is None:
+            return f"tests/simulate --soak 1 --from {self.first}"
+        return f"tests/simulate --seed {self.seed} --trace"
 
     @property
     def _lines(self):
@@ -114,14 +148,18 @@ class Figures:
             setattr(self, field.name, getattr(self, field.name) + int(number))
 
 
-def wrong_of(output, code, first):
+def lines_of(lines):
+    return "".join(f"{line}\n" for line in lines)
+
+
+def wrong_of(outcome, first):
     """What a process that began with the seed `first` found, or None."""
-    if code == 0:
+    if outcome.code == 0:
         return None
-    said = WRONG.search(output)
+    said = WRONG.search(outcome.output)
     if said:
-        return Wrong(int(said.group(1)), History(output, False).report.strip())
-    return Wrong(None, f"the program ended with {code}, in a history from seed {first} on")
+        return Wrong(int(said.group(1)), first, History(outcome.output, outcome.code).report.strip())
+    return Wrong(outcome.under_way, first, "\n".join([outcome.ending, *outcome.last_lines]))
 
 
 # ---- processes ----
@@ -133,6 +171,8 @@ class Process:
 
     def __init__(self, cpu, program, *arguments):
         self.cpu = cpu
+        self._under_way = None
+        self._was_stopped = False
         self._out = tempfile.TemporaryFile()
         self.begin = time.monotonic()
         self._process = subprocess.Popen([program, *map(str, arguments)], stdout=self._out, stderr=subprocess.STDOUT,
@@ -142,33 +182,19 @@ class Process:
         return self._process.poll() is not None
 
     def stop(self):
-        if self.has_ended():
-            return
-        left = directories_of(self._process.pid)
-        os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
-        for directory in left:
+        if not self.has_ended():
+            self._was_stopped = True
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+        for directory in DIRECTORIES.glob(f"pailfs-simulate-{self._process.pid}-*"):
+            self._under_way = int(directory.name.split("-")[3])
             shutil.rmtree(directory, ignore_errors=True)
 
-    def outcome(self):
-        """What it said, and its exit code."""
+    def outcome(self, kind=Outcome):
+        """After stop()."""
         self._out.seek(0)
-        return self._out.read().decode(errors="replace"), self._process.wait()
-
-
-def directories_of(process):
-    """Of the histories of a process, which its children have open."""
-    children = pathlib.Path(f"/proc/{process}/task/{process}/children").read_text().split()
-    descriptors = [each for child in children for each in pathlib.Path(f"/proc/{child}/fd").glob("*")]
-    found = {DIRECTORY.match(target_of(descriptor)) for descriptor in descriptors} - {None}
-    return {match.group() for match in found}
-
-
-def target_of(descriptor):
-    try:
-        return os.readlink(descriptor)
-    except OSError:  # closed by now
-        return ""
+        said = self._out.read().decode(errors="replace")
+        return kind(said, self._process.returncode, self._under_way, self._was_stopped)
 
 
 def run_histories(program, seeds):
@@ -180,8 +206,7 @@ def run_histories(program, seeds):
     finally:
         for process in processes:
             process.stop()
-    outcomes = [process.outcome() for process in processes]
-    return [History(output, code == 0) for output, code in outcomes]
+    return [process.outcome(History) for process in processes]
 
 
 def run_history(program, seed):
@@ -234,8 +259,7 @@ class Soak:
         return Process(cpu, self._program, "--soak", f"{seconds / 60:.4f}", "--from", first), first
 
     def _end(self, process, first):
-        hangs = not process.has_ended()
         process.stop()
-        output, code = process.outcome()
-        self.figures.add(output)
-        return Wrong(None, f"no end of a history from seed {first} on") if hangs else wrong_of(output, code, first)
+        outcome = process.outcome()
+        self.figures.add(outcome.output)
+        return wrong_of(outcome, first)
