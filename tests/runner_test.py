@@ -231,6 +231,19 @@ def a_soak_in_which_the_program_crashes_names_a_command_that_shows_it():
     assert between.command == "tests/simulate --soak 1 --from 1000", between.command
 
 
+def a_machine_that_cannot_run_a_history_has_found_none_that_is_wrong():
+    with tempfile.TemporaryDirectory() as folder:
+        stub(folder, "simulate", "echo /dev/shm has 3 MiB free; exit 2")
+        program = pathlib.Path(folder) / "simulate"
+        for run in (lambda: soaking.run_history(program, 7), lambda: soaking.Soak(program, 7).run(10)):
+            try:
+                run()
+            except soaking.CannotRun as why:
+                assert str(why) == "/dev/shm has 3 MiB free", why
+            else:
+                raise AssertionError("nothing was said")
+
+
 def a_history_that_does_not_end_says_so():
     soaking.PATIENCE, before = 0.5, soaking.PATIENCE
     try:
@@ -325,6 +338,7 @@ CASES = [cases_of_googletest_are_counted_and_failures_named,
          a_decision_on_an_errno_or_a_text_is_seen, an_errno_that_is_passed_on_decides_nothing,
          a_soak_that_ends_with_a_wrong_history_names_its_seed_and_claim,
          a_soak_in_which_the_program_crashes_names_a_command_that_shows_it, a_history_that_does_not_end_says_so,
+         a_machine_that_cannot_run_a_history_has_found_none_that_is_wrong,
          the_figures_of_several_processes_are_summed_up, what_never_came_in_any_process_is_missing,
          a_soak_goes_on_with_other_seeds_after_a_wrong_history, a_history_that_is_stopped_leaves_no_files,
          every_mutation_still_applies]

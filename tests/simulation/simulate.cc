@@ -4,8 +4,10 @@
 //   simulate --soak MINUTES [--from N]   histories of fresh seeds, until one is wrong or the time is over
 //     --with others, --with nobody       those alone
 #include <fmt/format.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -19,14 +21,31 @@
 namespace pail::simulation {
 namespace {
 
+constexpr const char* kMemory = "/dev/shm";
+constexpr std::uint64_t kLeastRoom = 64 << 20;  // bytes that are free before the first history
+constexpr int kExitCannotRun = 2;               // soaking.py knows it; 1 is a wrong history
+
+// Nothing is wrong with a history: this machine cannot run one.
+struct CannotRun {
+  std::string why;
+};
+
+// Or a history would take a lack of room for an error of the file system.
+void check_room() {
+  struct statvfs room {};
+  if (::statvfs(kMemory, &room) != 0) throw CannotRun{fmt::format("{}: {}", kMemory, ::strerror(errno))};
+  const std::uint64_t free = std::uint64_t{room.f_bavail} * room.f_frsize;
+  if (free < kLeastRoom) throw CannotRun{fmt::format("{} has {} MiB free", kMemory, free >> 20)};
+}
+
 // The directory of one history, as the current one: no name in a text depends on it. In memory: nothing here is to
 // survive the machine, and its order of names is always the same. It is named after the process and the seed, for
 // tests/simulate: of a process that was killed it is left behind.
 class FreshDirectory {
  public:
   explicit FreshDirectory(std::uint64_t seed) {
-    std::string pattern = fmt::format("/dev/shm/pailfs-simulate-{}-{}-XXXXXX", ::getpid(), seed);
-    if (::mkdtemp(pattern.data()) == nullptr) std::abort();
+    std::string pattern = fmt::format("{}/pailfs-simulate-{}-{}-XXXXXX", kMemory, ::getpid(), seed);
+    if (::mkdtemp(pattern.data()) == nullptr) throw CannotRun{fmt::format("{}: {}", kMemory, ::strerror(errno))};
     path_ = pattern;
     std::filesystem::current_path(path_);
   }
@@ -107,5 +126,12 @@ int run(int count, char** words) {
 
 int main(int count, char** words) {
   std::signal(SIGPIPE, SIG_IGN);
-  return pail::simulation::run(count, words);
+  try {
+    pail::simulation::check_room();
+    return pail::simulation::run(count, words);
+  } catch (const pail::simulation::CannotRun& cannot) {
+    std::fprintf(stderr, "%s; histories are kept there: it has to have %llu MiB free that this user may write to\n",
+                 cannot.why.c_str(), static_cast<unsigned long long>(pail::simulation::kLeastRoom >> 20));
+    return pail::simulation::kExitCannotRun;
+  }
 }

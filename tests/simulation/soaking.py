@@ -29,6 +29,13 @@ SELDOM = re.compile(r"disk: |check: (excused by a .* disk|known again|stored aft
 ENOUGH = 100
 
 
+EXIT_CANNOT_RUN = 2
+
+
+class CannotRun(Exception):
+    """This machine runs no history; what the program says of that."""
+
+
 # ---- what the program says ----
 
 @dataclasses.dataclass
@@ -194,6 +201,8 @@ class Process:
         """After stop()."""
         self._out.seek(0)
         said = self._out.read().decode(errors="replace")
+        if self._process.returncode == EXIT_CANNOT_RUN:
+            raise CannotRun(said.strip())
         return kind(said, self._process.returncode, self._under_way, self._was_stopped)
 
 
