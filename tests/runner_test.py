@@ -294,6 +294,17 @@ def a_soak_goes_on_with_other_seeds_after_a_wrong_history():
         assert soaking.run_history(FakeSimulate(folder, [7]).path, 8).digest == "abc"
 
 
+def a_program_that_is_built_anew_meanwhile_stays_the_old_one():
+    with tempfile.TemporaryDirectory() as folder:
+        program = FakeSimulate(folder, []).path
+        with soaking.own_copy(program) as copy:
+            FakeSimulate(folder, [7])  # written into the same file
+            assert soaking.run_history(copy, 7).right
+            program.unlink()
+            assert soaking.run_history(copy, 7).right
+        assert not copy.exists()
+
+
 def a_history_that_is_stopped_leaves_no_files():
     with tempfile.TemporaryDirectory() as folder:
         stub(folder, "simulate", """
@@ -340,7 +351,9 @@ CASES = [cases_of_googletest_are_counted_and_failures_named,
          a_soak_in_which_the_program_crashes_names_a_command_that_shows_it, a_history_that_does_not_end_says_so,
          a_machine_that_cannot_run_a_history_has_found_none_that_is_wrong,
          the_figures_of_several_processes_are_summed_up, what_never_came_in_any_process_is_missing,
-         a_soak_goes_on_with_other_seeds_after_a_wrong_history, a_history_that_is_stopped_leaves_no_files,
+         a_soak_goes_on_with_other_seeds_after_a_wrong_history,
+         a_program_that_is_built_anew_meanwhile_stays_the_old_one,
+         a_history_that_is_stopped_leaves_no_files,
          every_mutation_still_applies]
 
 

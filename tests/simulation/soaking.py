@@ -1,5 +1,6 @@
 """Runs the program `simulate`: single histories, and many on all cores."""
 import collections
+import contextlib
 import dataclasses
 import itertools
 import os
@@ -170,6 +171,13 @@ def wrong_of(outcome, first):
 
 
 # ---- processes ----
+
+@contextlib.contextmanager
+def own_copy(program):
+    """Stays as it is when somebody builds: a linker may write into the file, or other options remove its folder."""
+    with tempfile.TemporaryDirectory(prefix="pailfs-simulate-") as folder:
+        yield pathlib.Path(shutil.copy2(program, folder))
+
 
 class Process:
     """`simulate` with these arguments. Whatever it began ends with it, and its files go.
