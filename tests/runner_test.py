@@ -4,6 +4,7 @@ import contextlib
 import io
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import tempfile
@@ -305,6 +306,62 @@ def a_program_that_is_built_anew_meanwhile_stays_the_old_one():
         assert not copy.exists()
 
 
+class SimulateRun:
+    """tests/simulate with these scripts for the program and for what builds it; `$FOLDER` is theirs."""
+
+    def __init__(self, folder, *arguments, program="exit 0", building="true"):
+        stub(folder, "meson", 'mkdir -p "$2" && touch "$2/build.ninja"')
+        stub(folder, "program", program)
+        stub(folder, "ninja", f'{building}; mkdir -p "$2/tests/simulation"; '
+                              'cp "$FOLDER/program" "$2/tests/simulation/simulate"')
+        environment = {"PATH": f"{folder}:{os.environ['PATH']}", "FOLDER": folder, "TMPDIR": folder,
+                       "PAILFS_TEST_BUILDS": f"{folder}/builds"}
+        self.folder = pathlib.Path(folder)
+        self.process = subprocess.Popen([sys.executable, builds.ROOT / "tests/simulate", *map(str, arguments)],
+                                        env=os.environ | environment, stdout=subprocess.PIPE,
+                                        stderr=subprocess.STDOUT, text=True, preexec_fn=heed_signals)
+
+    def await_file(self, name):
+        while not (self.folder / name).exists():
+            assert self.process.poll() is None, self.process.communicate()
+            time.sleep(0.01)
+
+    def end(self):
+        """The exit code, and what was said."""
+        said, _ = self.process.communicate(timeout=60)
+        return self.process.returncode, said
+
+
+def heed_signals():
+    for number in soaking.ENDS:
+        signal.signal(number, signal.SIG_DFL)
+
+
+def a_soak_ends_by_each_signal_and_leaves_nothing():
+    for number in soaking.ENDS:
+        with tempfile.TemporaryDirectory() as folder:
+            soak = SimulateRun(folder, "--soak", 1, program="echo $$ > $FOLDER/pid; exec sleep 100")
+            soak.await_file("pid")
+            soak.process.send_signal(number)
+            code, said = soak.end()
+            assert code == 130 and "Traceback" not in said, (number, code, said)
+            assert not list(pathlib.Path(folder).glob("pailfs-simulate-*")), number
+            assert not is_running((pathlib.Path(folder) / "pid").read_text().strip()), number
+
+
+def is_running(pid):
+    return pathlib.Path(f"/proc/{pid}").exists()
+
+
+def a_build_that_is_interrupted_gives_no_traceback():
+    with tempfile.TemporaryDirectory() as folder:
+        soak = SimulateRun(folder, "--soak", 1, building="touch $FOLDER/builds/begun; exec sleep 100")
+        soak.await_file("builds/begun")
+        soak.process.send_signal(signal.SIGINT)
+        code, said = soak.end()
+        assert code == 130 and "Traceback" not in said, (code, said)
+
+
 def a_history_that_is_stopped_leaves_no_files():
     with tempfile.TemporaryDirectory() as folder:
         stub(folder, "simulate", """
@@ -353,6 +410,7 @@ CASES = [cases_of_googletest_are_counted_and_failures_named,
          the_figures_of_several_processes_are_summed_up, what_never_came_in_any_process_is_missing,
          a_soak_goes_on_with_other_seeds_after_a_wrong_history,
          a_program_that_is_built_anew_meanwhile_stays_the_old_one,
+         a_soak_ends_by_each_signal_and_leaves_nothing, a_build_that_is_interrupted_gives_no_traceback,
          a_history_that_is_stopped_leaves_no_files,
          every_mutation_still_applies]
 

@@ -31,6 +31,7 @@ ENOUGH = 100
 
 
 EXIT_CANNOT_RUN = 2
+ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)  # this program
 
 
 class CannotRun(Exception):
@@ -173,6 +174,16 @@ def wrong_of(outcome, first):
 # ---- processes ----
 
 @contextlib.contextmanager
+def signals_held():
+    """No ENDS between the begin of a process and the note of it, or while processes are stopped."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextlib.contextmanager
 def own_copy(program):
     """Stays as it is when somebody builds: a linker may write into the file, or other options remove its folder."""
     with tempfile.TemporaryDirectory(prefix="pailfs-simulate-") as folder:
@@ -191,7 +202,7 @@ class Process:
         self._out = tempfile.TemporaryFile()
         self.begin = time.monotonic()
         self._process = subprocess.Popen([program, *map(str, arguments)], stdout=self._out, stderr=subprocess.STDOUT,
-                                         start_new_session=True, preexec_fn=lambda: os.sched_setaffinity(0, {cpu}))
+                                         start_new_session=True, preexec_fn=lambda: prepare(cpu))
 
     def has_ended(self):
         return self._process.poll() is not None
@@ -214,15 +225,23 @@ class Process:
         return kind(said, self._process.returncode, self._under_way, self._was_stopped)
 
 
+def prepare(cpu):
+    os.sched_setaffinity(0, {cpu})
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDS)
+
+
 def run_histories(program, seeds):
     """At the same time."""
-    processes = [Process(cpu, program, "--seed", seed) for cpu, seed in zip(itertools.cycle(CPUS), seeds)]
+    processes = []
     try:
+        with signals_held():
+            processes += [Process(cpu, program, "--seed", seed) for cpu, seed in zip(itertools.cycle(CPUS), seeds)]
         while not all(process.has_ended() or overdue(process, 0) for process in processes):
             time.sleep(0.01)
     finally:
-        for process in processes:
-            process.stop()
+        with signals_held():
+            for process in processes:
+                process.stop()
     return [process.outcome(History) for process in processes]
 
 
@@ -256,20 +275,23 @@ class Soak:
             while True:
                 for cpu in sorted(set(CPUS) - {process.cpu for process, _ in running}):
                     if time.monotonic() < end:
-                        running.append(self._begin(cpu, max(1, min(SLICE, end - time.monotonic()))))
+                        with signals_held():
+                            running.append(self._begin(cpu, max(1, min(SLICE, end - time.monotonic()))))
                 if not running:
                     return
                 time.sleep(0.05)
                 for each in [each for each in running if each[0].has_ended() or overdue(each[0], SLICE)]:
-                    running.remove(each)
-                    wrong = self._end(*each)
+                    with signals_held():
+                        running.remove(each)
+                        wrong = self._end(*each)
                     self.figures.seconds = time.monotonic() - begin
                     if wrong:
                         self.wrong.append(wrong)
                         yield wrong
         finally:
-            for process, _ in running:
-                process.stop()
+            with signals_held():
+                for process, _ in running:
+                    process.stop()
 
     def _begin(self, cpu, seconds):
         first, self._next = self._next, self._next + APART
