@@ -15,6 +15,7 @@ import time
 APART = 1_000_000     # seeds of one process, more than it can run
 SLICE = 30            # seconds that a process runs at most, so that one that hangs is noticed
 PATIENCE = 150        # seconds more for its last history
+MINUTE = 60           # between two lines of figures
 CPUS = sorted(os.sched_getaffinity(0))
 WRONG = re.compile(r"^WRONG, seed (\d+): ", re.M)
 DIGEST = re.compile(r"^seed \d+ digest (\w+)$", re.M)
@@ -267,9 +268,10 @@ class Soak:
         return self
 
     def each_wrong(self, seconds):
-        """Histories that are wrong, as they are found."""
+        """Histories that are wrong, as they are found. Prints figures each minute."""
         begin = time.monotonic()
         end = begin + seconds
+        next_line = begin + MINUTE
         running = []
         try:
             while True:
@@ -280,11 +282,14 @@ class Soak:
                 if not running:
                     return
                 time.sleep(0.05)
+                self.figures.seconds = time.monotonic() - begin
+                if time.monotonic() >= next_line:
+                    print(self.figures, flush=True)
+                    next_line = time.monotonic() + MINUTE
                 for each in [each for each in running if each[0].has_ended() or overdue(each[0], SLICE)]:
                     with signals_held():
                         running.remove(each)
                         wrong = self._end(*each)
-                    self.figures.seconds = time.monotonic() - begin
                     if wrong:
                         self.wrong.append(wrong)
                         yield wrong
