@@ -344,6 +344,19 @@ class SimulateRun:
         return self.process.returncode, said
 
 
+def what_simulate_cannot_do_is_refused():
+    refused = [["--seed", -1], ["--seed", 2**64], ["--seed", "x"], ["--soak", 0], ["--soak", "nan"], ["--ci", -3],
+               ["--soak", "inf"], ["--mutations", "--seconds", 0], ["--soak", 1, "--from", -1], ["--soak", 1, "--trace"],
+               ["--ci", 9, "--from", 1], ["--seed", 1, "--from", 1], ["--soak", 1, "--seconds", 9]]
+    for arguments in refused:
+        with tempfile.TemporaryDirectory() as folder:
+            code, said = SimulateRun(folder, *arguments).end()
+            assert code == 2 and "simulate: error: " in said, (arguments, code, said)
+    with tempfile.TemporaryDirectory() as folder:
+        code, said = SimulateRun(folder, "--seed", 2**64 - 1, "--trace", program='echo "seed $2 digest a1"').end()
+        assert (code, said) == (0, f"building ...\nseed {2**64 - 1} digest a1\n"), (code, said)
+
+
 def heed_signals():
     for number in soaking.ENDS:
         signal.signal(number, signal.SIG_DFL)
@@ -419,8 +432,8 @@ CASES = [cases_of_googletest_are_counted_and_failures_named,
          a_soak_in_which_the_program_crashes_names_a_command_that_shows_it, a_history_that_does_not_end_says_so,
          a_machine_that_cannot_run_a_history_has_found_none_that_is_wrong,
          the_figures_of_several_processes_are_summed_up, what_never_came_in_any_process_is_missing,
-         a_soak_goes_on_with_other_seeds_after_a_wrong_history,
-         a_soak_prints_its_figures_each_minute, a_program_that_is_built_anew_meanwhile_stays_the_old_one,
+         a_soak_goes_on_with_other_seeds_after_a_wrong_history, a_soak_prints_its_figures_each_minute,
+         a_program_that_is_built_anew_meanwhile_stays_the_old_one, what_simulate_cannot_do_is_refused,
          a_soak_ends_by_each_signal_and_leaves_nothing, a_build_that_is_interrupted_gives_no_traceback,
          a_history_that_is_stopped_leaves_no_files,
          every_mutation_still_applies]

@@ -12,6 +12,7 @@ import subprocess
 import tempfile
 import time
 
+SEEDS = 2**64
 APART = 1_000_000     # seeds of one process, more than it can run
 SLICE = 30            # seconds that a process runs at most, so that one that hangs is noticed
 PATIENCE = 150        # seconds more for its last history
@@ -299,7 +300,7 @@ class Soak:
                     process.stop()
 
     def _begin(self, cpu, seconds):
-        first, self._next = self._next, self._next + APART
+        first, self._next = self._next, (self._next + APART) % SEEDS
         return Process(cpu, self._program, "--soak", f"{seconds / 60:.4f}", "--from", first), first
 
     def _end(self, process, first):
