@@ -82,6 +82,8 @@ History::History(const Plan& plan, Trace& trace, std::filesystem::path directory
       others_(plan.seed, plan.others, program_settings(plan), world_, kBegin),
       judge_(make_judge(plan)) {
   world_.bucket().rules = plan.store;
+  trace_.note(now_, "plan", text_of(plan));
+  world_.watch_weather([this](const Weather& weather) { trace_.note(now_, "weather", text_of(weather)); });
   world_.watch([this](const Effect& effect) {
     trace_.note(now_, "effect", text_of(effect));
     if (effect.abandoned) note(kIsAbandoned);
@@ -314,7 +316,7 @@ void History::take(const Answered& answered) {
 }
 
 void History::take(const StoreRequest& request) {
-  trace_.note(now_, "request", describe(request));
+  trace_.note(now_, "request", describe(request, world_.requests() + 1));
   const HttpRequest sent{request.method, request.url, request.headers, request.body};
   world_.send(request.id, sent, {request.first_byte_deadline, request.stall_deadline}, now_);
   if (others_act()) others_.mount_sent(sent, now_);

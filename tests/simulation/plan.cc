@@ -1,7 +1,10 @@
 #include "simulation/plan.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
+#include <cstring>
 
 #include "simulation/seeded_random.h"
 
@@ -71,6 +74,57 @@ void draw_store(Random& random, Plan& plan) {
   if (copies_keep_etags && random.one_in(3)) store.copy_conditions = fake::Support::ignored;
 }
 
+std::string text_of(const Climate& climate) {
+  std::string text = "climate";
+  for (const auto& [kind, weight] : climate.weights) text += fmt::format(" {} {}", name_of(kind), weight);
+  return text;
+}
+
+std::string text_of(std::string_view what, fake::Support conditions) {
+  if (conditions == fake::Support::yes) return "";
+  return fmt::format(", {} conditions of {}", conditions == fake::Support::ignored ? "ignores" : "refuses", what);
+}
+
+std::string text_of(const fake::Rules& store) {
+  std::string text = fmt::format("store: pages of {}", store.page);
+  if (store.encrypts) text += ", encrypts";
+  if (store.ends_refused_uploads) text += ", ends refused uploads";
+  if (store.no_key_to_match) text += ", no key to match is no 412";
+  if (!store.copies_markers) text += ", copies no markers";
+  return text + text_of("PUTs", store.put_conditions) + text_of("begins of uploads", store.create_conditions) +
+         text_of("ends of uploads", store.complete_conditions) + text_of("copies", store.copy_conditions);
+}
+
+std::string programs_text(const Plan& plan) {
+  return fmt::format("{} operations of {} programs {}, {} names{}, {} other clients, {} unmounts", plan.operations,
+                     plan.programs, plan.together ? "together" : "apart", plan.names,
+                     plan.large_files ? ", large files" : "", plan.others, plan.unmounts);
+}
+
+std::string deaths_text(const Plan& plan) {
+  return fmt::format("deaths: {}% of lives in {} steps, {}% of both", plan.deaths_per_hundred_lives, plan.longest_life,
+                     plan.fresh_per_hundred_deaths);
+}
+
+std::string disk_text(const Plan& plan) {
+  return fmt::format("disk: {} of {} in {}% of lives", ::strerrorname_np(plan.disk_errnum),
+                     plan.failing_files == FailingFiles::all ? "all files" : "bytes",
+                     plan.disk_trouble_per_hundred_lives);
+}
+
+std::string cache_text(const Plan& plan) {
+  return fmt::format("cache: {} bytes, lost before {}% of mounts", plan.cache_size, plan.cache_lost_per_hundred_mounts);
+}
+
+std::string never_or(unsigned one_in) {
+  return one_in == 0 ? "never" : fmt::format("one in {}", one_in);
+}
+
+std::string choices_text(const Plan& plan) {
+  return fmt::format("callers killed {}, calendar set {}, baton handed on {}", never_or(plan.interrupt_one_in),
+                     never_or(plan.clock_jump_one_in), plan.by_priority ? "by priority" : never_or(plan.switch_one_in));
+}
+
 }  // namespace
 
 Plan draw_plan(std::uint64_t seed) {
@@ -105,6 +159,13 @@ Plan draw_plan(std::uint64_t seed) {
   if (!plan.large_files && random.one_in(8)) plan.part_size = 1 << 10;
   draw_store(random, plan);
   return plan;
+}
+
+std::string text_of(const Plan& plan) {
+  return fmt::format("{}; ttl {} s, parts above {} bytes; {}; {}; {}; {}; {}; {}", programs_text(plan),
+                     std::chrono::duration<double>(plan.ttl).count(), plan.part_size, cache_text(plan),
+                     text_of(plan.store), text_of(plan.climate), deaths_text(plan), disk_text(plan),
+                     choices_text(plan));
 }
 
 }  // namespace pail::simulation

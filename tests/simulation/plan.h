@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstdint>
+#include <string>
 
 #include "fake_store/bucket.h"
 #include "simulation/life/disk_trouble.h"
@@ -39,5 +40,7 @@ struct Plan {
 };
 
 Plan draw_plan(std::uint64_t seed);
+// One line for a trace.
+std::string text_of(const Plan& plan);
 
 }  // namespace pail::simulation

@@ -120,8 +120,8 @@ std::string describe(const Answer& answer) {
   return fmt::format("{} {}", answer.unique, value);
 }
 
-std::string describe(const StoreRequest& request) {
-  std::string text = fmt::format("{} {} {}", request.id, request.method, request.url);
+std::string describe(const StoreRequest& request, std::uint64_t number) {
+  std::string text = fmt::format("{} as {} {} {}", request.id, number, request.method, request.url);
   for (const http::Header& field : request.headers)
     if (field.name.starts_with("If-") || field.name.starts_with("x-amz-copy") || field.name == "Range")
       text += fmt::format(" {}: {}", field.name, field.value);

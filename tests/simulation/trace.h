@@ -34,6 +34,7 @@ class Trace {
 
 std::string describe(const Call& call);
 std::string describe(const Answer& answer);
-std::string describe(const StoreRequest& request);
+// `number` is what the store counts it as, and its effects name.
+std::string describe(const StoreRequest& request, std::uint64_t number);
 
 }  // namespace pail::simulation

@@ -1,5 +1,7 @@
 #include "simulation/world/weather.h"
 
+#include <fmt/format.h>
+
 namespace pail::simulation {
 namespace {
 
@@ -66,6 +68,17 @@ Weather draw(Kind kind, Random& choices) {
       break;
   }
   return weather;
+}
+
+std::string text_of(const Weather& weather) {
+  const auto ms = [](std::chrono::nanoseconds time) { return std::chrono::duration<double, std::milli>(time).count(); };
+  std::string text =
+      fmt::format("{}, answers in {:g} to {:.0f} ms", name_of(weather.kind), ms(weather.fastest), ms(weather.slowest));
+  if (weather.very_slow > 0) text += fmt::format(", {} ppm in up to 30 s", weather.very_slow);
+  if (!weather.chances.empty()) text += "; ppm of requests:";
+  for (const Chance& chance : weather.chances)
+    text += fmt::format(" {} {}", row_of(chance.trouble).name, chance.per_million);
+  return text;
 }
 
 }  // namespace pail::simulation

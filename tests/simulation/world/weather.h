@@ -3,6 +3,7 @@
 
 #include <array>
 #include <chrono>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -41,6 +42,8 @@ struct Weather {
 };
 // Two of the same kind differ.
 Weather draw(Kind kind, Random& choices);
+// One line for a trace.
+std::string text_of(const Weather& weather);
 
 // Which weathers follow each other.
 struct Climate {

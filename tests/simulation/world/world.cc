@@ -100,6 +100,7 @@ const Weather& World::weather(SteadyTime now) {
 
 void World::begin(Weather weather) {
   weather_ = std::move(weather);
+  if (weather_observer_) weather_observer_(weather_);
   if (weather_.clock_jump > 0ns && skies_.one_in(2)) skew_ += skies_.between(-weather_.clock_jump, weather_.clock_jump);
 }
 

@@ -74,6 +74,8 @@ class World {
 
   // Told of each effect at its moment, in their order.
   void watch(std::function<void(const Effect&)> observer) { observer_ = std::move(observer); }
+  // Told of each weather when a request or a clock first meets it.
+  void watch_weather(std::function<void(const Weather&)> observer) { weather_observer_ = std::move(observer); }
   fake::Bucket& bucket() { return bucket_; }
 
   // ---- a life ----
@@ -174,6 +176,7 @@ class World {
   Climate climate_;
   fake::Bucket bucket_, elsewhere_;
   std::function<void(const Effect&)> observer_;
+  std::function<void(const Weather&)> weather_observer_;
   const SteadyTime began_;
   const WallTime began_wall_;
   std::chrono::nanoseconds skew_{0};
