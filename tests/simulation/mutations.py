@@ -27,7 +27,6 @@ class Mutation:
         return before
 
 
-OTHERS = "other clients"
 TIMES = "times of writes in the model"
 STOP = "machines that stop"
 
@@ -38,23 +37,22 @@ MUTATIONS = (
              "return {.if_match = {}, .if_none_match = {}, .if_absent = version.empty()};"),
     Mutation("a_new_file_replaces_whatever_is_there", "vfs/uploader.cc",
              "return {.if_match = version, .if_none_match = {}, .if_absent = version.empty()};",
-             "return {.if_match = version, .if_none_match = {}, .if_absent = false};", OTHERS),
+             "return {.if_match = version, .if_none_match = {}, .if_absent = false};"),
     Mutation("a_repeated_put_has_no_condition", "cos/exchange.cc",
              "  request.headers = call_->headers;\n",
              "  request.headers = call_->headers;\n"
-             "  if (uncertain_) request.headers.remove(\"If-Match\"), request.headers.remove(\"If-None-Match\");\n",
-             OTHERS),
+             "  if (uncertain_) request.headers.remove(\"If-Match\"), request.headers.remove(\"If-None-Match\");\n"),
     Mutation("what_an_upload_may_have_stored_is_forgotten", "vfs/uploader.cc",
              "  return names_.attempted(job.number, etag);\n", "  return Unit{};\n"),
     Mutation("whatever_is_there_is_taken_for_our_lost_write", "cos/operations/objects.cc",
              "if (info && same_version(info->etag, write.expected) && holds_metadata(info->headers, write.headers))",
-             "if (info)", OTHERS),
+             "if (info)"),
     Mutation("a_conflict_is_forgotten", "vfs/files.cc",
              "  if (!outcome && is_gone(outcome.error())) return keep_conflict(record, outcome.error());\n",
              "  if (!outcome && is_gone(outcome.error())) return Unit{};\n"),
     Mutation("a_copy_is_of_any_version", "cos/operations/copy.cc",
              "if (!request.source_if_match.empty()) to.set(\"x-amz-copy-source-if-match\"",
-             "if (false) to.set(\"x-amz-copy-source-if-match\"", OTHERS),
+             "if (false) to.set(\"x-amz-copy-source-if-match\""),
 
     # ---- answers that are none of the store's
     Mutation("a_redirect_is_a_missing_key", "cos/errors.cc",
@@ -127,12 +125,12 @@ MUTATIONS = (
              "  PAIL_TRY(const auto pass, gate_.enter({number}, stop));\n  InodeRecord record;\n",
              "  InodeRecord record;\n"),
     Mutation("a_rename_does_not_look_again_behind_the_gate", "vfs/rename_directory.cc",
-             "  if (!still_there(renaming)) return Progress::look_again;\n", "", OTHERS),
+             "  if (!still_there(renaming)) return Progress::look_again;\n", ""),
     Mutation("an_unlink_takes_what_the_name_led_to_before", "vfs/names.cc",
-             "  if (!leads_to(place, number)) return Progress::look_again;\n", "", OTHERS),
+             "  if (!leads_to(place, number)) return Progress::look_again;\n", ""),
     Mutation("a_stale_record_is_written_back", "local/names/content_events.cc",
              "  if (inode.changed_seq != decided_on.sequence || content_of(inode) != decided_on.content)"
-             " return Taken::stale;\n", "", OTHERS),
+             " return Taken::stale;\n", ""),
     Mutation("an_old_answer_about_a_name_counts", "local/names/answers.cc",
              "  if (our_last > since.sequence) return Taken::kept;\n"
              "  auto inode = change.inode_at(place);\n"
@@ -150,7 +148,7 @@ MUTATIONS = (
              "  }\n"),
     Mutation("a_listing_removes_what_was_made_since", "local/names/name_change.cc",
              "  return since && (inode.changed_seq > since->sequence || store_.uses_.busy(inode.number));\n",
-             "  return since && store_.uses_.busy(inode.number);\n", OTHERS),
+             "  return since && store_.uses_.busy(inode.number);\n"),
 
     # ---- bytes and attributes
     Mutation("a_block_of_an_old_version_is_served", "cache/block_cache.cc",
@@ -172,10 +170,10 @@ MUTATIONS = (
              "      record.size = (*file)->size();\n", ""),
     Mutation("a_file_is_opened_by_a_size_that_was_not_shown", "vfs/bucket_filesystem.cc",
              "  if ((flags & O_TRUNC) == 0 && !was_shown(found.record))\n",
-             "  if ((flags & O_TRUNC) == 0 && !was_shown(found.record) && flags < 0)\n", OTHERS),
+             "  if ((flags & O_TRUNC) == 0 && !was_shown(found.record) && flags < 0)\n"),
     Mutation("a_handle_reaches_the_content_of_after_it", "vfs/files.cc",
              "  if (!gone && (!epoch || *epoch == record.epoch)) return Unit{};\n",
-             "  if (!gone && (!epoch || *epoch <= record.epoch)) return Unit{};\n", OTHERS),
+             "  if (!gone && (!epoch || *epoch <= record.epoch)) return Unit{};\n"),
     Mutation("a_time_that_was_set_is_lost_in_the_staging_file", "local/staging/staged_file.cc",
              "  return times_.set(modified);\n", "  (void)modified;\n  return Unit{};\n"),
     Mutation("a_time_is_stored_in_whole_seconds", "vfs/object_metadata.cc",
@@ -208,7 +206,7 @@ MUTATIONS = (
              "  take_back_copies(renaming, old_tree, copied.error());\n", ""),
     Mutation("old_objects_are_deleted_on_a_guess", "vfs/old_objects.cc",
              "    if (what_ == What::objects) return now.etag == then.etag && now.last_modified == then.modified;\n",
-             "    if (what_ == What::objects) return true;\n", OTHERS),
+             "    if (what_ == What::objects) return true;\n"),
     Mutation("a_copied_part_file_keeps_the_etag_of_before", "local/names/name_events.cc",
              "  if (based) inode->etag = copied.after;\n", ""),
     Mutation("an_inode_number_is_given_again_after_an_unlink", "local/names/index.cc",
@@ -265,7 +263,7 @@ MUTATIONS = (
              "  if (target || target.error().fault != Fault::no_key) return target;\n",
              "  if (target || target.error().fault != Fault::precondition) return target;\n"),
     Mutation("a_read_that_looks_hides_what_others_stored", "vfs/files.cc",
-             "turns_.take_to_look(record.number, stop);\n", "turns_.take(record.number, stop);\n", OTHERS),
+             "turns_.take_to_look(record.number, stop);\n", "turns_.take(record.number, stop);\n"),
     Mutation("a_read_does_not_see_that_its_base_was_stored_over", "vfs/staged_read.cc",
              "      if (!fetched && file.missing({at, end}) != gaps) continue;\n", ""),
 
