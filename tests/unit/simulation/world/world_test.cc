@@ -348,6 +348,15 @@ TEST_F(WorldTest, OtherClientsActAtTheirTimeAndAreTold) {
   EXPECT_FALSE(effects_[3].after);
 }
 
+TEST_F(WorldTest, EachWeatherIsToldWhenItIsFirstMet) {
+  std::vector<std::string> told;
+  world_.watch_weather([&](const Weather& weather) { told.push_back(text_of(weather)); });
+  ask_in(Trouble::slow_down, get("k"));
+  world_.keep(Weather{}, now_);
+  EXPECT_THAT(told, ElementsAre("stormy, answers in 0.1 to 50 ms; ppm of requests: slow_down 1000000",
+                                "calm, answers in 0.1 to 50 ms"));
+}
+
 TEST_F(WorldTest, TheStoresClockJumpsAndShowsWholeSeconds) {
   Weather jumps;
   jumps.clock_jump = 5s;
