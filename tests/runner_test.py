@@ -226,7 +226,7 @@ def a_soak_that_ends_with_a_wrong_history_names_its_seed_and_claim():
 
 def a_soak_in_which_the_program_crashes_names_a_command_that_shows_it():
     crash = soaking.wrong_of(soaking.Outcome("Segmentation fault\n", -11, under_way=1007), 1000)
-    assert crash.claim == "the program ended with -11 Segmentation fault", crash.claim
+    assert crash.claim == "the program ended with -11 in the history of seed 1007 Segmentation fault", crash.claim
     assert crash.command == "tests/simulate --seed 1007 --trace", crash.command
     between = soaking.wrong_of(soaking.Outcome("", -9), 1000)
     assert between.command == "tests/simulate --soak 1 --from 1000", between.command
@@ -246,13 +246,14 @@ def a_machine_that_cannot_run_a_history_has_found_none_that_is_wrong():
 
 
 def a_history_that_does_not_end_says_so():
-    soaking.PATIENCE, before = 0.5, soaking.PATIENCE
+    soaking.PATIENCE, before = 2, soaking.PATIENCE
     try:
         with tempfile.TemporaryDirectory() as folder:
-            stub(folder, "simulate", "echo 3600.5 idle step 1; exec sleep 100")
+            stub(folder, "simulate", "mkdir /dev/shm/pailfs-simulate-$$-7-x; echo 3600.5 idle; exec sleep 100")
             history = soaking.run_history(pathlib.Path(folder) / "simulate", 7)
         assert not history.right
-        assert history.report == history.trace == "3600.5 idle step 1\nthe history did not end within 0.5 s\n", history
+        said = "3600.5 idle\nno end within 2 s in the history of seed 7\n"
+        assert history.report == history.trace == said, history
     finally:
         soaking.PATIENCE = before
 
@@ -346,8 +347,9 @@ class SimulateRun:
 
 def what_simulate_cannot_do_is_refused():
     refused = [["--seed", -1], ["--seed", 2**64], ["--seed", "x"], ["--soak", 0], ["--soak", "nan"], ["--ci", -3],
-               ["--soak", "inf"], ["--mutations", "--seconds", 0], ["--soak", 1, "--from", -1], ["--soak", 1, "--trace"],
-               ["--ci", 9, "--from", 1], ["--seed", 1, "--from", 1], ["--soak", 1, "--seconds", 9]]
+               ["--soak", "inf"], ["--mutations", "--seconds", 0], ["--soak", 1, "--from", -1],
+               ["--soak", 1, "--trace"], ["--ci", 9, "--from", 1], ["--seed", 1, "--from", 1],
+               ["--soak", 1, "--seconds", 9]]
     for arguments in refused:
         with tempfile.TemporaryDirectory() as folder:
             code, said = SimulateRun(folder, *arguments).end()
@@ -365,7 +367,7 @@ def heed_signals():
 def a_soak_ends_by_each_signal_and_leaves_nothing():
     for number in soaking.ENDS:
         with tempfile.TemporaryDirectory() as folder:
-            soak = SimulateRun(folder, "--soak", 1, program="echo $$ > $FOLDER/pid; exec sleep 100")
+            soak = SimulateRun(folder, "--soak", 1, program="echo $$ > $FOLDER/$$; mv $FOLDER/$$ $FOLDER/pid; exec sleep 100")
             soak.await_file("pid")
             soak.process.send_signal(number)
             code, said = soak.end()

@@ -53,9 +53,10 @@ class Outcome:
     @property
     def ending(self):
         """Where the program did not say itself what is wrong."""
+        where = "" if self.under_way is None else f" in the history of seed {self.under_way}"
         if self.was_stopped:
-            return f"the history did not end within {PATIENCE} s"
-        return f"the program ended with {self.code}"
+            return f"no end within {PATIENCE} s{where}"
+        return f"the program ended with {self.code}{where}"
 
     @property
     def last_lines(self):
