@@ -22,7 +22,7 @@ namespace pail::simulation {
 namespace {
 
 constexpr const char* kMemory = "/dev/shm";
-constexpr std::uint64_t kLeastRoom = 64 << 20;  // bytes that are free before the first history
+constexpr std::uint64_t kLeastRoom = 32 << 20;  // bytes that are free before the first history
 constexpr int kExitCannotRun = 2;               // soaking.py knows it; 1 is a wrong history
 
 // Nothing is wrong with a history: this machine cannot run one.
