@@ -157,12 +157,22 @@ void History::finish() {
 void History::settle_and_check() {
   pass(kTimeToSettle);
   judge_->unmounted(unmount());
-  check_uploads(world_.refused_aborts());
+  check_uploads(left_to_the_next());
 }
 
-// So many may be there that the next mount aborts.
-void History::check_uploads(std::size_t left_to_the_next) {
-  const std::size_t uploads = world_.bucket().uploads() - world_.unknown_uploads() - left_to_the_next;
+// What the mount could not end, since the store refused that or the disk failed while it ended, the next one aborts. Of
+// the second its journal knows.
+std::set<std::string> History::left_to_the_next() {
+  std::set<std::string> left = world_.refused_aborts();
+  if (!life_.disk_failed_at_its_end) return left;
+  for (const auto& [id, key] : noted_uploads(directory_))
+    if (world_.bucket().has_upload(key, cos::UploadId{id})) left.insert(id);
+  return left;
+}
+
+void History::check_uploads(std::set<std::string> left) {
+  left.merge(world_.unknown_uploads());
+  const std::size_t uploads = world_.bucket().uploads() - left.size();
   if (uploads != 0) throw Wrong{fmt::format("{} uploads are left in the bucket", uploads)};
 }
 
@@ -173,7 +183,7 @@ void History::audit() {
   Audit(world_.bucket(), ask_mount, [this](std::string_view happened) { note(happened); }).run();
   judge(judge_->settled(bucket_view(world_.bucket()), kept_view(directory_)));
   (void)unmount();
-  check_uploads(0);
+  check_uploads({});
   if (const auto left = left_behind(directory_)) throw Wrong{"a mount that had nothing to do leaves " + *left};
 }
 
@@ -335,6 +345,7 @@ void History::take(const DiskFailed& failed) {
   note(happened_to_disk(failed.errnum, failed.operation));
   trace_.note(now_, "disk", fmt::format("{} {}", failed.operation, failed.errnum));
   life_.disk_failed = true;
+  life_.disk_failed_at_its_end = life_.disk_failed_at_its_end || unmounting_;
   last_disk_trouble_ = SteadyTime::max();
 }
 

@@ -54,7 +54,7 @@ class History {
   // What is known of the process that serves the mount.
   struct Life {
     SteadyTime began{};
-    bool may_die = false, disk_failed = false;
+    bool may_die = false, disk_failed = false, disk_failed_at_its_end = false;
     std::uint64_t disk_fails_until = 0;  // a step; 0: it does not, any more
     bool ended = false;
   };
@@ -65,7 +65,8 @@ class History {
   void remount();
   void finish();
   void settle_and_check();
-  void check_uploads(std::size_t left_to_the_next);
+  std::set<std::string> left_to_the_next();  // ids of uploads
+  void check_uploads(std::set<std::string> left);
   void audit();
 
   // ---- lives ----

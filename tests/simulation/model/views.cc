@@ -22,6 +22,14 @@ namespace {
 // proxy's 403 to what is not a look at an object.
 constexpr auto kOfTheStore = std::to_array({EIO, ETIMEDOUT, ECONNREFUSED, EHOSTUNREACH, EBUSY, EACCES});
 
+local::LiveEntries journal_of(const std::filesystem::path& state_directory) {
+  auto files = local::open_log_directory(state_directory / "journal");
+  if (!files) throw std::runtime_error(files.error().context);
+  const auto journal = local::JournalState::open(*std::move(files));
+  if (!journal) throw std::runtime_error(journal.error().context);
+  return journal->state->live();
+}
+
 }  // namespace
 
 bool Around::excuses(int errnum) const {
@@ -60,14 +68,17 @@ std::optional<std::string> left_behind(const std::filesystem::path& state_direct
     for (const auto& left : std::filesystem::recursive_directory_iterator(state_directory / folder, missing))
       if (!left.is_directory()) return left.path().string();
   }
-  auto files = local::open_log_directory(state_directory / "journal");
-  if (!files) throw std::runtime_error(files.error().context);
-  const auto journal = local::JournalState::open(*std::move(files));
-  if (!journal) throw std::runtime_error(journal.error().context);
-  const local::LiveEntries live = journal->state->live();
+  const local::LiveEntries live = journal_of(state_directory);
   if (live.files().empty() && live.uploads().empty() && live.jobs().empty()) return std::nullopt;
   return fmt::format("records in the journal of {} files, {} uploads and {} jobs", live.files().size(),
                      live.uploads().size(), live.jobs().size());
+}
+
+std::map<std::string, std::string> noted_uploads(const std::filesystem::path& state_directory) {
+  const local::LiveEntries live = journal_of(state_directory);
+  std::map<std::string, std::string> keys;
+  for (const auto& [id, upload] : live.uploads()) keys[id] = upload.key;
+  return keys;
 }
 
 }  // namespace pail::simulation

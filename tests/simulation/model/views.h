@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -55,6 +56,10 @@ KeptView kept_view(const std::filesystem::path& state_directory);
 // What the directories of an ended mount hold that is to be done yet: staged files, jobs, records of files and uploads
 // in the journal; for people. None: nothing. Throws std::runtime_error where it cannot be read.
 std::optional<std::string> left_behind(const std::filesystem::path& state_directory);
+
+// By id, the keys of the uploads in the bucket that the next mount has to abort, as its journal says. Throws
+// std::runtime_error where it cannot be read.
+std::map<std::string, std::string> noted_uploads(const std::filesystem::path& state_directory);
 
 // The first thing that may not be, for people.
 struct Violation {

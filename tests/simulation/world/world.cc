@@ -245,20 +245,18 @@ void World::forget_if_over(Number number) {
   under_way_.erase(found);
 }
 
-std::size_t World::unknown_uploads() const {
-  const auto is_unknown = [this](const auto& entry) {
-    const auto& [id, upload] = entry;
-    return !upload.told && bucket_.has_upload(upload.key, cos::UploadId{id});
-  };
-  return static_cast<std::size_t>(std::ranges::count_if(unnamed_uploads_, is_unknown));
+std::set<std::string> World::unknown_uploads() const {
+  std::set<std::string> ids;
+  for (const auto& [id, upload] : unnamed_uploads_)
+    if (!upload.told && bucket_.has_upload(upload.key, cos::UploadId{id})) ids.insert(id);
+  return ids;
 }
 
-std::size_t World::refused_aborts() const {
-  const auto is_left = [this](const auto& entry) {
-    const auto& [id, refused] = entry;
-    return refused.life + 1 == life_ && bucket_.has_upload(refused.key, cos::UploadId{id});
-  };
-  return static_cast<std::size_t>(std::ranges::count_if(refused_aborts_, is_left));
+std::set<std::string> World::refused_aborts() const {
+  std::set<std::string> ids;
+  for (const auto& [id, refused] : refused_aborts_)
+    if (refused.life + 1 == life_ && bucket_.has_upload(refused.key, cos::UploadId{id})) ids.insert(id);
+  return ids;
 }
 
 // ---- time ----

@@ -13,6 +13,7 @@
 #include <functional>
 #include <limits>
 #include <map>
+#include <set>
 #include <string>
 #include <variant>
 #include <vector>
@@ -105,11 +106,12 @@ class World {
   // was killed saw nothing.
   bool calm_since(SteadyTime time) const;
 
-  // Uploads that lie open and that no life can know of: the answer to their begin was lost, or its reader killed.
-  std::size_t unknown_uploads() const;
+  // Ids of uploads that lie open and that no life can know of: the answer to their begin was lost, or its reader
+  // killed.
+  std::set<std::string> unknown_uploads() const;
   // Those that the life which ended last asked to abort, and was answered with an error in the end: the next mount asks
   // again. Without an answer the same mount must.
-  std::size_t refused_aborts() const;
+  std::set<std::string> refused_aborts() const;
   std::size_t under_way() const { return under_way_.size(); }  // with those that nobody waits for any more
   std::uint64_t requests() const { return requests_; }
   // Requests that went to another host, as a redirect told: the client must not believe it.

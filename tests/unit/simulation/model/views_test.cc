@@ -13,10 +13,13 @@
 namespace pail::simulation {
 namespace {
 
+using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::IsEmpty;
 using testing::Optional;
+using testing::Pair;
 
-class LeftBehindTest : public testing::Test {
+class EndedMountTest : public testing::Test {
  protected:
   void journal(const local::Record& record) {
     const auto journal = local::JournalState::open(*local::open_log_directory(directory_.path() / "journal"));
@@ -25,6 +28,8 @@ class LeftBehindTest : public testing::Test {
 
   TemporaryDirectory directory_;
 };
+using LeftBehindTest = EndedMountTest;
+using NotedUploadsTest = EndedMountTest;
 
 TEST_F(LeftBehindTest, NothingIsLeftByAMountThatHadNothingToDo) {
   journal(local::StagedFileBegun{.file = 5, .target = {}, .attributes = {}});
@@ -41,6 +46,17 @@ TEST_F(LeftBehindTest, AStagedFileIsLeft) {
 TEST_F(LeftBehindTest, ARecordOfAFileIsLeft) {
   journal(local::StagedFileBegun{.file = 5, .target = {}, .attributes = {}});
   EXPECT_THAT(left_behind(directory_.path()), Optional(HasSubstr("1 files")));
+}
+
+TEST_F(NotedUploadsTest, AnUploadThatTheNextMountAbortsIsOne) {
+  journal(local::UploadBegun{.file = 5, .key = "a", .upload_id = "begun"});
+  EXPECT_THAT(noted_uploads(directory_.path()), ElementsAre(Pair("begun", "a")));
+}
+
+TEST_F(NotedUploadsTest, AnUploadThatNobodyWillAbortIsNone) {
+  journal(local::UploadBegun{.file = 5, .key = "a", .upload_id = "ended"});
+  journal(local::UploadEnded{.upload_id = "ended"});
+  EXPECT_THAT(noted_uploads(directory_.path()), IsEmpty());
 }
 
 }  // namespace

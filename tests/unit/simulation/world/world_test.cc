@@ -116,9 +116,9 @@ TEST_F(WorldTest, UploadsHaveEffectsToo) {
 
 TEST_F(WorldTest, AnUploadIsUnknownWhoseIdWasNotTold) {
   ask(request("POST", "/bucket/told?uploads"));
-  EXPECT_EQ(world_.unknown_uploads(), 0u);
+  EXPECT_EQ(world_.unknown_uploads().size(), 0u);
   ask_in(Trouble::broken_after, request("POST", "/bucket/lost?uploads"));
-  EXPECT_EQ(world_.unknown_uploads(), 1u);
+  EXPECT_EQ(world_.unknown_uploads().size(), 1u);
 }
 
 TEST_F(WorldTest, AnUploadIsUnknownWhoseBeginnerWasKilledBeforeItNamedIt) {
@@ -127,16 +127,16 @@ TEST_F(WorldTest, AnUploadIsUnknownWhoseBeginnerWasKilledBeforeItNamedIt) {
   ask(request("PUT", "/bucket/named?partNumber=1&uploadId=" + id));
   world_.life_ended(World::End::killed, now_);
   EXPECT_EQ(world_.bucket().uploads(), 2u);
-  EXPECT_EQ(world_.unknown_uploads(), 1u);
+  EXPECT_EQ(world_.unknown_uploads().size(), 1u);
 }
 
 TEST_F(WorldTest, AnUploadWhoseAbortWasRefusedIsLeftToTheNextMountAlone) {
   const HttpRequest abort = request("DELETE", "/bucket/a?uploadId=" + begin_upload("a"));
   ask_in(Trouble::proxy_denied, abort);
   world_.life_ended(World::End::orderly, now_);
-  EXPECT_EQ(world_.refused_aborts(), 1u);
+  EXPECT_EQ(world_.refused_aborts().size(), 1u);
   world_.life_ended(World::End::orderly, now_);
-  EXPECT_EQ(world_.refused_aborts(), 0u);
+  EXPECT_EQ(world_.refused_aborts().size(), 0u);
 }
 
 TEST_F(WorldTest, AnUploadWhoseAbortGotNoAnswerIsNotLeftToTheNextMount) {
@@ -145,7 +145,7 @@ TEST_F(WorldTest, AnUploadWhoseAbortGotNoAnswerIsNotLeftToTheNextMount) {
     ask_in(Trouble::proxy_denied, abort);
     ask_in(trouble, abort);
     world_.life_ended(World::End::orderly, now_);
-    EXPECT_EQ(world_.refused_aborts(), 0u) << row_of(trouble).name;
+    EXPECT_EQ(world_.refused_aborts().size(), 0u) << row_of(trouble).name;
   }
 }
 
