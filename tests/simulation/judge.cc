@@ -21,7 +21,9 @@ class Alone final : public Judge {
     return model_.answered(answer, around, bucket);
   }
   Verdict changed(const Effect& effect) override {
-    if (effect.abandoned) model_.abandoned(effect.key);
+    std::optional<std::string> made;
+    if (effect.after) made = effect.after->content.bytes();
+    if (effect.abandoned) model_.abandoned(effect.key, made);
     return {};
   }
   void told(const std::string&, const std::string&) override {}

@@ -326,11 +326,13 @@ void Model::unmounted(Around around) {
   begin_anew();
 }
 
-void Model::abandoned(const std::string& key) {
+void Model::abandoned(const std::string& key, const std::optional<std::string>& made) {
   Configurations after;
   const std::uint64_t unique = (std::uint64_t{1} << 47) + 2 * ++abandoned_;  // above those of all calls
   for (const Configuration& each : configurations_)
     for (State& state : each.state.with_strange(key, unique)) after.push_back({std::move(state), each.applied});
+  for (Configuration& each : after)
+    if (made) each.state.drop_owed(key, *made);
   drop_duplicates(after);
   configurations_ = std::move(after);
 }

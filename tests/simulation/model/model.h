@@ -29,6 +29,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -64,7 +65,8 @@ class Model {
   void unmounted(Around around);
   // A request of the mount took effect that nobody waited for any more, because its caller had given up or its life had
   // ended: what the mount shows under the key is not judged until it is removed, stored or shown as the bucket has it.
-  void abandoned(const std::string& key);
+  // `made`: the bytes of the object that it put there; none: it put none.
+  void abandoned(const std::string& key, const std::optional<std::string>& made = {});
   // Nothing is under way, nothing is open, and the store had its time: the bucket must be exactly this.
   Verdict settled(const BucketView& bucket, const KeptView& kept);
 

@@ -316,7 +316,6 @@ void State::make_strange(Id id) {
   inode.strange = !inode.is_directory();
   inode.rewritten = false;
   inode.choices = {};
-  std::erase_if(owed, [id](const Owed& each) { return each.inode == id; });
   const bool may_vanish = inode.strange || inode.names.empty();
   const Id parent = inode.parent;
   const std::string name = inode.name;
@@ -363,9 +362,19 @@ std::vector<State> State::with_strange(const std::string& key, std::uint64_t uni
   after.make_strange(there->id);
   if (marker) return {std::move(after)};
   State other = after;
+  const Id file = there->id;
   other.detach(directory, name);  // the file keeps its number, and another one has its name
   other.add_strange(directory, name, type, ++next);
+  for (Owed& each : other.owed)  // by its name the bucket may get it yet
+    if (each.inode == file) each.inode = next;
   return {std::move(after), std::move(other)};
+}
+
+void State::drop_owed(const std::string& key_of_object, const std::string& bytes) {
+  std::erase_if(owed, [&](const Owed& each) {
+    const Inode* inode = find(each.inode);
+    return inode != nullptr && inode->linked() && key(inode->id) == key_of_object && each.content->bytes.equals(bytes);
+  });
 }
 
 void State::settle(Id id, const Snapshot& object, Found found) {
@@ -376,6 +385,7 @@ void State::settle(Id id, const Snapshot& object, Found found) {
   inode.now = make_snapshot(object);
   inode.stored = Snapshots(inode.now);
   make_sure(inode.parent, inode.name);
+  drop_owed(key(id), object.bytes.bytes());
 }
 
 void State::forget(InodeNumber number) {

@@ -172,6 +172,8 @@ class State {
   // it, or shows the same, which it may yet have to store.
   enum class Found : std::uint8_t { stored, shown };
   void settle(Id id, const Snapshot& object, Found found);
+  // The bucket got this object: it need not be kept.
+  void drop_owed(const std::string& key_of_object, const std::string& bytes);
   void forget(InodeNumber number);
   // Both processes died: what is in memory is gone.
   void begin_anew();

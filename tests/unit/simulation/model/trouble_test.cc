@@ -635,6 +635,30 @@ TEST_F(DeathTest, WhatIsStoredAfterAnAbandonedRequestIsJudged) {
   EXPECT_THAT(violation(), HasSubstr("\"other\""));
 }
 
+TEST_F(DeathTest, AnAbandonedRequestTakesNothingOfWhatWasStagedAway) {
+  store("f", 5, "x");
+  open(5);
+  write(5, "abc");
+  remounted();
+  model_.abandoned("f");
+  put("f", "late");
+  settles();
+  EXPECT_THAT(violation(), HasSubstr("not kept"));
+  kept_.emplace_back("abc");
+  settles();
+}
+
+TEST_F(DeathTest, WhatAnAbandonedRequestStoredNeedNotBeKept) {
+  store("f", 5, "x");
+  open(5);
+  write(5, "abc");
+  remounted();
+  put("f", "abc");
+  model_.abandoned("f", "abc");
+  put("f", "later");
+  settles();
+}
+
 TEST_F(DeathTest, WhatIsRemovedAfterAnAbandonedRequestIsGone) {
   store("f", 5, "x");
   model_.abandoned("f");
