@@ -1,8 +1,6 @@
 #include "simulation/history.h"
 
 #include <fmt/format.h>
-#include <signal.h>
-#include <sys/wait.h>
 
 #include <algorithm>
 #include <array>
@@ -10,6 +8,7 @@
 #include <utility>
 
 #include "simulation/audit.h"
+#include "simulation/life_end.h"
 #include "simulation/stays.h"
 #include "simulation/world/face.h"
 #include "simulation/wrong.h"
@@ -222,6 +221,7 @@ DiskTrouble History::draw_disk_trouble() {
 }
 
 void History::begin_life(vfs::Start start, bool may_die) {
+  if (start == vfs::Start::fresh) not_removed_.clear();
   if (start == vfs::Start::fresh && choices_.below(100) < plan_.cache_lost_per_hundred_mounts) lose_cache();
   const LifeSettings settings = draw_life(start, may_die);
   if (!state_) {
@@ -250,7 +250,7 @@ Around History::unmount() {
   while (!life_.ended) pump();
   to_send_.clear();  // one that cannot begin hears nothing
   unmounting_ = false;
-  (void)process_.wait();
+  wait_for_its_end();
   state_.reset();
   world_.life_ended(World::End::orderly, now_);
   Around around = around_since(begun);
@@ -269,11 +269,14 @@ vfs::Start History::next_start() const {
   return (*state_)->stage == fuse::Stage::serving ? vfs::Start::resume : vfs::Start::fresh;
 }
 
+void History::wait_for_its_end() {
+  const LifeEnd end{process_.wait(), life_.ended, life_.may_die, life_.disk_failed};
+  if (auto wrong = wrong_with(end)) throw Wrong{*std::move(wrong)};
+}
+
 // The other end of the pipe is gone.
 void History::go_on_after_death() {
-  const int status = process_.wait();
-  const bool planned = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && life_.may_die;
-  if (!planned && !life_.disk_failed) throw Wrong{fmt::format("the process ended by itself, status {:x}", status)};
+  wait_for_its_end();
   ++counted_.deaths;
   if (unmounting_) note(kDiesInTheEnd);
   if (next_start() == vfs::Start::fresh) note(kDiesEarly);
@@ -347,6 +350,7 @@ void History::take(const DiskFailed& failed) {
   life_.disk_failed = true;
   life_.disk_failed_at_its_end = life_.disk_failed_at_its_end || unmounting_;
   last_disk_trouble_ = SteadyTime::max();
+  if (failed.operation == "unlink") not_removed_.emplace_back(failed.place);
 }
 
 void History::take(const Waiting& waiting) {
@@ -376,10 +380,10 @@ void History::take(const Waiting& waiting) {
 void History::take(const Ended& ended) {
   trace_.note(now_, "ended", ended.text);
   for (const std::string& place : ended.stays) trace_.note(now_, "stays", place);
-  life_.ended = true;
-  if (life_.disk_failed) return;
-  if (!ended.text.empty()) throw Wrong{ended.text};
-  if (const auto other = not_as_told(directory_, ended.stays)) throw Wrong{"when the mount ended, " + *other};
+  life_.ended = ended;
+  if (ended.how != Ended::How::in_order) return;
+  if (const auto other = not_as_told(directory_, ended.stays, not_removed_))
+    throw Wrong{"when the mount ended, " + *other};
 }
 
 void History::disturb() {

@@ -56,7 +56,7 @@ class History {
     SteadyTime began{};
     bool may_die = false, disk_failed = false, disk_failed_at_its_end = false;
     std::uint64_t disk_fails_until = 0;  // a step; 0: it does not, any more
-    bool ended = false;
+    std::optional<Ended> ended;
   };
 
   // ---- phases ----
@@ -74,7 +74,8 @@ class History {
   LifeSettings draw_life(vfs::Start start, bool may_die);
   DiskTrouble draw_disk_trouble();
   void lose_cache();
-  Around unmount();  // and what went wrong in that
+  Around unmount();         // and what went wrong in that
+  void wait_for_its_end();  // throws Wrong where it may not have ended so
   void go_on_after_death();
   void end_disk_trouble();
   vfs::Start next_start() const;
@@ -117,6 +118,7 @@ class History {
   std::optional<fuse::SharedMemory> state_;  // what outlives a process of the mount
   LifeProcess process_;
   Life life_;
+  std::vector<std::filesystem::path> not_removed_;  // by the disk, since the mount began
   std::vector<Event> to_send_;
   std::map<std::uint64_t, SteadyTime> asked_at_;
   std::set<std::uint64_t> interrupted_;

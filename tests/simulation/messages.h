@@ -40,6 +40,7 @@ struct LogLine {
 struct DiskFailed {  // just now: what is said after it may come of it
   std::string operation;
   int errnum = 0;
+  std::string place;  // the path of the file; empty: of the whole disk
 };
 struct Waiting {                   // nothing runs before the next Go
   SteadyTime now{};                // how far the child's time went
@@ -47,9 +48,11 @@ struct Waiting {                   // nothing runs before the next Go
   std::optional<SteadyTime> wake;  // where it is idle: when one goes on by itself; none: only an event makes it go on
   std::uint64_t steps = 0, digest = 0;  // of the schedule so far
 };
-struct Ended {  // the last message: the mount ended in order, or why it could not go on
-  std::string text;
+struct Ended {  // the last message
+  enum class How : std::uint8_t { in_order, cannot_begin, stuck };
+  std::string text;                // why it could not go on; in order: empty
   std::vector<std::string> stays;  // where the bytes of files lie that it could not store, as the user is told
+  How how = How::in_order;
 };
 using FromLife = std::variant<Answered, StoreRequest, StoreCancel, LogLine, DiskFailed, Waiting, Ended>;
 

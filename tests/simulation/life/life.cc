@@ -42,7 +42,7 @@ class Pipes final : public schedule::Outside, public Network {
   }
   [[noreturn]] void give_up(const std::string& text) override {
     flush();
-    (void)simulation::send(to_, FromLife(Ended{text, {}}));
+    (void)simulation::send(to_, FromLife(Ended{text, {}, Ended::How::stuck}));
     ::_exit(1);
   }
 
@@ -94,13 +94,13 @@ class LifeDisk final : public schedule::Disk {
     if (!strikes_now() || (trouble_.errnum == ENOSPC && !takes_space(operation.name))) return 0;
     if (trouble_.files == FailingFiles::bytes && !has_bytes(operation.where())) return 0;
     if (!random.one_in(trouble_.one_in)) return 0;
-    pipes_.tell_at_once(DiskFailed{std::string(operation.name), trouble_.errnum});
+    pipes_.tell_at_once(DiskFailed{std::string(operation.name), trouble_.errnum, operation.where()});
     return trouble_.errnum;
   }
   std::uint64_t size() const override { return kDiskSize; }
   std::uint64_t free() const override {
     if (trouble_.errnum != ENOSPC || !strikes_now()) return kDiskSize / 2;
-    pipes_.tell_at_once(DiskFailed{std::string(kAsksForSpace), ENOSPC});
+    pipes_.tell_at_once(DiskFailed{std::string(kAsksForSpace), ENOSPC, {}});
     return 0;
   }
 
@@ -209,7 +209,7 @@ void live(const LifeSettings& settings, int from_parent, int to_parent, fuse::Sh
   Ended ended;
   {
     auto served = open(settings, state);
-    if (!served) pipes.end({"the mount cannot begin: " + served.error().context, {}});
+    if (!served) pipes.end({"the mount cannot begin: " + served.error().context, {}, Ended::How::cannot_begin});
     state.stage = fuse::Stage::serving;
     serve(pipes, *served);
     ended = store_all(pipes, *served->files, state);

@@ -20,7 +20,7 @@ FromLife there_and_back(Message message) {
   const std::string bytes = encode(FromLife(std::move(message)));
   const auto decoded = decode_from_life(bytes);
   EXPECT_TRUE(decoded);
-  if (!decoded) return Ended{"not decoded"};
+  if (!decoded) return Ended{"not decoded", {}};
   EXPECT_EQ(encode(*decoded), bytes);
   return *decoded;
 }
@@ -115,9 +115,10 @@ TEST(Messages, RequestsOfTheStoreComeOverWhole) {
 TEST(Messages, LogAndLifeComeOverWhole) {
   EXPECT_EQ(std::get<LogLine>(there_and_back(LogLine{"line"})).text, "line");
   EXPECT_EQ(std::get<LogLine>(there_and_back(LogLine{})).text, "");
-  const auto failed = std::get<DiskFailed>(there_and_back(DiskFailed{"fsync", 5}));
+  const auto failed = std::get<DiskFailed>(there_and_back(DiskFailed{"fsync", 5, "staging/5"}));
   EXPECT_EQ(failed.operation, "fsync");
   EXPECT_EQ(failed.errnum, 5);
+  EXPECT_EQ(failed.place, "staging/5");
   EXPECT_FALSE(std::get<Waiting>(there_and_back(Waiting{})).wake);
   const auto waiting =
       std::get<Waiting>(there_and_back(Waiting{SteadyTime(nanoseconds(1)), true, SteadyTime(nanoseconds(2)), 3, 4}));
@@ -125,9 +126,10 @@ TEST(Messages, LogAndLifeComeOverWhole) {
   EXPECT_EQ(waiting.wake, SteadyTime(nanoseconds(2)));
   EXPECT_EQ(waiting.steps, 3u);
   EXPECT_EQ(waiting.digest, 4u);
-  const auto ended = std::get<Ended>(there_and_back(Ended{"text", {"staging/5", "kept"}}));
+  const auto ended = std::get<Ended>(there_and_back(Ended{"text", {"staging/5", "kept"}, Ended::How::stuck}));
   EXPECT_EQ(ended.text, "text");
   EXPECT_EQ(ended.stays, (std::vector<std::string>{"staging/5", "kept"}));
+  EXPECT_EQ(ended.how, Ended::How::stuck);
 }
 
 TEST(Messages, EventsComeOverInTheirOrder) {

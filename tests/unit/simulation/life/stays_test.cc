@@ -18,8 +18,9 @@ class StaysTest : public testing::Test {
     std::ofstream(path) << "bytes";
     return path.string();
   }
-  std::optional<std::string> not_as_told(const std::vector<std::string>& told) const {
-    return simulation::not_as_told(directory_.path(), told);
+  std::optional<std::string> not_as_told(const std::vector<std::string>& told,
+                                         const std::vector<std::filesystem::path>& not_removed = {}) const {
+    return simulation::not_as_told(directory_.path(), told, not_removed);
   }
 
   const TemporaryDirectory directory_;
@@ -36,6 +37,13 @@ TEST_F(StaysTest, WhatIsStagedAndNotToldOfIsWrong) {
   const std::string whole = make("5.whole");
   make("6");
   EXPECT_NE(not_as_told({whole}), std::nullopt);
+}
+
+TEST_F(StaysTest, WhatTheDiskDidNotRemoveNeedNotBeToldOf) {
+  make("5.whole");
+  EXPECT_EQ(not_as_told({}, {"staging/5"}), std::nullopt);
+  make("6.whole");
+  EXPECT_NE(not_as_told({}, {"staging/5", "blocks/6"}), std::nullopt);
 }
 
 TEST_F(StaysTest, APlaceWhereNothingIsIsWrong) {
