@@ -350,6 +350,7 @@ void History::take(const DiskFailed& failed) {
   life_.disk_failed = true;
   life_.disk_failed_at_its_end = life_.disk_failed_at_its_end || unmounting_;
   last_disk_trouble_ = SteadyTime::max();
+  if (failed.operation == "ftruncate") last_failed_cut_ = now_;
   if (failed.operation == "unlink") not_removed_.emplace_back(failed.place);
 }
 
@@ -460,7 +461,8 @@ Around History::around_since(SteadyTime asked) const {
   const bool disk = last_disk_trouble_ >= asked;
   return {.store = !world_.calm_since(asked),
           .full_disk = disk && plan_.disk_errnum == ENOSPC,
-          .failing_disk = disk && plan_.disk_errnum == EIO};
+          .failing_disk = disk && plan_.disk_errnum == EIO,
+          .failing_cut = last_failed_cut_ >= asked};
 }
 
 void History::judge(const Verdict& verdict) {

@@ -122,9 +122,10 @@ class History {
   std::vector<Event> to_send_;
   std::map<std::uint64_t, SteadyTime> asked_at_;
   std::set<std::uint64_t> interrupted_;
-  std::map<std::uint64_t, Answer> for_driver_;        // what ask_and_wait() waits for
-  std::uint64_t next_unique_ = kFirstOfTheDriver;     // of the driver's own calls
-  SteadyTime alarm_ = SteadyTime::max();              // when pass() ends
+  std::map<std::uint64_t, Answer> for_driver_;     // what ask_and_wait() waits for
+  std::uint64_t next_unique_ = kFirstOfTheDriver;  // of the driver's own calls
+  SteadyTime alarm_ = SteadyTime::max();           // when pass() ends
+  SteadyTime last_failed_cut_ = SteadyTime::min();
   SteadyTime last_disk_trouble_ = SteadyTime::min();  // max(): it has failed, and may again
   bool programs_run_ = false, finishing_ = false, unmounting_ = false;
   Counted counted_;

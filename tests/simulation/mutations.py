@@ -163,6 +163,8 @@ MUTATIONS = (
              "  if ((flags & O_TRUNC) != 0)"
              " PAIL_CHECK(files_.truncate(number, found.record.epoch, {}, request.stop));\n",
              ""),
+    Mutation("a_write_that_failed_leaves_the_file_longer", "local/staging/staged_file.cc",
+             "    take_back_growth(extent.end);\n", ""),
     Mutation("a_file_that_was_cut_shows_its_old_tail_when_it_grows", "local/staging/staged_file.cc",
              "  PAIL_CHECK(set_size(data_.get(), size));\n  size_ = size;\n",
              "  PAIL_CHECK(set_size(data_.get(), std::max(size, size_)));\n  size_ = size;\n"),

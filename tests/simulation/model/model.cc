@@ -177,6 +177,7 @@ Verdict Model::answered(const Answer& answer, Around around, const BucketView& b
   drop_duplicates(left);
   configurations_ = std::move(left);
   pending_.erase(call->unique);
+  asked_again_.erase(call->unique);
   note_numbers(answer);
   return {};
 }
@@ -195,7 +196,8 @@ Model::Configurations Model::excused(const CallPtr& call, const Answer& answer, 
   const auto add_done = [&](Configuration done) {
     if (write == nullptr) return add(std::move(done));
     if (!in_part) return;  // then a write does all or nothing
-    for (State& state : done.state.with_failed_write(call->unique, write->at, write->bytes.size()))
+    for (State& state :
+         done.state.with_failed_write(call->unique, write->at, write->bytes.size(), growth_of(call, around)))
       add({std::move(state), done.applied});
   };
   for (const Configuration& each : configurations_) {
@@ -212,6 +214,12 @@ Model::Configurations Model::excused(const CallPtr& call, const Answer& answer, 
       if (outcome.expected.promise == Promise::written) add_done({std::move(outcome.state), each.applied});
   }
   return left;
+}
+
+// A write that fails makes the file no longer, but where it cannot be cut, or a worker that was killed had made it so.
+State::Growth Model::growth_of(const CallPtr& call, Around around) const {
+  const bool may_stay = around.failing_cut || asked_again_.contains(call->unique);
+  return may_stay ? State::Growth::may_stay : State::Growth::taken_back;
 }
 
 Model::Configurations Model::accepted(const CallPtr& call, const Answer& answer, Around around,
@@ -289,6 +297,7 @@ Violation Model::contradicted(const CallPtr& call, const Answer& answer, const R
 // ---- ends and beginnings --------------------------------------------------------------------------------------------
 
 void Model::resumed() {
+  for (const auto& [unique, call] : pending_) asked_again_.insert(unique);
   for (Configuration& each : configurations_) {
     std::vector<Id> ids;
     for (const auto& inode : each.state.inodes())
@@ -341,6 +350,7 @@ void Model::begin_anew() {
   for (Configuration& each : configurations_) each.state.begin_anew();
   drop_duplicates(configurations_);
   pending_.clear();
+  asked_again_.clear();
 }
 
 Verdict Model::settled(const BucketView& bucket, const KeptView& kept) {

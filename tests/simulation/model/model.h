@@ -89,12 +89,15 @@ class Model {
   Violation contradicted(const model::CallPtr& call, const Answer& answer, const Reasons& reasons) const;
   void begin_anew();
 
+  model::State::Growth growth_of(const model::CallPtr& call, Around around) const;
+
   const Settings settings_;
   Configurations configurations_;
   model::PendingCalls pending_;
   model::SeenNumbers seen_;
   CheckCounts counts_;
-  std::uint64_t abandoned_ = 0;  // requests so far
+  std::set<std::uint64_t> asked_again_;  // of those under way, by a worker after the first
+  std::uint64_t abandoned_ = 0;          // requests so far
 };
 
 }  // namespace pail::simulation

@@ -255,20 +255,24 @@ State State::with_short_write(std::uint64_t call, std::uint64_t at, std::uint64_
   return after;
 }
 
-std::vector<State> State::with_failed_write(std::uint64_t call, std::uint64_t at, std::uint64_t length) const {
+std::vector<State> State::with_failed_write(std::uint64_t call, std::uint64_t at, std::uint64_t length,
+                                            Growth growth) const {
   const Inode* wrote = written_by(call);
   if (wrote == nullptr) return {*this};
   const Inode& inode = *wrote;
   const FileBytes& before = inode.before_writes.at(call)->bytes;
-  State grown = *this;
+  std::vector<State> states;
+  const auto add = [&](const Snapshot& content) {
+    states.push_back(*this);
+    states.back().change(inode.id, content);
+  };
   Snapshot doubtful = *inode.now;
   doubtful.bytes.doubt(before, at, length, call);
-  grown.change(inode.id, doubtful);
-  if (doubtful.bytes.size() <= before.size()) return {std::move(grown)};
-  State same_size = *this;
+  const bool made_longer = doubtful.bytes.size() > before.size();
+  if (!made_longer || growth == Growth::may_stay) add(doubtful);
   doubtful.bytes.resize(before.size());
-  same_size.change(inode.id, doubtful);
-  return {std::move(grown), std::move(same_size)};
+  if (made_longer) add(doubtful);
+  return states;
 }
 
 void State::begin_read(Id id, std::uint64_t call) {

@@ -22,6 +22,7 @@ struct Around {
   bool full_disk = false;     // it failed with ENOSPC
   bool failing_disk = false;  // it failed with EIO
   bool killed_caller = false;
+  bool failing_cut = false;  // the disk failed so when a file was to become shorter
 
   // Whether an answer with this error may come of it. Errors that say something of the names and files that a program
   // gave do not: ESTALE neither, for a refusal that a look at the object does not bear out is EIO.

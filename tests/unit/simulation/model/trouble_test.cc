@@ -131,13 +131,35 @@ TEST_F(FailureTest, EachByteOfAWriteThatADiskFailedMayBeThere) {
   flush(5);
 }
 
-TEST_F(FailureTest, AWriteThatADiskFailedMayMakeTheFileLonger) {
+TEST_F(FailureTest, AWriteThatADiskFailedMakesTheFileNoLonger) {
   create("f", 5);
   write(5, "abc");
   fails(Write{.number = 5, .handle = 1, .at = 2, .bytes = "xyz"}, EIO);
   reads(5, "abx" + std::string("\0z", 2));
+  EXPECT_NE(violation(), "");
+  reads(5, "abx");
+}
+
+TEST_F(FailureTest, AWriteThatFailedMayMakeTheFileLongerWhereTheDiskDoesNotCutIt) {
+  create("f", 5);
+  write(5, "abc");
+  around_ = {.failing_disk = true, .failing_cut = true};
+  call_error(Write{.number = 5, .handle = 1, .at = 2, .bytes = "xyz"}, EIO);
+  around_ = Around::calm;
+  reads(5, "abx" + std::string("\0z", 2));
   reads(5, "abc");
   EXPECT_NE(violation(), "");
+}
+
+TEST_F(FailureTest, AWriteThatFailedWhenItWasAskedAgainMayHaveMadeTheFileLongerBefore) {
+  create("f", 5);
+  write(5, "abc");
+  const auto writing = ask(Write{.number = 5, .handle = 1, .at = 3, .bytes = "d"});
+  model_.resumed();
+  around_ = {.failing_disk = true};
+  answer_error(writing, EIO);
+  around_ = Around::calm;
+  reads(5, "abcd");
 }
 
 TEST_F(FailureTest, AWriteThatADiskFailedLosesNoOtherByte) {
