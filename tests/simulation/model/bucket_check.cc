@@ -65,7 +65,7 @@ Snapshots those_in(const std::optional<StoredObject>& object, const Snapshots& c
 
 Fault AnsweredCheck::check(const Call& call, const Answer& answer, Around around) {
   Fault fault;
-  if (around != Around::calm) doubt_what_it_removed(call);
+  if (around.store || around.full_disk || around.failing_disk) doubt_what_it_removed(call);
   if (const auto* flush = std::get_if<Flush>(&call.question)) fault = flushed(call, *flush);
   if (std::holds_alternative<Sync>(call.question)) fault = stored(call);
   if (std::holds_alternative<Release>(call.question)) fault = released(call, around);
@@ -81,10 +81,11 @@ Fault AnsweredCheck::check(const Call& call, const Answer& answer, Around around
   return fault;
 }
 
-// Its bytes are brought here before it goes. Where that failed it goes all the same.
+// Its bytes are brought here before it goes, but those that the bucket never had, which are here. Where that failed it
+// goes all the same; where its caller was killed meanwhile it does not go.
 void AnsweredCheck::doubt_what_it_removed(const Call& call) {
   for (const auto& inode : state_.inodes()) {
-    if (inode->removed_by != call.unique) continue;
+    if (inode->removed_by != call.unique || inode->stored.without_nothing().empty()) continue;
     state_.edit(inode->id).unreadable = true;
     return;
   }

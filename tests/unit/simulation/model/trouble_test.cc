@@ -108,6 +108,27 @@ TEST_F(FailureTest, AnOpenFileThatIsRemovedWithoutTroubleIsReadable) {
   EXPECT_THAT(violation(), HasSubstr("ESTALE"));
 }
 
+TEST_F(FailureTest, AnOpenFileWhoseRemoverIsKilledIsReadable) {
+  store("f", 5, "x");
+  open(5);
+  remove("f");
+  around_ = {.killed_caller = true};
+  call(Unlink{kRootNumber, "f"});
+  around_ = Around::calm;
+  call_error(Read{.number = 5, .handle = 1, .size = 1}, ESTALE);
+  EXPECT_THAT(violation(), HasSubstr("ESTALE"));
+}
+
+TEST_F(FailureTest, AFileThatWasNotStoredIsReadableWhenItIsRemovedInTrouble) {
+  create("f", 5);
+  write(5, "x");
+  around_ = kAnyTrouble;
+  call(Unlink{kRootNumber, "f"});
+  around_ = Around::calm;
+  call_error(Read{.number = 5, .handle = 1, .size = 1}, ESTALE);
+  EXPECT_THAT(violation(), HasSubstr("ESTALE"));
+}
+
 TEST_F(FailureTest, AWriteThatWasSeenDoesNotFail) {
   create("f", 5);
   const auto writing = ask(Write{.number = 5, .handle = 1, .bytes = "abc"});
