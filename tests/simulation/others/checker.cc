@@ -53,6 +53,7 @@ void Checker::note(Pending& pending, const Write& write) {
   file.known.forget(write.at, write.at + write.bytes.size());
   file.unstored.forget(write.at, write.at + write.bytes.size());
   file.changed_at = file.written_at = now_;
+  begin_difference(file);
 }
 
 void Checker::note(Pending&, const SetAttributes& set) {
@@ -62,6 +63,7 @@ void Checker::note(Pending&, const SetAttributes& set) {
   file.known.forget_from(*set.size);
   file.unstored.forget_from(*set.size);
   file.changed_at = now_;
+  begin_difference(file);
 }
 
 void Checker::note(Pending&, const Open& open) {
@@ -125,6 +127,7 @@ void Checker::cut(InodeNumber number, bool ends) {
   else
     ++file.changing;
   file.changed_at = now_;
+  begin_difference(file);
 }
 
 // ---- answers --------------------------------------------------------------------------------------------------------
@@ -140,8 +143,9 @@ Verdict Checker::answered(const Answer& answer, Around around, const BucketView&
 }
 
 Verdict Checker::take(const Pending& pending, const Write& write, const Answer& answer) {
-  if (answer.errnum != 0) return {};
   File& file = files_[write.number];
+  begin_difference(file);
+  if (answer.errnum != 0) return {};
   if (is_refused(pending, write.number, write.handle))
     return Violation{fmt::format("#{} was written to by a handle that a conflict has ended", write.number)};
   file.has_unstored = true;
@@ -159,6 +163,7 @@ Verdict Checker::take(const Pending&, const SetAttributes& set, const Answer& an
   if (set.size) {
     files_[set.number].known.forget_from(*set.size);
     files_[set.number].unstored.forget_from(*set.size);
+    begin_difference(files_[set.number]);
   }
   const auto* entry = std::get_if<ShownEntry>(&answer.value);
   if (answer.errnum == 0 && entry != nullptr && entry->number != set.number)
@@ -188,7 +193,7 @@ Verdict Checker::take(const Pending& pending, const Create& create, const Answer
     cut(file.entry->number, false);
     cut(file.entry->number, true);
   }
-  files_[file.entry->number].made_here = true;
+  begin_difference(files_[file.entry->number]);
   opened(pending, file.entry->number, file.handle, create.flags);
   return shown(pending, {create.parent, create.name}, *file.entry);
 }
@@ -244,11 +249,35 @@ bool Checker::is_refused(const Pending& pending, InodeNumber number, std::uint64
 }
 
 Verdict Checker::take(const Pending& pending, const Flush& flush, const Answer& answer) {
-  return stored(pending, flush.number, flush.handle, answer);
+  Verdict wrong = stored(pending, flush.number, flush.handle, answer);
+  files_[flush.number].last_store = order_;
+  if (answer.errnum == 0 && !flush.caller_has_another)
+    end_difference_by_its_writer(pending, flush.number, flush.handle);
+  return wrong;
 }
 
 Verdict Checker::take(const Pending& pending, const Sync& sync, const Answer& answer) {
-  return stored(pending, sync.number, sync.handle, answer);
+  Verdict wrong = stored(pending, sync.number, sync.handle, answer);
+  files_[sync.number].last_store = order_;
+  if (answer.errnum == 0) end_difference_by_its_writer(pending, sync.number, sync.handle);
+  return wrong;
+}
+
+// What one that does not write stores is not told.
+void Checker::end_difference_by_its_writer(const Pending& pending, InodeNumber number, std::uint64_t handle) {
+  File& file = files_[number];
+  const auto found = file.handles.find(handle);
+  const bool writes = found != file.handles.end() && found->second.writes;
+  const bool is_changing = file.changing > 0 || cutting_creates_ > 0 || is_written(number);
+  if (writes && !is_changing && file.last_change <= pending.order) file.differs = false;
+}
+
+bool Checker::is_written(InodeNumber number) const {
+  return std::ranges::any_of(pending_, [&](const auto& each) {
+    const auto* write = std::get_if<Write>(&each.second.call.question);
+    const auto* set = std::get_if<SetAttributes>(&each.second.call.question);
+    return (write != nullptr && write->number == number) || (set != nullptr && set->number == number && set->size);
+  });
 }
 
 Verdict Checker::stored(const Pending& pending, InodeNumber number, std::uint64_t handle, const Answer& answer) {
@@ -288,7 +317,35 @@ Verdict Checker::take(const Pending& pending, const Lookup& lookup, const Answer
   if (answer.errnum != 0) names().unsure(place);
   if (answer.errnum == 0)
     if (Verdict wrong = shown(pending, place, std::get<ShownEntry>(answer.value))) return wrong;
-  return around_ == Around::calm ? up_to_date(pending, place, answer) : Verdict();
+  if (around_ != Around::calm) return {};
+  if (Verdict wrong = up_to_date(pending, place, answer)) return wrong;
+  shown_in_calm(pending, place, answer);
+  return {};
+}
+
+// What calls that failed before did there is known then.
+void Checker::shown_in_calm(const Pending& pending, const Place& place, const Answer& answer) {
+  const auto path = path_at(place);
+  if (!path || !is_as_in_the_bucket(*path, answer)) return;
+  for (NameCall& call : renames_and_removals_)
+    if (call.failed && call.answered < pending.asked && names_path(call, *path)) call.shown_since.insert(*path);
+}
+
+bool Checker::is_as_in_the_bucket(const std::string& path, const Answer& answer) const {
+  if (answer.errnum == ENOENT)
+    return std::ranges::none_of(versions_.all(), [&](const VersionPtr& each) {
+      return each->until == kNever && (each->key == path || each->key.starts_with(path + "/"));
+    });
+  const auto* entry = std::get_if<ShownEntry>(&answer.value);
+  const VersionPtr there = versions_.now(path);
+  return entry != nullptr && entry->type == vfs::FileType::regular && there != nullptr &&
+         there->bytes.size() == entry->size;
+}
+
+std::optional<std::string> Checker::path_at(const Place& place) const {
+  const auto parent = names().path(place.parent);
+  if (!parent) return std::nullopt;
+  return parent->empty() ? place.name : *parent + "/" + place.name;
 }
 
 Verdict Checker::take(const Pending& pending, const MakeDirectory& make, const Answer& answer) {
@@ -334,7 +391,7 @@ Verdict Checker::take(const Pending& pending, const Rename& rename, const Answer
 void Checker::end_names(const Pending& pending, bool failed) {
   ++name_changes_;
   pending.name_call->answered = now_;
-  pending.name_call->failed = failed;
+  pending.name_call->failed = failed && around_ != Around::calm;  // else the store, or nobody, was asked in vain
 }
 
 Verdict Checker::shown(const Pending& pending, const Place& place, const ShownEntry& entry) {
@@ -360,19 +417,31 @@ Verdict Checker::has_type(InodeNumber number, vfs::FileType type) {
 
 // What is shown until the kernel asks again was so in the bucket within the metadata time.
 Verdict Checker::up_to_date(const Pending& pending, const Place& place, const Answer& answer) const {
-  const auto parent = names().path(place.parent);
-  if (!parent) return {};
-  const std::string path = parent->empty() ? place.name : *parent + "/" + place.name;
+  const auto known = path_at(place);
+  if (!known) return {};
+  const std::string& path = *known;
   if (answer.errnum == ENOENT) return is_absent(path, pending.asked - ttl_);
   const auto* entry = std::get_if<ShownEntry>(&answer.value);
   if (entry == nullptr || entry->type != vfs::FileType::regular) return {};
   if (entry->size == 0 && failed_creates_.contains(place)) return {};
   const auto file = files_.find(entry->number);
-  if (file != files_.end() && (file->second.made_here || !file->second.written.nothing())) return {};
+  if (file != files_.end() && (file->second.differs || file->second.last_change > pending.order)) return {};
+  if (is_or_was_stored(pending, entry->number)) return {};
   if (Verdict wrong = is_there(path, trusted_since(pending, entry->name_ttl))) return wrong;
   // While its attributes are being stored it is not asked for, and what is known of it may be old.
   if (entry->attributes_ttl.count() == 0 && attributes_were_being_set(pending, entry->number)) return {};
   return has_size(path, trusted_since(pending, entry->attributes_ttl), entry->size);
+}
+
+// Since the call was asked: what was known of the file is shown then.
+bool Checker::is_or_was_stored(const Pending& pending, InodeNumber number) const {
+  const auto file = files_.find(number);
+  if (file != files_.end() && file->second.last_store > pending.order) return true;
+  return std::ranges::any_of(pending_, [&](const auto& each) {
+    const auto* flush = std::get_if<Flush>(&each.second.call.question);
+    const auto* sync = std::get_if<Sync>(&each.second.call.question);
+    return (flush != nullptr && flush->number == number) || (sync != nullptr && sync->number == number);
+  });
 }
 
 // What is trusted for so long was true at that time or later.
@@ -416,7 +485,7 @@ Verdict Checker::has_size(const std::string& path, SteadyTime since, std::uint64
 // A call that was under way since then names the path or what is above it.
 bool Checker::may_move(const std::string& path, SteadyTime since) const {
   return std::ranges::any_of(renames_and_removals_, [&](const NameCall& call) {
-    return may_be_under_way(call, since) && names_path(call, path);
+    return may_be_under_way(call, path, since) && names_path(call, path);
   });
 }
 
@@ -428,9 +497,10 @@ bool Checker::is_moving(const std::string& path) const {
 }
 
 // The deletes of a rename go on beside the work of the mounts that follow, which hide the old names.
-bool Checker::may_be_under_way(const NameCall& call, SteadyTime since) const {
+bool Checker::may_be_under_way(const NameCall& call, const std::string& path, SteadyTime since) const {
   const bool hides_names = call.goes_on && std::holds_alternative<Rename>(call.question);
-  return call.answered >= since || (call.failed && call.mount + 1 == names_.size()) || hides_names;
+  const bool is_in_doubt = call.failed && call.mount + 1 == names_.size() && !call.shown_since.contains(path);
+  return call.answered >= since || is_in_doubt || hides_names;
 }
 
 // ---- the bucket -----------------------------------------------------------------------------------------------------

@@ -18,10 +18,10 @@
 //
 // Not checked:
 // - errors: any call may fail with any of them;
-// - sizes and attributes of what was changed here, listings, symbolic links;
+// - sizes of what was changed here and is not stored or is being stored, attributes, listings, symbolic links;
 // - times and permissions that others set;
 // - the sizes of files that were cut or grown, or the zeros in them;
-// - names for which a rename failed.
+// - names for which a rename or removal failed in trouble, until they are shown as the bucket has them.
 #pragma once
 
 #include <deque>
@@ -65,9 +65,12 @@ class Checker final : public Judge {
     KnownBytes known;                       // while it is open
     KnownBytes unstored;                    // of these, what was written since the file was stored
     SteadyTime changed_at{}, written_at{};  // when the last change of it was asked for, and the last write
-    bool made_here = false, has_unstored = false;
-    std::uint64_t cuts = 0;  // that began or ended
-    unsigned changing = 0;   // calls under way that cut it
+    bool has_unstored = false;
+    bool differs = false;           // from the bucket: it was made or changed here, and not stored since
+    std::uint64_t last_change = 0;  // the order of the question or answer
+    std::uint64_t last_store = 0;   // the order of the answer
+    std::uint64_t cuts = 0;         // that began or ended
+    unsigned changing = 0;          // calls under way that cut it
     std::map<std::uint64_t, Handle> handles;
     SteadyTime open_asked{}, open_since{};         // of the first of them
     std::optional<std::vector<VersionPtr>> below;  // what its reads so far may come from; with null: of none
@@ -77,7 +80,8 @@ class Checker final : public Judge {
     Question question;
     std::size_t mount;
     SteadyTime asked, answered = kNever;
-    bool failed = false;
+    bool failed = false;                  // in trouble: what it did is not known
+    std::set<std::string> shown_since{};  // paths of which it is known again
     // Its mount ended before the answer, or nobody waits for its deletes: it is gone on with, also by the next mounts.
     bool goes_on = false;
   };
@@ -139,6 +143,13 @@ class Checker final : public Judge {
   void end_names(const Pending& pending, bool failed);
   void cut(InodeNumber number, bool ends);
   Verdict stored(const Pending& pending, InodeNumber number, std::uint64_t handle, const Answer& answer);
+  void end_difference_by_its_writer(const Pending& pending, InodeNumber number, std::uint64_t handle);
+  void begin_difference(File& file) const {
+    file.differs = true;
+    file.last_change = order_;
+  }
+  bool is_written(InodeNumber number) const;
+  bool is_or_was_stored(const Pending& pending, InodeNumber number) const;
   void opened(const Pending& pending, InodeNumber number, std::uint64_t handle, int flags);
   Verdict shown(const Pending& pending, const Place& place, const ShownEntry& entry);
   Verdict has_type(InodeNumber number, vfs::FileType type);
@@ -151,7 +162,10 @@ class Checker final : public Judge {
   Verdict has_size(const std::string& path, SteadyTime since, std::uint64_t size) const;
   bool may_move(const std::string& path, SteadyTime since) const;
   bool is_moving(const std::string& path) const;
-  bool may_be_under_way(const NameCall& call, SteadyTime since) const;
+  bool may_be_under_way(const NameCall& call, const std::string& path, SteadyTime since) const;
+  std::optional<std::string> path_at(const Place& place) const;
+  bool is_as_in_the_bucket(const std::string& path, const Answer& answer) const;
+  void shown_in_calm(const Pending& pending, const Place& place, const Answer& answer);
   static bool was_stored(SteadyTime since, const KnownBytes& known, const std::vector<VersionPtr>& as);
   bool is_refused(const Pending& pending, InodeNumber number, std::uint64_t handle) const;
 

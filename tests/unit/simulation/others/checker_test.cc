@@ -547,6 +547,66 @@ TEST_F(OthersTest, ARenameThatFailedOtherwiseHidesNoNamesInTheNextMount) {
   EXPECT_THAT(wrong(), HasSubstr("was not found"));
 }
 
+TEST_F(OthersTest, ARemovalThatTheStoreRefusedHidesNoNames) {
+  they_write("f", kTheirs);
+  look_up("f", kFile, kTheirs.size());
+  call_error(Unlink{kRoot, "f"}, EACCES);
+  pass(2 * kTtl);
+  call_error(Lookup{kRoot, "f"}, ENOENT);
+  EXPECT_THAT(wrong(), HasSubstr("was not found"));
+}
+
+TEST_F(OthersTest, ARemovalThatFailedInTroubleIsKnownOnceItsNameIsShownInCalm) {
+  they_write("f", kTheirs);
+  look_up("f", kFile, kTheirs.size());
+  around_ = Around{.store = true};
+  call_error(Unlink{kRoot, "f"}, EIO);
+  around_ = Around::calm;
+  pass(2 * kTtl);
+  call_error(Lookup{kRoot, "f"}, ENOENT);
+  EXPECT_EQ(wrong(), "");
+  pass(std::chrono::seconds(1));
+  look_up("f", kFile, kTheirs.size());
+  pass(2 * kTtl);
+  call_error(Lookup{kRoot, "f"}, ENOENT);
+  EXPECT_THAT(wrong(), HasSubstr("was not found"));
+}
+
+TEST_F(OthersTest, AFileThatWasWrittenHereIsHeldToTheMetadataTimeOnceItIsStored) {
+  create("f", kFile);
+  write(kFile, "ours");
+  pass(2 * kTtl);
+  look_up("f", kFile, 4);
+  put("f", "ours");
+  call(Flush{kFile, 1});
+  they_write("f", kTheirs);
+  pass(kTtl / 2);
+  look_up("f", kFile, 4);
+  EXPECT_EQ(wrong(), "");
+  pass(kTtl);
+  look_up("f", kFile, 4);
+  EXPECT_THAT(wrong(), HasSubstr("not had within the metadata time"));
+  write(kFile, "more", 4);
+  look_up("f", kFile, 8);
+}
+
+TEST_F(OthersTest, WhatIsKnownOfAFileIsShownWhileItIsStored) {
+  create("f", kFile);
+  write(kFile, "ours");
+  put("f", "ours");
+  call(Flush{kFile, 1});
+  they_write("f", kTheirs);
+  pass(2 * kTtl);
+  const auto flush = ask(Flush{kFile, 1});
+  look_up("f", kFile, 4);
+  const auto lookup = ask(Lookup{kRoot, "f"});
+  answer(flush, 0);
+  answer(lookup, 0, shown(kFile, 4));
+  EXPECT_EQ(wrong(), "");
+  look_up("f", kFile, 4);
+  EXPECT_THAT(wrong(), HasSubstr("not had within the metadata time"));
+}
+
 TEST_F(OthersTest, TheKernelIsNotToldToTrustASizeForLonger) {
   they_write("f", kTheirs);
   pass(2 * kTtl);
