@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "simulation/model/views.h"
 #include "simulation/wrong.h"
 
 namespace pail::simulation {
@@ -19,8 +20,8 @@ bool is_hidden(const fake::Bucket& bucket, const std::string& key) {
 
 }  // namespace
 
-Audit::Audit(const fake::Bucket& bucket, Ask ask, Note note)
-    : bucket_(bucket), ask_(std::move(ask)), note_(std::move(note)) {}
+Audit::Audit(const fake::Bucket& bucket, Attributes attributes, Ask ask, Note note)
+    : bucket_(bucket), attributes_(attributes), ask_(std::move(ask)), note_(std::move(note)) {}
 
 void Audit::run() {
   check(vfs::kRootInode, "");
@@ -40,6 +41,7 @@ void Audit::check(InodeNumber directory, const std::string& prefix) {
     const auto& entry = std::get<ShownEntry>(looked.value);
     if (entry.type == vfs::FileType::directory) {
       seen_.insert(key + "/");
+      check_permissions(key + "/", entry);
       check(entry.number, key + "/");
     } else {
       seen_.insert(key);
@@ -54,6 +56,32 @@ void Audit::check_file(const std::string& key, const ShownEntry& entry) {
   if (!object) throw Wrong{fmt::format("a fresh mount shows {}, which is not in the bucket", key)};
   if (entry.type == vfs::FileType::regular && read(entry.number, entry.size) != object->content.bytes())
     throw Wrong{fmt::format("a fresh mount shows other bytes of {} than the bucket has", key)};
+  if (entry.type == vfs::FileType::symlink && target_of(entry.number) != object->content.bytes())
+    throw Wrong{fmt::format("a fresh mount shows another target of {} than the bucket has", key)};
+  check_permissions(key, entry);
+  check_time(key, entry);
+}
+
+void Audit::check_permissions(const std::string& key, const ShownEntry& entry) const {
+  const auto object = bucket_view(bucket_).look(key);
+  const bool is_as_stored = !object || !object->permissions || object->permissions == entry.permissions;
+  if (attributes_ == Attributes::any || is_as_stored) return;
+  throw Wrong{fmt::format("a fresh mount shows {:04o} for {}, which has {:04o} in the bucket", entry.permissions, key,
+                          *object->permissions)};
+}
+
+// The time of a directory also changes with its names, here alone.
+void Audit::check_time(const std::string& key, const ShownEntry& entry) const {
+  const auto object = bucket_view(bucket_).look(key);
+  const bool is_as_stored = !object->modified || object->modified == entry.modified;
+  if (attributes_ == Attributes::any || is_as_stored) return;
+  throw Wrong{fmt::format("a fresh mount shows another time of {} than the bucket has", key)};
+}
+
+std::string Audit::target_of(InodeNumber link) {
+  const Answer read = ask_(ReadLink{link});
+  if (read.errnum != 0) throw Wrong{"a fresh mount cannot read a link: " + read.context};
+  return std::get<Bytes>(read.value).bytes;
 }
 
 std::vector<ListedName> Audit::names_of(InodeNumber directory) {

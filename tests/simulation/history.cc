@@ -179,7 +179,8 @@ void History::check_uploads(std::set<std::string> left) {
 void History::audit() {
   begin_life(vfs::Start::fresh, false);
   const auto ask_mount = [this](Question question) { return ask_and_wait(std::move(question)); };
-  Audit(world_.bucket(), ask_mount, [this](std::string_view happened) { note(happened); }).run();
+  const auto attributes = plan_.others > 0 ? Audit::Attributes::any : Audit::Attributes::those_of_the_bucket;
+  Audit(world_.bucket(), attributes, ask_mount, [this](std::string_view happened) { note(happened); }).run();
   judge(judge_->settled(bucket_view(world_.bucket()), kept_view(directory_)));
   (void)unmount();
   check_uploads({});
