@@ -161,6 +161,8 @@ bool Dialect::load() {
   }
   const MutexLock lock(mutex_);
   facts_ = *facts;
+  for (Fact& fact : facts_)
+    if (known_of(fact) != Known::unknown) fact.proven_here = clock_.steady() - (clock_.wall() - fact.proven);
   return true;
 }
 

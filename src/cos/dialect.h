@@ -58,7 +58,7 @@ class Dialect {
   struct Fact {
     Known known = Known::unknown;
     WallTime proven{};                      // in whole seconds
-    std::optional<SteadyTime> proven_here;  // so, where it was this process: no matter how the calendar is set
+    std::optional<SteadyTime> proven_here;  // so, since this process knows it: no matter how the calendar is set
     std::optional<SteadyTime> next_proof;   // not before
   };
   using Facts = std::array<Fact, kAbilities>;

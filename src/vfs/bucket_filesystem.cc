@@ -19,7 +19,6 @@ using local::Knowledge;
 
 namespace {
 
-constexpr ByteCount kLongestLink{4095};
 constexpr unsigned kBlocksShare = 2;  // of `memory`: a half; threads, connections and parts being sent need the other
 constexpr unsigned kQueueShare = 4;   // of that, at most, for blocks that wait for the disk
 
@@ -201,27 +200,16 @@ Result<Entry> BucketFileSystem::setattr(const Request& request, InodeNumber numb
 }
 
 Result<std::string> BucketFileSystem::readlink(const Request& request, InodeNumber number) {
-  PAIL_TRY(auto found, directories_.current(number, request.stop));
-  if (found.record.type != FileType::symlink) return Error{EINVAL, "not a symbolic link"};
-  if (!found.record.link_target.empty()) return found.record.link_target;
-  PAIL_TRY(local::AskedInode asked, local_.names->ask(number, local::Asker::anybody));
-  PAIL_TRY(std::string target, fetch_target(asked, request.stop));
-  if (target.find('\0') != std::string::npos || target.empty())
-    return Error{EIO, fmt::format("{}: its object holds no path", quote(found.record.name))};
-  PAIL_CHECK(local_.names->link_learned(asked, target));
-  return target;
-}
-
-// Who renames a link removes its old object before the names know: what is not found there is asked for when that is
-// done.
-Result<std::string> BucketFileSystem::fetch_target(local::AskedInode& asked, const StopToken& stop) {
-  PAIL_TRY(const std::string key, tree_.key(asked.path()));
-  auto target = store_->get_object(key, kLongestLink, stop);
-  if (target || target.error().fault != Fault::no_key) return target;
-  PAIL_TRY(const auto turn, turns_.take_to_look(asked.inode().number, stop));
-  PAIL_TRY(asked, local_.names->ask(asked.inode().number, local::Asker::anybody));
-  PAIL_TRY(const std::string key_now, tree_.key(asked.path()));
-  return key_now == key ? target : store_->get_object(key_now, kLongestLink, stop);
+  for (int attempt = 0;; ++attempt) {
+    PAIL_TRY(const auto found, directories_.current(number, request.stop));
+    if (found.record.type != FileType::symlink) return Error{EINVAL, "not a symbolic link"};
+    if (!found.record.link_target.empty()) return found.record.link_target;
+    PAIL_TRY(const local::AskedInode asked, local_.names->ask(number, local::Asker::anybody));
+    auto target = files_.read_link(asked.inode(), request.stop);
+    if (!target && target.error().errnum == ESTALE && attempt == 0) continue;  // others replaced it meanwhile
+    if (target) PAIL_CHECK(local_.names->link_learned(asked, *target));
+    return target;
+  }
 }
 
 // ---- names ----------------------------------------------------------------------------------------------------------
@@ -250,7 +238,7 @@ Result<Entry> BucketFileSystem::mkdir(const Request& request, InodeNumber parent
 Result<Entry> BucketFileSystem::symlink(const Request& request, InodeNumber parent, std::string_view name,
                                         std::string_view target) {
   PAIL_CHECK(check_writable());
-  if (target.size() > kLongestLink.n) return Error{ENAMETOOLONG, "the target of the link is too long"};
+  if (target.size() > Files::kLongestLink.n) return Error{ENAMETOOLONG, "the target of the link is too long"};
   return make(request, parent, name, FileType::symlink, 0777, target);
 }
 

@@ -105,7 +105,6 @@ class BucketFileSystem final : public FileSystem {
   std::map<InodeNumber, PendingFile> pending_files();
   Unstored unstored(InodeNumber number, const PendingFile& file, const Error& why, const StopToken& stop);
   Result<Entry> shown(Directories::Found found);
-  Result<std::string> fetch_target(local::AskedInode& asked, const StopToken& stop);
   Result<Entry> make(const Request& request, InodeNumber parent, std::string_view name, FileType type, mode_t mode,
                      std::string_view target);
   OpenResult opened(const local::InodeRecord& record, int flags) PAIL_EXCLUDES(mutex_);

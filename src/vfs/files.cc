@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "base/promise.h"
 #include "cos/refusal.h"
 #include "pailfs/base/stop.h"
 #include "vfs/object_copy.h"
@@ -157,6 +158,17 @@ void Files::read_remote(InodeRecord record, Extent want, const StopToken& stop, 
     });
   };
   reader_.read(*content, record.number, want, stop, std::move(checked));
+}
+
+Result<std::string> Files::read_link(const InodeRecord& link, const StopToken& stop) {
+  const auto no_path = [&link] { return Error{EIO, fmt::format("{}: its object holds no path", quote(link.name))}; };
+  if (link.size.n == 0 || link.size > kLongestLink) return no_path();
+  const Promise<Result<ReadData>> answer;
+  read_remote(link, {{}, {link.size.n}}, stop, [answer](Result<ReadData> data) { answer.set(std::move(data)); });
+  PAIL_TRY(const ReadData data, answer.wait());
+  std::string target;
+  for (const auto piece : data.pieces) target.append(reinterpret_cast<const char*>(piece.data()), piece.size());
+  return target.find('\0') == std::string::npos ? Result<std::string>(std::move(target)) : no_path();
 }
 
 // ---- writing --------------------------------------------------------------------------------------------------------

@@ -60,8 +60,8 @@ void show_listed(NameChange& change, const Place& place, const Asking& since, co
     return;
   }
   // What a listing does not tell is looked at before it is used.
-  const bool may_be_link = inode && inode->type == FileType::symlink;
-  if (inode && file && (may_be_link || change.may_be_own_copy(*inode, file->size))) {
+  const bool has_other_type = inode && !known_directory && inode->type != FileType::regular;
+  if (inode && file && (has_other_type || change.may_be_own_copy(*inode, file->size))) {
     put_in_doubt(*inode);
     change.show(*inode, since.moment, our_last);
     return;

@@ -139,6 +139,14 @@ TEST_F(DialectTest, ACalendarThatIsSetBackForgetsNothingOfThisProcess) {
   EXPECT_EQ(dialect.known(Ability::upload_end), Known::unknown);
 }
 
+TEST_F(DialectTest, ACalendarThatIsSetBackForgetsNothingThatAProcessHasRead) {
+  Dialect(kEndpoint, file_, clock_).proven_there(Ability::upload_end);
+  const Dialect next(kEndpoint, file_, clock_);
+  ASSERT_EQ(next.known(Ability::upload_end), Known::there);
+  clock_.set_wall(WallTime(1min));
+  EXPECT_EQ(next.known(Ability::upload_end), Known::there);
+}
+
 TEST_F(DialectTest, WhereNothingCanBeReadOrWrittenItIsKnownHere) {
   Dialect dialect(kEndpoint, directory_.path(), clock_);
   dialect.proven_missing(Ability::list_v2);

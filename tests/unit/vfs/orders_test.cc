@@ -345,6 +345,16 @@ TEST_F(TypeOfANumberTest, StaysWhereOthersMakeALinkAFileOfTheSameContent) {
   EXPECT_EQ(attributes("link").type, FileType::regular);
 }
 
+TEST_F(TypeOfANumberTest, StaysWhereAListingShowsWhatOthersPutInThePlaceOfAFifo) {
+  ASSERT_TRUE(fs_->mknod(request(), kRootInode, "pipe", S_IFIFO | 0644, 0));
+  const InodeNumber pipe = look("pipe");
+  store_->pass(10s);
+  store_->put("pipe", "of others");
+  EXPECT_THAT(names(""), UnorderedElementsAre("file", "link", "pipe"));
+  EXPECT_EQ(attributes("pipe").type, FileType::regular);
+  EXPECT_NE(look("pipe"), pipe);
+}
+
 TEST_F(TypeOfANumberTest, AndTheNumberStayWhereOthersWriteALinkAnew) {
   const InodeNumber link = look("link");
   ASSERT_TRUE(fs_->symlink(request(), kRootInode, "other", "aim"));
@@ -633,7 +643,7 @@ TEST_F(OrdersTest, ALinkThatIsReadWhileItIsRenamedLeadsWhereItDid) {
   const Hold removal = store_->hold({.operation = Operation::delete_object, .key = "link"}, Moment::after);
   auto renaming = std::async(std::launch::async, [&] { return rename("link", "other"); });
   ASSERT_TRUE(removal.await());
-  const Hold get = store_->hold({.operation = Operation::get_object, .key = "link"}, Moment::after);
+  const Hold get = store_->hold({.operation = Operation::get_object_range, .key = "link"}, Moment::after);
   auto reading = std::async(std::launch::async, [&] { return fs_->readlink(request(), link); });
   ASSERT_TRUE(get.await());  // under the old name, where nothing is any more
   get.release();
@@ -642,6 +652,23 @@ TEST_F(OrdersTest, ALinkThatIsReadWhileItIsRenamedLeadsWhereItDid) {
   ASSERT_TRUE(target) << target.error().context;
   EXPECT_EQ(*target, "target");
   EXPECT_EQ(renaming.get(), 0);
+}
+
+TEST_F(OrdersTest, ALinkLeadsNowhereByTheBytesOfAFileThatOthersPutInItsPlace) {
+  ASSERT_TRUE(fs_->symlink(request(), kRootInode, "link", "target"));
+  ASSERT_TRUE(fs_->symlink(request(), kRootInode, "same", "target"));
+  options_.metadata_ttl = 1h;
+  start_cold();
+  const InodeNumber link = look("link");
+  store_->put("link", "bytes of a file");
+  const auto bytes = fs_->readlink(request(), link);
+  EXPECT_FALSE(bytes) << *bytes;
+  ASSERT_TRUE(store_->copy("same", "link"));
+  options_.metadata_ttl = 0s;
+  start();
+  const auto target = fs_->readlink(request(), look("link"));
+  ASSERT_TRUE(target);
+  EXPECT_EQ(*target, "target");
 }
 
 TEST_F(OrdersTest, ALookUpShowsWhatOthersStoredWhileAReadAsksWhyItWasRefused) {
