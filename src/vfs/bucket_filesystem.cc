@@ -206,7 +206,9 @@ Result<std::string> BucketFileSystem::readlink(const Request& request, InodeNumb
     if (!found.record.link_target.empty()) return found.record.link_target;
     PAIL_TRY(const local::AskedInode asked, local_.names->ask(number, local::Asker::anybody));
     auto target = files_.read_link(asked.inode(), request.stop);
-    if (!target && target.error().errnum == ESTALE && attempt == 0) continue;  // others replaced it meanwhile
+    const Fault fault = target ? Fault::none : target.error().fault;
+    const bool is_replaced = fault == Fault::precondition || fault == Fault::no_key;
+    if (is_replaced && attempt == 0) continue;
     if (target) PAIL_CHECK(local_.names->link_learned(asked, *target));
     return target;
   }

@@ -299,7 +299,10 @@ Verdict Checker::stored(const Pending& pending, InodeNumber number, std::uint64_
   file.unstored = {};
   if (is_refused(pending, number, handle))
     return Violation{fmt::format("#{} was stored by a handle that a conflict has ended", number)};
-  if (!has_its_name || known.empty() || was_stored(pending.changed_at, known, versions_.of(*pending.path))) return {};
+  if (!has_its_name || known.empty()) return {};
+  // A rename stores the file, perhaps under a name that it has no more.
+  const bool one_name = last_rename_ < pending.changed_at;
+  if (was_stored(pending.changed_at, known, one_name ? versions_.of(*pending.path) : versions_.all())) return {};
   return Violation{fmt::format("#{} was stored, and {} never had what was written to it", number, *pending.path)};
 }
 
@@ -382,6 +385,7 @@ Verdict Checker::take(const Pending& pending, const RemoveDirectory& remove, con
 
 Verdict Checker::take(const Pending& pending, const Rename& rename, const Answer& answer) {
   end_names(pending, answer.errnum != 0);
+  last_rename_ = now_;
   a_rename_failed_ = a_rename_failed_ || answer.errnum != 0;
   if (answer.errnum == EINTR) pending.name_call->goes_on = true;
   names().moved({rename.parent, rename.name}, {rename.new_parent, rename.new_name}, answer.errnum == 0);

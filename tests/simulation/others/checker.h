@@ -186,8 +186,9 @@ class Checker final : public Judge {
   SteadyTime now_{};
   Around around_ = Around::calm;  // the answer that is looked at
   std::uint64_t order_ = 0, name_changes_ = 0;
-  unsigned cutting_creates_ = 0;    // under way: which file they cut is told by their answer
-  std::set<Place> failed_creates_;  // an empty file may be there, which the bucket does not have
+  SteadyTime last_rename_ = SteadyTime::min();  // that was answered
+  unsigned cutting_creates_ = 0;                // under way: which file they cut is told by their answer
+  std::set<Place> failed_creates_;              // an empty file may be there, which the bucket does not have
   Versions versions_;
   std::set<std::pair<std::string, std::string>> told_;
   std::deque<Names> names_;  // of each mount

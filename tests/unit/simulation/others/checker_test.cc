@@ -356,6 +356,19 @@ TEST_F(OthersTest, AFlushDoesNotSucceedUnderAnotherNameWhileAnotherDirectoryIsRe
   EXPECT_THAT(wrong(), HasSubstr("never had what was written"));
 }
 
+TEST_F(OthersTest, AFlushSucceedsWhenARenameStoredTheFileUnderAnEarlierName) {
+  look_up_directory("d", kDirectory);
+  create("f", kFile);
+  write(kFile, ours());
+  const auto first = ask(Rename{kRoot, "f", kDirectory, "f"});
+  put("f", ours());
+  answer(first, 0);
+  pass(std::chrono::seconds(1));
+  they_write("d/f", kLater);
+  call(Rename{kRoot, "d", kRoot, "e"});
+  call(Flush{kFile, 1});
+}
+
 TEST_F(OthersTest, AFlushDoesNotSucceedWhenTheBucketNeverHadIt) {
   create("f", kFile);
   write(kFile, ours());
