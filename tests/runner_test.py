@@ -407,9 +407,10 @@ exec sleep 100""")
 
 
 def every_mutation_still_applies():
-    names = [mutation.name for mutation in mutations.MUTATIONS]
-    assert len(names) == len(set(names)) >= 26
-    for mutation in mutations.MUTATIONS:
+    every = mutations.MUTATIONS + mutations.RARE
+    assert len({mutation.name for mutation in every}) == len(every)
+    assert len(mutations.MUTATIONS) >= 26
+    for mutation in every:
         with tempfile.TemporaryDirectory() as tree:
             copy = pathlib.Path(tree) / mutation.path
             copy.parent.mkdir(parents=True)

@@ -11,7 +11,6 @@ class Mutation:
     file: str  # below src/
     old: str   # once in the file
     new: str
-    needs: str = ""  # what histories would have to have that they do not have yet
 
     @property
     def path(self):
@@ -26,9 +25,6 @@ class Mutation:
         path.write_text(before.replace(self.old, self.new))
         return before
 
-
-TIMES = "times of writes in the model"
-STOP = "machines that stop"
 
 MUTATIONS = (
     # ---- conditions, and what a lost answer leaves open
@@ -102,15 +98,8 @@ MUTATIONS = (
     Mutation("a_request_that_began_is_begun_again", "vfs/names.cc",
              "  return names_.begun(request.unique, subject);\n",
              "  return request.resent || subject != 0 ? Unit{} : Unit{};\n"),
-    Mutation("a_resent_request_has_to_wait_its_turn", "vfs/bucket_filesystem.cc",
-             "  names_.keep_turns();\n", ""),
 
     # ---- order
-    Mutation("an_unlink_goes_through_the_gate_before_its_turn", "vfs/names.cc",
-             "  PAIL_TRY(const auto turn, turn_for(request, number));\n"
-             "  PAIL_TRY(auto pass, gate_.enter_name(place.key(), request.stop));\n",
-             "  PAIL_TRY(auto pass, gate_.enter_name(place.key(), request.stop));\n"
-             "  PAIL_TRY(const auto turn, turn_for(request, number));\n"),
     Mutation("the_end_of_a_turn_wakes_nobody", "vfs/turns.cc",
              "  if (queue->second.empty()) queues_.erase(queue);\n  changed_.notify_all();\n",
              "  if (queue->second.empty()) queues_.erase(queue);\n"),
@@ -121,13 +110,91 @@ MUTATIONS = (
              "  tickets_.erase(ticket);\n  changed_.notify_all();\n", "  tickets_.erase(ticket);\n"),
     Mutation("the_last_fetch_does_not_say_that_it_ended", "vfs/block_reader.cc",
              "  if (--under_way_ == 0) idle_.notify_all();\n", "  --under_way_;\n"),
+    Mutation("an_unlink_takes_what_the_name_led_to_before", "vfs/names.cc",
+             "  if (!leads_to(place, number)) return Progress::look_again;\n", ""),
+    Mutation("a_listing_removes_what_was_made_since", "local/names/name_change.cc",
+             "  return since && (inode.changed_seq > since->sequence || store_.uses_.busy(inode.number));\n",
+             "  return since && store_.uses_.busy(inode.number);\n"),
+
+    # ---- bytes and attributes
+    Mutation("a_block_of_an_old_version_is_served", "cache/block_cache.cc",
+             "  std::string text = text_of(version);\n", "  std::string text = version.key;\n"),
+    Mutation("a_patch_loses_the_rest_of_the_object", "vfs/files.cc",
+             "  const auto whole = hydrate(record, *file, stop);\n  if (!whole && is_gone",
+             "  const auto whole = Result<Unit>(Unit{});\n  if (!whole && is_gone"),
+    Mutation("o_trunc_empties_nothing", "vfs/bucket_filesystem.cc",
+             "  if ((flags & O_TRUNC) != 0)"
+             " PAIL_CHECK(files_.truncate(number, found.record.epoch, {}, request.stop));\n",
+             ""),
+    Mutation("a_file_that_was_cut_shows_its_old_tail_when_it_grows", "local/staging/staged_file.cc",
+             "  PAIL_CHECK(set_size(data_.get(), size));\n  size_ = size;\n",
+             "  PAIL_CHECK(set_size(data_.get(), std::max(size, size_)));\n  size_ = size;\n"),
+    Mutation("the_size_of_a_file_that_is_written_is_that_of_before", "vfs/attribute_view.cc",
+             "      record.size = (*file)->size();\n", ""),
+    Mutation("a_time_that_was_set_is_lost_in_the_staging_file", "local/staging/staged_file.cc",
+             "  return times_.set(modified);\n", "  (void)modified;\n  return Unit{};\n"),
+    Mutation("a_time_is_stored_in_whole_seconds", "vfs/object_metadata.cc",
+             "  add(\"mtime\", format_time(record.modified));\n",
+             "  add(\"mtime\", format_time(std::chrono::floor<std::chrono::seconds>(record.modified)));\n"),
+
+    # ---- removing and renaming
+    Mutation("an_unlinked_file_is_dropped_while_it_is_open", "vfs/names.cc",
+             "  if (opens_.maybe_open(number)) return;\n", ""),
+    Mutation("a_directory_is_removed_with_what_is_in_it", "vfs/names.cc",
+             "  PAIL_CHECK(check_empty(found, request.stop));\n", ""),
+    Mutation("a_rename_leaves_the_old_object", "vfs/rename.cc",
+             "  auto deleted = store_.delete_object(from, stop);\n",
+             "  auto deleted = Result<Unit>(Unit{});\n"),
+    Mutation("a_renamed_file_does_not_take_what_it_wrote_along", "vfs/rename.cc",
+             "  if (!local) PAIL_CHECK(files_.store_in_turn(source.number, std::nullopt, Lane::demand, stop));\n", ""),
+    Mutation("a_renamed_file_keeps_the_version_of_before", "local/names/name_events.cc",
+             "  source.etag = object.etag;\n", ""),
+    Mutation("an_inode_number_is_given_again_after_an_unlink", "local/names/index.cc",
+             "void LmdbWrite::erase(InodeNumber number) {\n",
+             "void LmdbWrite::erase(InodeNumber number) {\n"
+             "  if (number + 1 == index_.inode_counter_.next) index_.inode_counter_.next = number;\n"),
+    Mutation("inode_numbers_of_a_killed_process_are_given_again", "local/names/index.cc",
+             "    put_meta_number(*environment_, write, counter->meta_key, counter->limit);\n", ""),
+
+    # ---- after a death
+    Mutation("what_was_staged_is_dropped_by_the_next_process", "vfs/leftovers.cc",
+             "    if (in_use.contains(number)) continue;\n", ""),
+    Mutation("a_fresh_mount_does_not_set_aside_what_was_not_stored", "vfs/bucket_filesystem.cc",
+             "  PAIL_CHECK(leftovers_.set_aside_unstored());\n", ""),
+    Mutation("a_rename_that_a_death_cut_short_is_not_finished", "vfs/bucket_filesystem.cc",
+             "  if (!options_.read_only) names_.finish_interrupted();\n", ""),
+    Mutation("names_are_trusted_after_a_death_in_doubt", "local/names/name_store.cc",
+             "  if (in_doubt) moments_->distrust(change.records());\n", "  (void)in_doubt;\n"),
+
+    # ---- defects that the simulation has found
+    Mutation("a_refusal_that_the_store_does_not_bear_out_is_believed", "cos/refusal.cc",
+             "if (found != Found::expected) return refused;", "if (found <= Found::nothing) return refused;"),
+
+    Mutation("a_read_does_not_see_that_its_base_was_stored_over", "vfs/staged_read.cc",
+             "      if (!fetched && file.missing({at, end}) != gaps) continue;\n", ""),
+
+    # ---- what is left behind
+    Mutation("a_file_that_stays_is_not_told_of", "vfs/bucket_filesystem.cc",
+             "    if (how.stays) how.stays(unstored(number, file, stored.error(), how.stop));\n", ""),
+    Mutation("a_staging_file_stays_after_its_upload", "vfs/files.cc",
+             "  content_.remove_file(sent.number);\n", ""),
+)
+
+# Known-bad as well, but not shown yet by trials of about two minutes on a busy machine, or not tried yet:
+# tests/simulate --mutations tries them by their names.
+RARE = (
+    Mutation("a_resent_request_has_to_wait_its_turn", "vfs/bucket_filesystem.cc",
+             "  names_.keep_turns();\n", ""),
+    Mutation("an_unlink_goes_through_the_gate_before_its_turn", "vfs/names.cc",
+             "  PAIL_TRY(const auto turn, turn_for(request, number));\n"
+             "  PAIL_TRY(auto pass, gate_.enter_name(place.key(), request.stop));\n",
+             "  PAIL_TRY(auto pass, gate_.enter_name(place.key(), request.stop));\n"
+             "  PAIL_TRY(const auto turn, turn_for(request, number));\n"),
     Mutation("an_upload_does_not_wait_for_the_rename_above_it", "vfs/files.cc",
              "  PAIL_TRY(const auto pass, gate_.enter({number}, stop));\n  InodeRecord record;\n",
              "  InodeRecord record;\n"),
     Mutation("a_rename_does_not_look_again_behind_the_gate", "vfs/rename_directory.cc",
              "  if (!still_there(renaming)) return Progress::look_again;\n", ""),
-    Mutation("an_unlink_takes_what_the_name_led_to_before", "vfs/names.cc",
-             "  if (!leads_to(place, number)) return Progress::look_again;\n", ""),
     Mutation("a_stale_record_is_written_back", "local/names/content_events.cc",
              "  if (inode.changed_seq != decided_on.sequence || content_of(inode) != decided_on.content)"
              " return Taken::stale;\n", ""),
@@ -146,60 +213,23 @@ MUTATIONS = (
              "    describe(change, back, listed, since.moment);\n"
              "    return change.show(back, since.moment, our_last);\n"
              "  }\n"),
-    Mutation("a_listing_removes_what_was_made_since", "local/names/name_change.cc",
-             "  return since && (inode.changed_seq > since->sequence || store_.uses_.busy(inode.number));\n",
-             "  return since && store_.uses_.busy(inode.number);\n"),
-
-    # ---- bytes and attributes
-    Mutation("a_block_of_an_old_version_is_served", "cache/block_cache.cc",
-             "  std::string text = text_of(version);\n", "  std::string text = version.key;\n"),
     Mutation("a_waiting_block_takes_the_name_of_any_renamed_file", "cache/block_cache.cc",
              "if (const auto renamed = now.find(waiting.content.id); renamed != now.end())",
              "if (const auto renamed = now.begin(); renamed != now.end())"),
-    Mutation("a_patch_loses_the_rest_of_the_object", "vfs/files.cc",
-             "  const auto whole = hydrate(record, *file, stop);\n  if (!whole && is_gone",
-             "  const auto whole = Result<Unit>(Unit{});\n  if (!whole && is_gone"),
-    Mutation("o_trunc_empties_nothing", "vfs/bucket_filesystem.cc",
-             "  if ((flags & O_TRUNC) != 0)"
-             " PAIL_CHECK(files_.truncate(number, found.record.epoch, {}, request.stop));\n",
-             ""),
     Mutation("a_write_that_failed_leaves_the_file_longer", "local/staging/staged_file.cc",
              "    take_back_growth(extent.end);\n", ""),
-    Mutation("a_file_that_was_cut_shows_its_old_tail_when_it_grows", "local/staging/staged_file.cc",
-             "  PAIL_CHECK(set_size(data_.get(), size));\n  size_ = size;\n",
-             "  PAIL_CHECK(set_size(data_.get(), std::max(size, size_)));\n  size_ = size;\n"),
-    Mutation("the_size_of_a_file_that_is_written_is_that_of_before", "vfs/attribute_view.cc",
-             "      record.size = (*file)->size();\n", ""),
     Mutation("a_file_is_opened_by_a_size_that_was_not_shown", "vfs/bucket_filesystem.cc",
              "  if ((flags & O_TRUNC) == 0 && !was_shown(found.record))\n",
              "  if ((flags & O_TRUNC) == 0 && !was_shown(found.record) && flags < 0)\n"),
     Mutation("a_handle_reaches_the_content_of_after_it", "vfs/files.cc",
              "  if (!gone && (!epoch || *epoch == record.epoch)) return Unit{};\n",
              "  if (!gone && (!epoch || *epoch <= record.epoch)) return Unit{};\n"),
-    Mutation("a_time_that_was_set_is_lost_in_the_staging_file", "local/staging/staged_file.cc",
-             "  return times_.set(modified);\n", "  (void)modified;\n  return Unit{};\n"),
-    Mutation("a_time_is_stored_in_whole_seconds", "vfs/object_metadata.cc",
-             "  add(\"mtime\", format_time(record.modified));\n",
-             "  add(\"mtime\", format_time(std::chrono::floor<std::chrono::seconds>(record.modified)));\n"),
     Mutation("an_upload_leaves_the_time_of_before_in_the_names", "local/names/content_events.cc",
-             "  inode.modified = content.modified;\n", "", TIMES),
-
-    # ---- removing and renaming
+             "  inode.modified = content.modified;\n", ""),
     Mutation("an_unlink_leaves_what_a_failed_upload_stored", "vfs/names.cc",
              "  const bool stored = !record.etag.empty() || !record.attempted.empty();\n",
              "  const bool stored = !record.etag.empty();\n"),
-    Mutation("an_unlinked_file_is_dropped_while_it_is_open", "vfs/names.cc",
-             "  if (opens_.maybe_open(number)) return;\n", ""),
     Mutation("the_bytes_of_an_unlinked_open_file_are_not_kept", "vfs/names.cc", "  preserved.keep();\n", ""),
-    Mutation("a_directory_is_removed_with_what_is_in_it", "vfs/names.cc",
-             "  PAIL_CHECK(check_empty(found, request.stop));\n", ""),
-    Mutation("a_rename_leaves_the_old_object", "vfs/rename.cc",
-             "  auto deleted = store_.delete_object(from, stop);\n",
-             "  auto deleted = Result<Unit>(Unit{});\n"),
-    Mutation("a_renamed_file_does_not_take_what_it_wrote_along", "vfs/rename.cc",
-             "  if (!local) PAIL_CHECK(files_.store_in_turn(source.number, std::nullopt, Lane::demand, stop));\n", ""),
-    Mutation("a_renamed_file_keeps_the_version_of_before", "local/names/name_events.cc",
-             "  source.etag = object.etag;\n", ""),
     Mutation("what_a_failed_rename_may_have_made_is_not_looked_up", "vfs/rename.cc",
              "  if (!moved) doubt_target(renaming);\n", ""),
     Mutation("a_tree_is_renamed_although_a_copy_failed", "vfs/rename_directory.cc",
@@ -211,26 +241,8 @@ MUTATIONS = (
              "    if (what_ == What::objects) return true;\n"),
     Mutation("a_copied_part_file_keeps_the_etag_of_before", "local/names/name_events.cc",
              "  if (based) inode->etag = copied.after;\n", ""),
-    Mutation("an_inode_number_is_given_again_after_an_unlink", "local/names/index.cc",
-             "void LmdbWrite::erase(InodeNumber number) {\n",
-             "void LmdbWrite::erase(InodeNumber number) {\n"
-             "  if (number + 1 == index_.inode_counter_.next) index_.inode_counter_.next = number;\n"),
-    Mutation("inode_numbers_of_a_killed_process_are_given_again", "local/names/index.cc",
-             "    put_meta_number(*environment_, write, counter->meta_key, counter->limit);\n", ""),
-
-    # ---- after a death
-    Mutation("what_was_staged_is_dropped_by_the_next_process", "vfs/leftovers.cc",
-             "    if (in_use.contains(number)) continue;\n", ""),
-    Mutation("a_fresh_mount_does_not_set_aside_what_was_not_stored", "vfs/bucket_filesystem.cc",
-             "  PAIL_CHECK(leftovers_.set_aside_unstored());\n", ""),
-    Mutation("a_rename_that_a_death_cut_short_is_not_finished", "vfs/bucket_filesystem.cc",
-             "  if (!options_.read_only) names_.finish_interrupted();\n", ""),
-    Mutation("names_are_trusted_after_a_death_in_doubt", "local/names/name_store.cc",
-             "  if (in_doubt) moments_->distrust(change.records());\n", "  (void)in_doubt;\n"),
     Mutation("distrust_of_the_names_ends_with_its_process", "local/names/moments.cc",
              "  trusted_from_ = now();\n  put(records, limit_);\n", "  trusted_from_ = now();\n  (void)records;\n"),
-
-    # ---- defects that the simulation has found
     Mutation("what_an_unlinked_file_did_not_fetch_yet_is_lost", "vfs/files.cc",
              "  if (record.type != FileType::regular || !opens_.maybe_open(record.number)) return Preserved();\n",
              "  if (record.type != FileType::regular || record.content == Content::staged ||"
@@ -245,9 +257,6 @@ MUTATIONS = (
     Mutation("a_look_that_failed_says_that_a_write_was_refused", "cos/operations/objects.cc",
              "          if (!info && info.error().fault != Fault::no_key) return then(",
              "          if (!info && info.error().fault == Fault::none) return then("),
-    Mutation("a_refusal_that_the_store_does_not_bear_out_is_believed", "cos/refusal.cc",
-             "if (found != Found::expected) return refused;", "if (found <= Found::nothing) return refused;"),
-
     Mutation("a_refused_base_of_a_changed_file_is_not_looked_at", "vfs/files.cc",
              "      return cos::after_look(store_, content.version.key, cos::ETag{content.version.etag}, fetched.error(), stop);\n",
              "      return fetched;\n"),
@@ -263,19 +272,13 @@ MUTATIONS = (
              "  return is_copied ? names_.attributes_sent(draft.number) : names_.attributes_sent(draft.number);\n"),
     Mutation("a_read_that_looks_hides_what_others_stored", "vfs/files.cc",
              "turns_.take_to_look(record.number, stop);\n", "turns_.take(record.number, stop);\n"),
-    Mutation("a_read_does_not_see_that_its_base_was_stored_over", "vfs/staged_read.cc",
-             "      if (!fetched && file.missing({at, end}) != gaps) continue;\n", ""),
-
-    # ---- what is left behind
     Mutation("an_upload_that_began_is_not_in_the_journal", "vfs/upload_aborts.cc",
-             "  if (*answer) notes_.begun(number, key, **answer);\n", "  (void)number;\n", STOP),
+             "  if (*answer) notes_.begun(number, key, **answer);\n", "  (void)number;\n"),
     Mutation("a_late_upload_is_left_to_itself", "vfs/upload_aborts.cc",
              "  if (!late) return begun();\n", "  if (!late || late) return begun();\n"),
     Mutation("an_upload_that_was_let_go_is_not_aborted", "vfs/uploader.cc",
              "spdlog::warn(\"{}\", noted.error().context);\n  aborts_.add({number, record->key, record->upload_id});\n",
              "spdlog::warn(\"{}\", noted.error().context);\n"),
-    Mutation("a_file_that_stays_is_not_told_of", "vfs/bucket_filesystem.cc",
-             "    if (how.stays) how.stays(unstored(number, file, stored.error(), how.stop));\n", ""),
     Mutation("the_bytes_of_a_removed_file_outlive_the_next_mount", "vfs/leftovers.cc",
              "    if (!record || record->binding == local::Binding::removed) continue;  // an orphan: its bytes go\n",
              "    if (!record) continue;\n"
@@ -283,6 +286,4 @@ MUTATIONS = (
              "      content_.leave_base(number);\n"
              "      continue;\n"
              "    }\n"),
-    Mutation("a_staging_file_stays_after_its_upload", "vfs/files.cc",
-             "  content_.remove_file(sent.number);\n", ""),
 )
