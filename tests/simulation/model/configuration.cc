@@ -49,12 +49,27 @@ std::vector<CallPtr> relevant(const Configuration& configuration, const CallPtr&
   return found;
 }
 
+bool is_about_to_be_written(const Configuration& configuration, Id id, const PendingCalls& pending) {
+  const InodeNumber number = configuration.state.at(id).number;
+  return number != 0 && std::ranges::any_of(pending, [&](const auto& each) {
+           const auto* write = std::get_if<Write>(&each.second->question);
+           return write != nullptr && write->number == number && !configuration.has_done(each.first);
+         });
+}
+
+// As on a file system of Linux a write shows in the time before it shows in the size.
+SnapshotPtr with_any_time(Snapshot snapshot) {
+  snapshot.modified.reset();
+  return make_snapshot(std::move(snapshot));
+}
+
 // The next step of a call: its effect, or a look at what it was about.
-std::vector<Configuration> stepped(const Configuration& from, const CallPtr& call) {
+std::vector<Configuration> stepped(const Configuration& from, const CallPtr& call, const PendingCalls& pending) {
   const auto begun = from.applied.find(call->unique);
   if (begun != from.applied.end()) {
     Configuration seen = from;
-    seen.applied[call->unique] = look(from.state, begun->second);
+    Expectation& expected = seen.applied[call->unique] = look(from.state, begun->second);
+    if (is_about_to_be_written(from, expected.inode, pending)) expected.shown = with_any_time(*expected.shown);
     return {std::move(seen)};
   }
   std::vector<Configuration> after;
@@ -99,7 +114,7 @@ std::vector<Configuration> with_done(const std::vector<Configuration>& from, con
       continue;
     }
     for (const CallPtr& each : relevant(next, call, pending))
-      for (Configuration& after : stepped(next, each)) frontier.add(std::move(after));
+      for (Configuration& after : stepped(next, each, pending)) frontier.add(std::move(after));
   }
   return done;
 }

@@ -275,6 +275,20 @@ TEST_F(AnswersTest, AttributesThatWereSetAreShown) {
   EXPECT_NE(violation(), "");
 }
 
+TEST_F(AnswersTest, AWriteUnderWayMayShowInTheTimeAlone) {
+  const WallTime time{std::chrono::seconds(1000)};
+  create("f", 5);
+  ShownEntry entry = file(5, 0);
+  entry.modified = time;
+  call(SetAttributes{.number = 5, .modified = time}, entry);
+  const auto writing = ask(Write{.number = 5, .handle = 1, .bytes = "abc"});
+  entry.modified += std::chrono::seconds(1);
+  call(GetAttributes{5}, entry);
+  answer(writing, Written{3});
+  call(GetAttributes{5}, entry);
+  EXPECT_NE(violation(), "");  // by now the size is another one
+}
+
 TEST_F(AnswersTest, OldPermissionsAreNotShown) {
   create("f", 5);
   call(SetAttributes{.number = 5, .permissions = 0600}, file(5, 0, 0600));
