@@ -87,6 +87,28 @@ Outcome vanished(const State& state, const Inode& inode) {
   return outcome;
 }
 
+// Another object has its name, as the bucket may have it: a conflict for what was changed.
+Outcome replaced(const State& state, const Inode& inode, const CallPtr& call) {
+  Outcome outcome = failed(state, {ESTALE});
+  State& after = outcome.state;
+  Inode other;
+  other.id = (call->unique << 16) + 0xffff;  // no other inode that comes of the call
+  other.stored = other.choices = inode.stored.without_nothing();
+  other.now = *other.choices.begin();
+  if (other.choices.size() == 1) other.choices = {};
+  const Id directory = inode.parent;
+  const std::string name = inode.name;
+  after.detach(directory, name);
+  const Id id = other.id;
+  after.add(std::move(other));
+  after.link(directory, name, id, false);
+  return outcome;
+}
+
+bool may_be_replaced(const State& state, const Inode& inode, const Call& call) {
+  return stores(state, call) == inode.id && !inode.clean() && !inode.stored.without_nothing().empty();
+}
+
 }  // namespace
 
 std::vector<Outcome> outcomes_of(const State& state, const CallPtr& call) {
@@ -98,7 +120,10 @@ std::vector<Outcome> outcomes_of(const State& state, const CallPtr& call) {
   }
   if (!known.empty()) return outcomes;
   outcomes = outcomes_when_known(state, call);
-  if (const Inode* inode = doubtful(state, call->question)) outcomes.push_back(vanished(state, *inode));
+  if (const Inode* inode = doubtful(state, call->question)) {
+    outcomes.push_back(vanished(state, *inode));
+    if (may_be_replaced(state, *inode, *call)) outcomes.push_back(replaced(state, *inode, call));
+  }
   return outcomes;
 }
 

@@ -376,6 +376,22 @@ TEST_F(FailureTest, ARenameOverAFileThatFailedRemovesTheOldNameWithTheCopyAlone)
   EXPECT_NE(violation(), "");
 }
 
+TEST_F(FailureTest, AFileThatIsWrittenAfterARenameOverItFailedMayLoseAgainstTheCopy) {
+  store("f", 5, "x");
+  store("g", 6, "yz");
+  open(6);
+  write(6, "abc");
+  fails(Rename{kRootNumber, "f", kRootNumber, "g"});
+  call(Lookup{kRootNumber, "g"}, file(6, 3));
+  write(6, "d", 3);
+  call_error(Flush{.number = 6, .handle = 1}, ESTALE);
+  release(6);
+  call(Lookup{kRootNumber, "g"}, file(7, 1));
+  EXPECT_EQ(violation(), "");
+  call(Lookup{kRootNumber, "g"}, file(7, 4));
+  EXPECT_NE(violation(), "");
+}
+
 class LinkOverAFileTest : public FailureTest {
  protected:
   // A rename of a link over a file has failed.
