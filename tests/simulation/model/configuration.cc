@@ -58,9 +58,13 @@ bool is_about_to_be_written(const Configuration& configuration, Id id, const Pen
 }
 
 // As on a file system of Linux a write shows in the time before it shows in the size.
-SnapshotPtr with_any_time(Snapshot snapshot) {
-  snapshot.modified.reset();
-  return make_snapshot(std::move(snapshot));
+Expectation seen_beside_writes(const Configuration& configuration, Expectation expected, const PendingCalls& pending) {
+  const bool shows_times = expected.promise == Promise::entry && expected.shown;
+  if (!shows_times || !is_about_to_be_written(configuration, expected.inode, pending)) return expected;
+  Snapshot any_time = *expected.shown;
+  any_time.modified.reset();
+  expected.shown = make_snapshot(std::move(any_time));
+  return expected;
 }
 
 // The next step of a call: its effect, or a look at what it was about.
@@ -68,14 +72,13 @@ std::vector<Configuration> stepped(const Configuration& from, const CallPtr& cal
   const auto begun = from.applied.find(call->unique);
   if (begun != from.applied.end()) {
     Configuration seen = from;
-    Expectation& expected = seen.applied[call->unique] = look(from.state, begun->second);
-    if (is_about_to_be_written(from, expected.inode, pending)) expected.shown = with_any_time(*expected.shown);
+    seen.applied[call->unique] = seen_beside_writes(from, look(from.state, begun->second), pending);
     return {std::move(seen)};
   }
   std::vector<Configuration> after;
   for (Outcome& outcome : outcomes_of(from.state, call)) {
     after.push_back({std::move(outcome.state), from.applied});
-    after.back().applied[call->unique] = std::move(outcome.expected);
+    after.back().applied[call->unique] = seen_beside_writes(after.back(), std::move(outcome.expected), pending);
   }
   return after;
 }

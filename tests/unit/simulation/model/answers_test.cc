@@ -284,6 +284,7 @@ TEST_F(AnswersTest, AWriteUnderWayMayShowInTheTimeAlone) {
   const auto writing = ask(Write{.number = 5, .handle = 1, .bytes = "abc"});
   entry.modified += std::chrono::seconds(1);
   call(GetAttributes{5}, entry);
+  call(Lookup{kRootNumber, "f"}, entry);
   answer(writing, Written{3});
   call(GetAttributes{5}, entry);
   EXPECT_NE(violation(), "");  // by now the size is another one
