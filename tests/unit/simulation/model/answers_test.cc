@@ -105,6 +105,18 @@ TEST_F(AnswersTest, AForgetMayOvertakeTheNextLookUp) {
   EXPECT_THAT(violation(), HasSubstr("ESTALE"));
 }
 
+TEST_F(AnswersTest, AnOpenMaySendTheKernelToLookAgainAlthoughALookIsAnsweredBeforeIt) {
+  store("f", 5, "x");
+  model_.resumed();
+  const auto looking = ask(Lookup{kRootNumber, "f"});
+  const auto opening = ask(Open{.number = 5, .flags = O_RDONLY});
+  answer(looking, file(5, 1));
+  answer_error(opening, ESTALE);
+  EXPECT_EQ(violation(), "");
+  call_error(Open{.number = 5, .flags = O_RDONLY}, ESTALE);
+  EXPECT_THAT(violation(), HasSubstr("ESTALE"));
+}
+
 TEST_F(AnswersTest, AnOpenMaySendTheKernelToLookAgainAfterANewWorkerBegan) {
   store("f", 5, "x");
   model_.resumed();
