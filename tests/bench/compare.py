@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Two programs of pailfs do the same work in turns, on the same store.
 
-    compare.py BEFORE AFTER [--pairs 7] [--latency 0ms]
+    compare.py BEFORE AFTER [--pairs 8] [--latency 0ms]
 
 Prints for each kind of work the median seconds of both and the median ratio AFTER / BEFORE of the pairs.
 """
@@ -113,9 +113,11 @@ def main():
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("before", type=pathlib.Path)
     options.add_argument("after", type=pathlib.Path)
-    options.add_argument("--pairs", type=int, default=7)
+    options.add_argument("--pairs", type=int, default=8, help="an even number: the second of a pair writes more slowly")
     options.add_argument("--latency", default="0ms")
     chosen = options.parse_args()
+    if chosen.pairs < 2 or chosen.pairs % 2:
+        options.error("--pairs is an even number")
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         write_tree(folder / "tree", 6, SMALL // 6, 3000)
