@@ -48,7 +48,7 @@ class Files {
   // Of a file that was made or emptied and has no bytes yet: the content that it is to replace. Nothing of others.
   // Errors: ESTALE as the others.
   Result<std::optional<local::ContentVersion>> unwritten_over(InodeNumber number, Epoch epoch);
-  // Stores such a file, unless it was written, or stored, since it was to replace that content.
+  // Stores such a file, unless by now it has bytes, or was stored since it was to replace that content.
   Result<Unit> store_unwritten(InodeNumber number, const local::ContentVersion& over, const StopToken& stop);
 
   // ---- for other parts; up to preserve() the caller has the inode's turn ----
