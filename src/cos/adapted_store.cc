@@ -116,16 +116,19 @@ class ConditionalWrite final : public std::enable_shared_from_this<ConditionalWr
   // Others may have removed the object before If-None-Match: * was asked again; an ETag that no object has never holds.
   unsigned most_repetitions() const { return job_.conditions.if_absent ? 2 : 1; }
 
-  // The write has been carried out: what stands there now is it, or what others made of it. Conditions are missing once
-  // all of `repetitions` succeeded.
+  // The write has been carried out: what stands there now is it, or what others made of it.
   void repeat(T written, unsigned repetitions) {
     send_once(must_fail_again(),
               [self = this->shared_from_this(), written = std::move(written), repetitions](Result<T> again) {
                 if (again && repetitions > 1) return self->repeat(*std::move(again), repetitions - 1);
-                if (again) self->dialect_.proven_missing(self->job_.ability);
+                if (again) self->repetitions_succeeded();
                 if (condition_failed(again)) self->dialect_.proven_there(self->job_.ability);
                 self->then_(again ? std::move(again) : Result<T>(written));
               });
+  }
+
+  void repetitions_succeeded() {
+    job_.conditions.if_absent ? dialect_.seems_missing(job_.ability, job_.key) : dialect_.proven_missing(job_.ability);
   }
 
   // After any failure but the caller's stop the write itself may fare better.

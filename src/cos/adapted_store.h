@@ -7,7 +7,7 @@
 //
 // - A PUT that makes an object, or replaces one by at most kLargestRepeated bytes, is sent once more
 //   when it succeeded, so that it must be refused, before the answer is given. If-None-Match: * is
-//   missing when two repetitions succeed: one does also after others removed the object.
+//   missing when two repetitions succeed, for two keys: they do also where others remove the object.
 // - A larger PUT that replaces an object is sent first under a condition that must fail. Where it
 //   succeeds all the same, it is what was to be stored.
 // - So is the end of an upload.

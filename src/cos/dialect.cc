@@ -130,12 +130,25 @@ void Dialect::give_back_proof(Ability ability) {
   facts_.at(static_cast<std::size_t>(ability)).next_proof.reset();
 }
 
+void Dialect::seems_missing(Ability ability, std::string_view key) {
+  {
+    const MutexLock lock(mutex_);
+    Fact& fact = facts_.at(static_cast<std::size_t>(ability));
+    if (fact.seems_missing_to.empty() || fact.seems_missing_to == key) {
+      fact.seems_missing_to = key;
+      fact.next_proof.reset();
+      return;
+    }
+  }
+  proven_missing(ability);
+}
+
 void Dialect::note(Ability ability, Known known) {
   {
     const MutexLock lock(mutex_);
     Fact& fact = facts_.at(static_cast<std::size_t>(ability));
     if (known_of(fact) == known) return;
-    fact = {known, std::chrono::floor<std::chrono::seconds>(clock_.wall()), clock_.steady(), std::nullopt};
+    fact = {known, std::chrono::floor<std::chrono::seconds>(clock_.wall()), clock_.steady(), std::nullopt, {}};
   }
   if (known == Known::missing) {
     const Row& row = row_of(ability);

@@ -53,6 +53,9 @@ class Dialect {
   // There was proof. What is new is kept, and the log warns of what is missing.
   void proven_there(Ability ability) { note(ability, Known::there); }
   void proven_missing(Ability ability) { note(ability, Known::missing); }
+  // The write of `key` was carried out again where that had to fail. Others who remove the object each time can bring
+  // that about as well: it is proof when it happened to two keys. Until then the next caller is told to prove it.
+  void seems_missing(Ability ability, std::string_view key) PAIL_EXCLUDES(mutex_);
 
  private:
   struct Fact {
@@ -60,6 +63,7 @@ class Dialect {
     WallTime proven{};                      // in whole seconds
     std::optional<SteadyTime> proven_here;  // so, since this process knows it: no matter how the calendar is set
     std::optional<SteadyTime> next_proof;   // not before
+    std::string seems_missing_to;           // the key whose write was repeated though that had to fail; empty: none
   };
   using Facts = std::array<Fact, kAbilities>;
 

@@ -109,10 +109,13 @@ TEST_F(AdaptedStoreTest, AStoreThatIgnoresIfMatchIsFoundOutAndLookedAtBeforeEach
 TEST_F(AdaptedStoreTest, AStoreThatIgnoresIfNoneMatchIsFoundOutAndLookedAtBeforeEachPut) {
   rule([](auto& rules) { rules.put_conditions = Support::ignored; });
   ASSERT_TRUE(put("a", "ours", absent()));
+  EXPECT_EQ(dialect_->known(Ability::put_if_absent), Known::unknown);
+  ASSERT_TRUE(put("b", "ours", absent()));
   EXPECT_EQ(dialect_->known(Ability::put_if_absent), Known::missing);
-  fake_->put("b", "theirs");
-  EXPECT_EQ(fault_of(put("b", "ours", absent())), Fault::precondition);
-  EXPECT_EQ(fake_->bytes("b"), "theirs");
+  EXPECT_EQ(puts(), 6u);
+  fake_->put("c", "theirs");
+  EXPECT_EQ(fault_of(put("c", "ours", absent())), Fault::precondition);
+  EXPECT_EQ(fake_->bytes("c"), "theirs");
 }
 
 TEST_F(AdaptedStoreTest, AStoreThatRefusesConditionsIsLookedAtBeforeEachPut) {
@@ -169,7 +172,7 @@ TEST_F(AdaptedStoreTest, TheProofOfALargePutNeverReplacesWhatOthersWroteBeforeIt
 
 TEST_F(AdaptedStoreTest, AStoreThatIgnoresIfNoneMatchIsFoundOutByALargePut) {
   rule([](auto& rules) { rules.put_conditions = Support::ignored; });
-  ASSERT_TRUE(put("a", large('1'), absent()));
+  for (const char* key : {"a", "b"}) ASSERT_TRUE(put(key, large('1'), absent()));
   EXPECT_EQ(dialect_->known(Ability::put_if_absent), Known::missing);
   EXPECT_EQ(dialect_->known(Ability::put_if_match), Known::unknown);
 }
@@ -183,6 +186,24 @@ TEST_F(AdaptedStoreTest, AnObjectThatOthersRemovedDuringAProofDoesNotMakeConditi
   EXPECT_TRUE(writing.get());
   EXPECT_EQ(dialect_->known(Ability::put_if_absent), Known::there);
   EXPECT_EQ(puts(), 3u);
+}
+
+TEST_F(AdaptedStoreTest, AnObjectThatOthersRemoveAgainAndAgainDoesNotMakeConditionsMissing) {
+  for (int writes = 0; writes < 2; ++writes) {
+    const Hold second = fake_->hold({.operation = Operation::put_object, .after = 1}, Moment::before);
+    const Hold third = fake_->hold({.operation = Operation::put_object, .after = 2}, Moment::before);
+    auto writing = put_beside("a", "ours", absent());
+    for (const Hold* repetition : {&second, &third}) {
+      ASSERT_TRUE(repetition->await());
+      fake_->remove("a");
+      repetition->release();
+    }
+    EXPECT_TRUE(writing.get());
+    EXPECT_EQ(dialect_->known(Ability::put_if_absent), Known::unknown);
+    fake_->remove("a");
+  }
+  ASSERT_TRUE(put("b", "ours", absent()));
+  EXPECT_EQ(dialect_->known(Ability::put_if_absent), Known::there);
 }
 
 TEST_F(AdaptedStoreTest, AWriteBesideAnothersProofIsLookedAtFirst) {

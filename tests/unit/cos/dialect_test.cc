@@ -48,6 +48,25 @@ TEST_F(DialectTest, ProofOfTheContraryCountsAtOnce) {
   EXPECT_EQ(dialect.known(Ability::put_if_match), Known::there);
 }
 
+TEST_F(DialectTest, WhatSeemsMissingToTheWritesOfTwoKeysIs) {
+  Dialect dialect(kEndpoint, {}, clock_);
+  for (const char* key : {"a", "a", "b"}) {
+    EXPECT_EQ(dialect.known(Ability::put_if_absent), Known::unknown);
+    EXPECT_TRUE(dialect.take_proof(Ability::put_if_absent));
+    dialect.seems_missing(Ability::put_if_absent, key);
+  }
+  EXPECT_EQ(dialect.known(Ability::put_if_absent), Known::missing);
+}
+
+TEST_F(DialectTest, WhatSeemedMissingBeforeItWasProvenCountsNoMore) {
+  Dialect dialect(kEndpoint, {}, clock_);
+  dialect.seems_missing(Ability::put_if_absent, "a");
+  dialect.proven_there(Ability::put_if_absent);
+  clock_.pass(Dialect::kValid);
+  dialect.seems_missing(Ability::put_if_absent, "b");
+  EXPECT_EQ(dialect.known(Ability::put_if_absent), Known::unknown);
+}
+
 TEST_F(DialectTest, OneCallerAnHourIsToProveWhatIsNotKnown) {
   Dialect dialect(kEndpoint, {}, clock_);
   EXPECT_TRUE(dialect.take_proof(Ability::put_if_match));
