@@ -437,9 +437,8 @@ std::map<InodeNumber, BucketFileSystem::PendingFile> BucketFileSystem::pending_f
 Unstored BucketFileSystem::unstored(InodeNumber number, const PendingFile& file, const Error& why,
                                     const StopToken& stop) {
   Unstored out{.key = file.key, .why = why.context, .kept = options_.state_directory / "kept", .given_up = true};
-  const auto staged = local_.staging->open(number);
-  if (files_.is_staged(number) && staged && *staged) {
-    out.kept = (*staged)->path();
+  if (const auto place = local_.staging->place_of(number); place && files_.is_staged(number)) {
+    out.kept = *place;
     out.given_up = false;
   }
   if (stop.stop_requested() && why.fault == Fault::stopped) out.why = "there was not enough time to store it";

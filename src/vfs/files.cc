@@ -375,6 +375,8 @@ Result<Unit> Files::store_attributes(InodeNumber number, const Edit& edit, const
     PAIL_CHECK(note_attributes_sent(draft));
     const WallTime confirmed = tree_.moment();
     if (const auto put = put_attributes(draft, key, stop); !put) {
+      // The store may have proven meanwhile that it keeps to the version that is copied.
+      if (const auto noted = note_attributes_sent(draft); !noted) spdlog::warn("{}", noted.error().context);
       ask_anew(number);
       return put;
     }

@@ -72,9 +72,9 @@ void Names::note_failure(const Request& request, const Error& why) {
 }
 
 // The checks have passed, and from here on the bucket may change.
-Result<Unit> Names::begin(const Request& request, const Earlier& earlier, InodeNumber subject) {
+Result<Unit> Names::begin(const Request& request, const Earlier& earlier, const local::Begun& begun) {
   if (earlier) return Unit{};
-  return names_.begun(request.unique, subject);
+  return names_.begun(request.unique, begun);
 }
 
 void Names::keep_turns() {
@@ -178,7 +178,7 @@ Result<InodeRecord> Names::make(const Request& request, InodeNumber parent, std:
     return *there;
   }
   const WallTime free = names_.view().last_free(parent, name);
-  PAIL_CHECK(begin(request, earlier, 0));
+  PAIL_CHECK(begin(request, earlier, {}));
 
   // Alone with the name: a listing may show what is made before it is answered, and others could change that.
   PAIL_TRY(const auto closed, gate_.close({place.key()}, {}, request.stop));
@@ -227,7 +227,7 @@ Result<Names::Progress> Names::remove_file(const Request& request, const Earlier
   PAIL_TRY(const InodeRecord record, names_.inode(number));
   PAIL_TRY(const std::string key, key_for(place));
   PAIL_TRY(auto preserved, files_.preserve(number, request.stop));
-  PAIL_CHECK(begin(request, earlier, number));
+  PAIL_CHECK(begin(request, earlier, {number}));
   // An upload that ended with an error may have made an object all the same.
   const bool stored = !record.etag.empty() || !record.attempted.empty();
   const auto deleted = stored ? store_.delete_object(key, request.stop) : Result<Unit>(Unit{});
@@ -264,7 +264,7 @@ Result<Names::Progress> Names::remove_directory(const Request& request, const Ea
   PAIL_TRY(const auto closed, gate_.close({place.key()}, {found.number}, request.stop));
   if (!leads_to(place, found.number)) return Progress::look_again;
   PAIL_CHECK(check_empty(found, request.stop));
-  PAIL_CHECK(begin(request, earlier, found.number));
+  PAIL_CHECK(begin(request, earlier, {found.number}));
   PAIL_TRY(const std::string key, key_for(place));
   if (const auto deleted = delete_markers(key, found.form, request.stop); !deleted) {
     ask_anew(place.key());  // it may have been carried out

@@ -73,7 +73,7 @@ class Names {
   enum class Progress { done, look_again, source_refused };
 
   Result<Earlier> earlier(const Request& request);
-  Result<Unit> begin(const Request& request, const Earlier& earlier, InodeNumber subject);
+  Result<Unit> begin(const Request& request, const Earlier& earlier, const local::Begun& begun);
   Result<Turns::Turn> turn_for(const Request& request, InodeNumber number);
   void note_failure(const Request& request, const Error& why);
   Result<std::string> key_for(Place place);

@@ -116,7 +116,7 @@ Result<Names::Progress> Names::rename_file(Renaming& renaming) {
   if (target) {
     PAIL_TRY(target, names_.inode(target->number));
   }
-  PAIL_CHECK(begin(renaming.request, renaming.earlier, source.number));
+  PAIL_CHECK(begin(renaming.request, renaming.earlier, {source.number, target ? target->number : 0}));
   const auto moved = move_file(renaming, local);
   if (!moved && moved.error().fault == Fault::precondition) {
     renaming.refused = moved.error();

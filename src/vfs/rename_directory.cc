@@ -29,7 +29,7 @@ Result<Names::Progress> Names::rename_directory(const Renaming& renaming) {
     PAIL_TRY(const Progress free, check_free(renaming));
     if (free != Progress::done) return free;
   }
-  PAIL_CHECK(begin(renaming.request, renaming.earlier, source.number));
+  PAIL_CHECK(begin(renaming.request, renaming.earlier, {source.number, target ? target->number : 0}));
   PAIL_TRY(OldTree old_tree, copy_directory(closed, renaming));
   // From here on the new tree is what everybody sees. An interruption ends the wait, and not the deletes.
   PAIL_CHECK(old_objects_.carry_out(renaming.request, source.number, std::move(old_tree), OtherSide::known,

@@ -96,8 +96,8 @@ MUTATIONS = (
              "  if (request != 0) records_->put_intent(",
              "  if (request != 0 && !std::holds_alternative<Answered>(attempt)) records_->put_intent("),
     Mutation("a_request_that_began_is_begun_again", "vfs/names.cc",
-             "  return names_.begun(request.unique, subject);\n",
-             "  return request.resent || subject != 0 ? Unit{} : Unit{};\n"),
+             "  return names_.begun(request.unique, begun);\n",
+             "  return request.resent || begun.subject != 0 ? Unit{} : Unit{};\n"),
 
     # ---- order
     Mutation("the_end_of_a_turn_wakes_nobody", "vfs/turns.cc",

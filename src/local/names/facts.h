@@ -37,6 +37,7 @@ using RequestNumber = std::uint64_t;
 // How far a request came.
 struct Begun {  // the bucket may have changed
   InodeNumber subject = 0;
+  InodeNumber replaced = 0;  // whose object may be another one by now; 0: none
 };
 struct DeletesLeft {          // the names have changed; `job` says which old objects are to be deleted
   RequestNumber request = 0;  // under which that is noted

@@ -4,9 +4,19 @@
 
 #include <cerrno>
 #include <cstdlib>
+#include <string>
 
 namespace pail::local {
 namespace {
+
+// The detail of a beginning: nothing, or the number of the inode that is replaced.
+std::string detail_of(InodeNumber replaced) {
+  return replaced != 0 ? std::to_string(replaced) : std::string();
+}
+
+InodeNumber replaced_of(const std::string& detail) {
+  return std::strtoull(detail.c_str(), nullptr, 10);
+}
 
 // The detail of an answer: nothing, or the errno and its sentence.
 std::string detail_of(const std::optional<Error>& failure) {
@@ -20,7 +30,9 @@ std::optional<Error> failure_of(const std::string& detail) {
 }
 
 struct ToIntent {
-  Intent operator()(const Begun& begun) const { return {.subject = begun.subject, .detail = {}}; }
+  Intent operator()(const Begun& begun) const {
+    return {.subject = begun.subject, .detail = detail_of(begun.replaced)};
+  }
   Intent operator()(const DeletesLeft& left) const {
     return {.state = IntentState::local, .subject = left.subject, .detail = left.job};
   }
@@ -38,7 +50,7 @@ InodeNumber subject_of(const Attempt& attempt) {
 Attempt attempt_of(RequestNumber request, const Intent& intent) {
   switch (intent.state) {
     case IntentState::begun:
-      return Begun{intent.subject};
+      return Begun{intent.subject, replaced_of(intent.detail)};
     case IntentState::local:
       return DeletesLeft{request, intent.subject, intent.detail};
     case IntentState::done:

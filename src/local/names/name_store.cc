@@ -87,10 +87,10 @@ Result<Unit> NameStore::sync() {
 
 // ---- requests -------------------------------------------------------------------------------------------------------
 
-Result<Unit> NameStore::begun(RequestNumber request, InodeNumber subject) {
+Result<Unit> NameStore::begun(RequestNumber request, const Begun& begun) {
   if (request == 0) return Unit{};
   NameChange change(*this);
-  change.note_attempt(request, Begun{subject});
+  change.note_attempt(request, begun);
   return change.commit();
 }
 
@@ -123,7 +123,12 @@ Result<std::vector<DeletesLeft>> NameStore::mount_begun() {
   std::vector<DeletesLeft> deletes;
   bool in_doubt = false;
   for (const auto& [request, intent] : change.records().intents()) {
-    in_doubt |= intent.state == IntentState::begun && !says_attributes_sent(request);
+    if (intent.state == IntentState::begun && !says_attributes_sent(request)) {
+      in_doubt = true;
+      // A listing cannot tell attributes of the same second: what may be another object is looked at.
+      const auto begun = std::get<Begun>(attempt_of(request, intent));
+      if (auto replaced = change.records().inode(begun.replaced)) change.doubt(*std::move(replaced));
+    }
     if (intent.state != IntentState::local) continue;
     const RequestNumber own = request >= kOwnRequests ? request : kOwnRequests | change.records().next_sequence();
     deletes.push_back({own, intent.subject, intent.detail});

@@ -71,7 +71,7 @@ class NameStore {
   // ---- requests ----
 
   // All checks of a request have passed, and from now on the bucket may change.
-  Result<Unit> begun(RequestNumber request, InodeNumber subject);
+  Result<Unit> begun(RequestNumber request, const Begun& begun);
   // Nothing is left to do: what was wanted was there, by an earlier attempt.
   Result<Unit> found_done(RequestNumber request, InodeNumber subject);
   // One that had begun has failed: that is its answer when it is asked again.

@@ -65,6 +65,7 @@ class DirectoryStagingArea final : public StagingArea {
 
   Result<std::shared_ptr<StagedFile>> create(InodeNumber number, ByteCount base_size) override PAIL_EXCLUDES(mutex_);
   Result<std::shared_ptr<StagedFile>> open(InodeNumber number) override PAIL_EXCLUDES(mutex_);
+  std::optional<std::filesystem::path> place_of(InodeNumber number) const override;
   Result<Unit> remove(InodeNumber number) override PAIL_EXCLUDES(mutex_);
   void note_failure(InodeNumber number, std::string_view why) override;
   Result<std::filesystem::path> set_aside(InodeNumber number, KeptDescription description) override
@@ -184,6 +185,12 @@ void DirectoryStagingArea::describe(InodeNumber number, KeptDescription& descrip
 std::filesystem::path DirectoryStagingArea::data_path(InodeNumber number) const {
   const std::filesystem::path whole = staged_whole_path(directory_, number);
   return ::access(whole.c_str(), F_OK) == 0 ? whole : staged_data_path(directory_, number);
+}
+
+std::optional<std::filesystem::path> DirectoryStagingArea::place_of(InodeNumber number) const {
+  std::filesystem::path path = data_path(number);
+  if (::access(path.c_str(), F_OK) != 0 && errno == ENOENT) return std::nullopt;
+  return path;
 }
 
 // A name that is not taken. No other name ends with this number, and the caller has the inode for itself.

@@ -6,6 +6,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -66,6 +67,8 @@ class StagingArea {
   virtual Result<std::shared_ptr<StagedFile>> create(InodeNumber number, ByteCount base_size) = 0;
   // The one that is there, shared with whoever has it open; null: there is none. Errors: EBADMSG its log is damaged.
   virtual Result<std::shared_ptr<StagedFile>> open(InodeNumber number) = 0;
+  // Where its bytes lie, also of one that cannot be opened now; nothing: there is none.
+  virtual std::optional<std::filesystem::path> place_of(InodeNumber number) const = 0;
   // Nothing to do where there is none.
   virtual Result<Unit> remove(InodeNumber number) = 0;
   // Remembers why its content could not be brought into the bucket, for the description of a kept file.

@@ -910,6 +910,39 @@ TEST_F(OrdersTest, WhatNobodyWaitsForIsStoredInTheBackground) {
   EXPECT_EQ(store_->requests().back().lane, Lane::demand);
 }
 
+TEST_F(OrdersTest, AttributesOfAFileThatARenameCutShortReplacedAreNotThoseOfBefore) {
+  ASSERT_EQ(write("f", ""), 0);
+  ASSERT_TRUE(fs_->setattr(request(), look("f"), {.permissions = 0600}));
+  ASSERT_EQ(write("g", ""), 0);  // in the same second, and as the listing shows it the same object
+  ASSERT_EQ(attributes("g").permissions, 0644u);
+  die_behind(Operation::copy_object, [this] { return rename("f", "g"); });
+  start();
+  const auto entries = fs_->read_directory(request(), kRootInode, 0, 100, WithAttributes::yes);
+  ASSERT_TRUE(entries);
+  for (const auto& entry : *entries) {
+    if (entry.name != "g" || !entry.entry) continue;
+    EXPECT_EQ(entry.entry->attributes.permissions, 0600u);
+  }
+  EXPECT_EQ(attributes("g").permissions, 0600u);
+}
+
+TEST_F(OrdersTest, WhatIsStagedAndCannotBeReadIsToldOfWhereItLies) {
+  store_->put("f", "base");
+  const Handle file = open("f");
+  ASSERT_EQ(write_to(file, "B"), 0);
+  const auto staged = options_.state_directory / "staging" / std::to_string(file.number);
+  std::filesystem::remove(staged.string() + ".log");
+  std::filesystem::create_directory(staged.string() + ".log");
+  constexpr int kSoManyStayOpen = 64;
+  for (int i = 0; i < kSoManyStayOpen; ++i) make(std::to_string(i), "x");
+  std::vector<Unstored> stays;
+  EXPECT_FALSE(
+      fs_->sync_all({.stop = {}, .pending = {}, .stays = [&](const Unstored& each) { stays.push_back(each); }}));
+  ASSERT_EQ(stays.size(), 1u);
+  EXPECT_EQ(stays.front().kept, staged);
+  EXPECT_FALSE(stays.front().given_up);
+}
+
 TEST_F(OrdersTest, ALookUpDoesNotWaitForReadsOfAnotherFile) {
   store_->put("f", ramp(3'000'000));
   const Handle file = open("f", O_RDONLY);

@@ -104,6 +104,16 @@ class CopiedPartsTest : public StoreKindsTest {
   const std::string ours_ = ramp(11'000'000), theirs_ = ramp(11'000'000, 7);
 };
 
+TEST_F(CopiedPartsTest, AnOpenFileIsReadOnAfterNewAttributesWhoseAnswerWasLostBehindTheProof) {
+  const Handle file = open("f", O_RDONLY);
+  store_->fail({.operation = Operation::copy_object, .after = 1, .times = 1},
+               {.fault = Fault::trouble, .at = Moment::after});
+  EXPECT_NE(change_permissions(), 0);
+  EXPECT_EQ(attributes("f").permissions, 0600u);
+  EXPECT_EQ(look("f"), file.number);
+  EXPECT_TRUE(read_open(file.number, file.handle, ours_.size()) == ours_);
+}
+
 TEST_F(CopiedPartsTest, WhatOthersPutInTheWayOfARenameIsReadWhereItsConditionIsIgnored) {
   store_->set({.copy_conditions = Support::ignored});
   replace_before_the_copy([&] { return rename("f", "g"); });

@@ -102,7 +102,7 @@ TEST_F(MomentTest, WhatWasConfirmedBeforeAMountThatFollowsAnUnfinishedRequestIsT
   clock.pass(1s);
   ASSERT_TRUE(names->mount_begun());
   EXPECT_TRUE(trusted(confirmed));
-  ASSERT_TRUE(names->begun(3, kRoot));
+  ASSERT_TRUE(names->begun(3, {kRoot}));
   reopen();
   ASSERT_TRUE(names->mount_begun());
   EXPECT_FALSE(trusted(confirmed));

@@ -74,7 +74,7 @@ TEST_F(OrderOfNamesTest, ARenameIsDoneAlthoughItsSourceWentWhileItWasReadAndTheN
   list(kRoot, {file("f", "e"), file("g", "x")});
   const InodeNumber f = *look(kRoot, "f"), g = *look(kRoot, "g");
   begin_work_while_it_goes(f, "f");
-  ASSERT_TRUE(names->begun(3, f));
+  ASSERT_TRUE(names->begun(3, {f}));
   // The object was put there again before the copy was made, and has its new key now.
   const auto renamed = names->renamed(3, {{kRoot, "f"}, {kRoot, "g"}, f, g}, {.etag = "e"});
   ASSERT_TRUE(renamed) << renamed.error().context;
@@ -269,7 +269,7 @@ TEST_F(OrderOfNamesTest, TheOldNameOfARenamedFileIsLookedUpWhenAnAnswerGaveItToA
 TEST_F(OrderOfNamesTest, ADirectoryIsRenamedAlthoughItWentWhileItWasReadAndTheNewNameIsLookedUp) {
   list(kRoot, {folder("d"), folder("e")});
   const InodeNumber d = *look(kRoot, "d"), e = *look(kRoot, "e");
-  ASSERT_TRUE(names->begun(3, d));
+  ASSERT_TRUE(names->begun(3, {d}));
   list(kRoot, {folder("e")});
   ASSERT_FALSE(exists(d));
   const auto renamed = names->directory_renamed(3, {{kRoot, "d"}, {kRoot, "e"}, d, e}, 1, "job", nothing_copied());

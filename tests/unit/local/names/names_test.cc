@@ -395,7 +395,7 @@ TEST_F(NamesTest, ACopyWhoseOldObjectStaysLeavesItsNameToTheInodeThatAnAnswerFou
 
 TEST_F(NamesTest, ARequestThatHasBegunIsKnownToTheNextProcess) {
   const InodeNumber f = create(kRoot, "f");
-  ASSERT_TRUE(names->begun(7, f));
+  ASSERT_TRUE(names->begun(7, {f}));
   reopen();
   const auto attempt = names->view().attempt(7);
   ASSERT_TRUE(attempt && std::holds_alternative<Begun>(*attempt));
@@ -407,7 +407,7 @@ TEST_F(NamesTest, ARequestThatHasBegunIsKnownToTheNextProcess) {
 }
 
 TEST_F(NamesTest, WhoNeverAsksAgainLeavesNoRequest) {
-  ASSERT_TRUE(names->begun(0, 5));
+  ASSERT_TRUE(names->begun(0, {5}));
   ASSERT_TRUE(names->found_done(0, 5));
   EXPECT_FALSE(names->view().attempt(0));
 }
@@ -415,7 +415,7 @@ TEST_F(NamesTest, WhoNeverAsksAgainLeavesNoRequest) {
 TEST_F(NamesTest, AFailureIsTheAnswerWhenItIsAskedAgain) {
   ASSERT_TRUE(names->failed(7, Error{EPERM, "never begun"}));
   EXPECT_FALSE(names->view().attempt(7));
-  ASSERT_TRUE(names->begun(7, 5));
+  ASSERT_TRUE(names->begun(7, {5}));
   ASSERT_TRUE(names->failed(7, Error{ENOSPC, "no room left"}));
   ASSERT_TRUE(names->failed(7, Error{EPERM, "too late"}));
   reopen();
@@ -426,7 +426,7 @@ TEST_F(NamesTest, AFailureIsTheAnswerWhenItIsAskedAgain) {
 }
 
 TEST_F(NamesTest, WhatWasFoundDoneIsAnswered) {
-  ASSERT_TRUE(names->begun(7, 5));
+  ASSERT_TRUE(names->begun(7, {5}));
   ASSERT_TRUE(names->found_done(7, 6));
   EXPECT_EQ(std::get<Answered>(*names->view().attempt(7)).subject, 6u);
 }
@@ -439,7 +439,7 @@ TEST_F(NamesTest, AMountBeginsWithTheDeletesThatAreLeftAndNoRequests) {
             Taken::taken);
   ASSERT_TRUE(names->found_done(2, d));
   ASSERT_TRUE(names->mount_begun());
-  ASSERT_TRUE(names->begun(3, d));
+  ASSERT_TRUE(names->begun(3, {d}));
   reopen();
   const auto interrupted = names->mount_begun();
   ASSERT_TRUE(interrupted);
