@@ -122,6 +122,21 @@ std::vector<Configuration> with_done(const std::vector<Configuration>& from, con
   return done;
 }
 
+std::vector<Configuration> with_others_done(const std::vector<Configuration>& from, const CallPtr& call,
+                                            const PendingCalls& pending) {
+  std::vector<Configuration> done;
+  Frontier frontier;
+  for (const Configuration& configuration : from) frontier.add(configuration);
+  while (!frontier.empty()) {
+    const Configuration next = frontier.take();
+    for (const CallPtr& each : relevant(next, call, pending))
+      if (each != call)
+        for (Configuration& after : stepped(next, each, pending)) frontier.add(std::move(after));
+    done.push_back(next);
+  }
+  return done;
+}
+
 std::vector<Configuration> with_all_cut_off(const std::vector<Configuration>& from, const PendingCalls& pending) {
   std::vector<Configuration> done;
   Frontier frontier;

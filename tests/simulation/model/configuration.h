@@ -28,6 +28,10 @@ void drop_duplicates(std::vector<Configuration>& configurations);
 std::vector<Configuration> with_done(const std::vector<Configuration>& from, const CallPtr& call,
                                      const PendingCalls& pending);
 
+// All configurations after others under way did or did not take effect, `call` as it is.
+std::vector<Configuration> with_others_done(const std::vector<Configuration>& from, const CallPtr& call,
+                                            const PendingCalls& pending);
+
 // All that may be left where every call under way was cut off for ever.
 std::vector<Configuration> with_all_cut_off(const std::vector<Configuration>& from, const PendingCalls& pending);
 

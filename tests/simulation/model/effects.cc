@@ -63,10 +63,19 @@ bool in_doubt(const State& state, const Inode& inode) {
   return false;
 }
 
+// What it has is stored under its old name first.
+const Inode* renamed_file(const State& state, const Question& question) {
+  const auto* rename = std::get_if<Rename>(&question);
+  const Inode* directory = rename != nullptr ? state.by_number(rename->parent) : nullptr;
+  const Inode* source = directory != nullptr ? state.child(directory->id, rename->name) : nullptr;
+  return source != nullptr && source->is_file() ? source : nullptr;
+}
+
 // An inode of the question that may have gone with its object.
 const Inode* doubtful(const State& state, const Question& question) {
   std::vector<InodeNumber> numbers{number_of(question)};
   for (const Place& place : places_of(question)) numbers.push_back(place.parent);
+  if (const Inode* renamed = renamed_file(state, question)) numbers.push_back(renamed->number);
   for (const InodeNumber number : numbers) {
     const Inode* inode = state.by_number(number);
     if (inode != nullptr && in_doubt(state, *inode)) return inode;
@@ -77,9 +86,9 @@ const Inode* doubtful(const State& state, const Question& question) {
 // Its object has gone, or is another one: whoever has it open is told so.
 Outcome vanished(const State& state, const Inode& inode) {
   Outcome outcome = failed(state, {ENOENT, ESTALE});
-  if (!inode.is_file() || !inode.linked()) return outcome;
+  if (!inode.is_file()) return outcome;
   State& after = outcome.state;
-  after.make_unsure(inode.parent, inode.name);
+  if (inode.linked()) after.make_unsure(inode.parent, inode.name);
   Inode& changed = after.edit(inode.id);
   Snapshots left = changed.stored.without_nothing();
   left.add(changed.now);

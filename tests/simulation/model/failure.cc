@@ -27,6 +27,7 @@ class Failure {
     set_size(cut, *inode, asked);
     if (asked.size) states.push_back(cut);
     set_others(cut, cut.at(inode->id), asked);
+    if (inode->is_file()) store_perhaps(cut, inode->id);
     states.push_back(std::move(cut));
     return states;
   }
@@ -96,6 +97,13 @@ class Failure {
   }
 
  private:
+  // Whether it was staged just then, so that its attributes were to be stored with its bytes alone, is not always
+  // known.
+  static void store_perhaps(State& state, Id id) {
+    Inode& inode = state.edit(id);
+    inode.stored.add(inode.now);
+  }
+
   const Inode* usable(InodeNumber parent, const std::string& name) const {
     return wrong_with(state_, parent, name).empty() ? state_.by_number(parent) : nullptr;
   }
@@ -121,6 +129,15 @@ class Failure {
     doubtful.marked = false;
     if (!directories) doubtful.stored.add(SnapshotPtr());
     return {std::move(after)};
+  }
+
+  // What a rename copied over another inode: a file of its own, which is listed as the other one until it is looked at.
+  void copy_over(State& state, const Inode& of, const Rename& asked, const Inode& target) {
+    const Id directory = target.parent;
+    state.detach(directory, asked.new_name);
+    copy_file(state, of, directory, asked.new_name, true);
+    const InodeNumber before = target.number != 0 ? target.number : target.earlier_number;
+    if (const Inode* copy = state.child(directory, asked.new_name)) state.edit(copy->id).number_before = before;
   }
 
   // A file of its own with what the bucket may have of another one. Nothing where it has none.
@@ -219,13 +236,13 @@ class Failure {
       states.push_back(target_replaced(asked, *target, source));
       add_moved_into_target(*target, source, states);
       both.edit(target->id).may_be_stale = true;
-      both.detach(to, asked.new_name);
+      copy_over(both, source, asked, *target);
     } else {
       State copied = state_;
       copy_file(copied, source, to, asked.new_name, false);
       states.push_back(std::move(copied));
+      copy_file(both, source, to, asked.new_name, true);
     }
-    copy_file(both, source, to, asked.new_name, true);
     let_vanish(both, source);
     states.push_back(std::move(both));
   }
@@ -235,11 +252,7 @@ class Failure {
     State after = state_;
     after.edit(target.id).may_be_stale = true;
     if (target.type != source.type) {
-      const Id to = target.parent;
-      after.detach(to, asked.new_name);
-      copy_file(after, source, to, asked.new_name, true);
-      const InodeNumber before = target.number != 0 ? target.number : target.earlier_number;
-      if (const Inode* copy = after.child(to, asked.new_name)) after.edit(copy->id).number_before = before;
+      copy_over(after, source, asked, target);
       return after;
     }
     Inode& changed = after.edit(target.id);

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <iterator>
+#include <utility>
 
 #include "simulation/model/describe.h"
 #include "simulation/model/effects.h"
@@ -75,13 +77,19 @@ std::set<std::uint64_t> shown_ends(InodeNumber number, const Call& call, const A
   return ends;
 }
 
-// The write ended after `size` bytes of those that it had taken effect with.
-void shorten(Configuration& configuration, const CallPtr& call, std::uint64_t size) {
+// The write ended after `size` bytes of those that it had taken effect with. What a worker that was killed had written
+// behind them may be there: `asked_again`.
+std::vector<Configuration> shortened(Configuration configuration, const CallPtr& call, std::uint64_t size,
+                                     bool asked_again) {
   Expectation& expected = configuration.applied.at(call->unique);
-  if (expected.promise != Promise::written || size == 0 || size >= expected.size) return;
-  const std::uint64_t at = std::get<Write>(call->question).at;
-  configuration.state = configuration.state.with_short_write(call->unique, at, expected.size, size);
-  expected.size = size;
+  if (expected.promise != Promise::written || size == 0 || size >= expected.size) return {std::move(configuration)};
+  const std::uint64_t at = std::get<Write>(call->question).at, all = std::exchange(expected.size, size);
+  const State& whole = configuration.state;
+  std::vector<Configuration> after{{whole.with_short_write(call->unique, at, all, size), configuration.applied}};
+  if (!asked_again) return after;
+  for (State& state : whole.with_failed_write(call->unique, at, all, size, State::Growth::may_stay))
+    after.push_back({std::move(state), configuration.applied});
+  return after;
 }
 
 // A write that ended early is done anew when it is asked again.
@@ -197,10 +205,10 @@ Model::Configurations Model::excused(const CallPtr& call, const Answer& answer, 
     if (write == nullptr) return add(std::move(done));
     if (!in_part) return;  // then a write does all or nothing
     for (State& state :
-         done.state.with_failed_write(call->unique, write->at, write->bytes.size(), growth_of(call, around)))
+         done.state.with_failed_write(call->unique, write->at, write->bytes.size(), 0, growth_of(call, around)))
       add({std::move(state), done.applied});
   };
-  for (const Configuration& each : configurations_) {
+  for (const Configuration& each : with_others_done(configurations_, call, pending_)) {
     const auto applied = each.applied.find(call->unique);
     if (applied != each.applied.end()) {
       Configuration done = each;
@@ -228,10 +236,9 @@ Model::Configurations Model::accepted(const CallPtr& call, const Answer& answer,
   const auto* written = std::get_if<Written>(&answer.value);
   const bool disk_failed = around.full_disk || around.failing_disk;
   Configurations left;
-  for (Configuration& each :
-       with_done(disk_failed ? with_short_writes(*call, answer) : configurations_, call, pending_)) {
-    if (written != nullptr) repeat_short_write(each, call, written->size);
-    if (written != nullptr && disk_failed) shorten(each, call, written->size);
+  Configurations done = with_done(disk_failed ? with_short_writes(*call, answer) : configurations_, call, pending_);
+  if (written != nullptr) done = as_long_as(std::move(done), call, written->size, disk_failed);
+  for (Configuration& each : done) {
     const Expectation& expected = each.applied.at(call->unique);
     State before = each.state;
     if (!matches(each.state, expected, answer, {*call, seen_, settings_.ttl})) {
@@ -252,6 +259,22 @@ Model::Configurations Model::accepted(const CallPtr& call, const Answer& answer,
   return left;
 }
 
+// The write may have ended early before, or has now.
+Model::Configurations Model::as_long_as(Configurations done, const CallPtr& call, std::uint64_t size,
+                                        bool disk_failed) const {
+  Configurations all;
+  for (Configuration& each : done) {
+    repeat_short_write(each, call, size);
+    if (!disk_failed) {
+      all.push_back(std::move(each));
+      continue;
+    }
+    Configurations shorter = shortened(std::move(each), call, size, asked_again_.contains(call->unique));
+    std::ranges::move(shorter, std::back_inserter(all));
+  }
+  return all;
+}
+
 // A write that is under way may have ended where the answer shows the end of a file.
 Model::Configurations Model::with_short_writes(const Call& call, const Answer& answer) const {
   Configurations all = configurations_;
@@ -261,8 +284,9 @@ Model::Configurations Model::with_short_writes(const Call& call, const Answer& a
     for (const std::uint64_t end : shown_ends(write->number, call, answer)) {
       if (end <= write->at || end >= write->at + write->bytes.size()) continue;
       for (Configuration& each : with_done(configurations_, other, pending_)) {
-        shorten(each, other, end - write->at);
-        all.push_back(std::move(each));
+        Configurations shorter =
+            shortened(std::move(each), other, end - write->at, asked_again_.contains(other->unique));
+        std::ranges::move(shorter, std::back_inserter(all));
       }
     }
   }
@@ -328,8 +352,10 @@ void Model::unmounted(Around around) {
       if (inode->is_file() && inode->linked() && inode->choices.empty()) ids.push_back(inode->id);
     for (const Id id : ids) {
       Inode& inode = each.state.edit(id);
+      const bool may_have_gone = inode.may_be_stale && inode.stored.has_nothing();
       if (around == Around::calm) inode.stored = {};
       inode.stored.add(inode.now);
+      if (may_have_gone) inode.stored.add(SnapshotPtr());
     }
   }
   begin_anew();

@@ -84,6 +84,8 @@ class Model {
   Configurations excused(const model::CallPtr& call, const Answer& answer, Around around);
   Configurations accepted(const model::CallPtr& call, const Answer& answer, Around around, const BucketView& bucket,
                           Reasons& reasons);
+  Configurations as_long_as(Configurations done, const model::CallPtr& call, std::uint64_t size,
+                            bool disk_failed) const;
   Configurations with_short_writes(const Call& call, const Answer& answer) const;
   void note_numbers(const Answer& answer);
   Violation contradicted(const model::CallPtr& call, const Answer& answer, const Reasons& reasons) const;

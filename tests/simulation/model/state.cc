@@ -256,7 +256,7 @@ State State::with_short_write(std::uint64_t call, std::uint64_t at, std::uint64_
 }
 
 std::vector<State> State::with_failed_write(std::uint64_t call, std::uint64_t at, std::uint64_t length,
-                                            Growth growth) const {
+                                            std::uint64_t done, Growth growth) const {
   const Inode* wrote = written_by(call);
   if (wrote == nullptr) return {*this};
   const Inode& inode = *wrote;
@@ -267,10 +267,10 @@ std::vector<State> State::with_failed_write(std::uint64_t call, std::uint64_t at
     states.back().change(inode.id, content);
   };
   Snapshot doubtful = *inode.now;
-  doubtful.bytes.doubt(before, at, length, call);
+  doubtful.bytes.doubt(before, at + done, length - done, call);
   const bool made_longer = doubtful.bytes.size() > before.size();
   if (!made_longer || growth == Growth::may_stay) add(doubtful);
-  doubtful.bytes.resize(before.size());
+  doubtful.bytes.resize(done > 0 ? std::max(before.size(), at + done) : before.size());
   if (made_longer) add(doubtful);
   return states;
 }

@@ -155,10 +155,12 @@ class State {
   void write(Id id, std::uint64_t call, const Snapshot& to);
   // It took effect, but only its first `done` bytes of the `length` from `at` on.
   State with_short_write(std::uint64_t call, std::uint64_t at, std::uint64_t length, std::uint64_t done) const;
-  // It took effect, and the disk failed: each byte of it may be the new one or what was there before it, and the file
-  // is no longer than before it, or perhaps is. The states that this one may be then.
+  // It took effect, and the disk failed behind its first `done` bytes: each byte of the rest may be the new one or what
+  // was there before it, and makes the file no longer than before it, or perhaps does. The states that this one may be
+  // then.
   enum class Growth : std::uint8_t { taken_back, may_stay };
-  std::vector<State> with_failed_write(std::uint64_t call, std::uint64_t at, std::uint64_t length, Growth growth) const;
+  std::vector<State> with_failed_write(std::uint64_t call, std::uint64_t at, std::uint64_t length, std::uint64_t done,
+                                       Growth growth) const;
   void begin_read(Id id, std::uint64_t call);
   // These bytes were read, or are in the bucket: whoever reads from now on sees no older ones.
   void has_read(Id id, std::uint64_t offset, std::string_view bytes);

@@ -232,6 +232,20 @@ TEST_F(FailureTest, NoByteIsThereBehindTheCountOfAWrite) {
   EXPECT_NE(violation(), "");
 }
 
+TEST_F(FailureTest, BytesBehindTheCountOfAWriteThatWasAskedAgainMayBeThereFromBefore) {
+  create("f", 5);
+  write(5, "ab");
+  const auto writing = ask(Write{.number = 5, .handle = 1, .bytes = "vwxyz"});
+  model_.resumed();
+  around_ = {.failing_disk = true};
+  answer(writing, Written{1});
+  around_ = Around::calm;
+  reads(5, "vwxyz");
+  EXPECT_EQ(violation(), "");
+  reads(5, "v");
+  EXPECT_NE(violation(), "");
+}
+
 TEST_F(FailureTest, TheEndOfAWriteThatEndsEarlyIsSeenBeforeItsAnswer) {
   create("f", 5);
   const auto writing = ask(Write{.number = 5, .handle = 1, .bytes = "abc"});
@@ -337,6 +351,20 @@ TEST_F(FailureTest, WhoHadAFileOpenWhenItsRemovalFailedMayBeToldThatItIsStale) {
   call_error(Write{.number = 5, .handle = 1, .bytes = "y"}, ESTALE);
 }
 
+TEST_F(FailureTest, ARenameOfAChangedFileWhoseRemovalFailedMayFindAConflict) {
+  store("f", 5, "x");
+  open(5);
+  write(5, "yz");
+  remove("f");
+  fails(Unlink{kRootNumber, "f"});
+  call(Lookup{kRootNumber, "f"}, file(5, 2));
+  call_error(Rename{kRootNumber, "f", kRootNumber, "g"}, ESTALE);
+  EXPECT_EQ(violation(), "");
+  store("h", 6, "x");
+  call_error(Rename{kRootNumber, "h", kRootNumber, "g"}, ESTALE);
+  EXPECT_THAT(violation(), HasSubstr("ESTALE"));
+}
+
 TEST_F(FailureTest, ARenameThatFailedMayHaveHappened) {
   store("f", 5, "x");
   fails(Rename{kRootNumber, "f", kRootNumber, "g"});
@@ -392,6 +420,28 @@ TEST_F(FailureTest, AFileThatIsWrittenAfterARenameOverItFailedMayLoseAgainstTheC
   EXPECT_NE(violation(), "");
 }
 
+TEST_F(FailureTest, AnOpenFileOverWhichARenameFailedMayBeShownAsItWasStoredOnceItsChangesAreSetAside) {
+  store("f", 5, "x");
+  store("g", 6, "yz");
+  open(6);
+  write(6, "abc");
+  fails(Rename{kRootNumber, "f", kRootNumber, "g"});
+  call(Lookup{kRootNumber, "g"}, file(7, 1));
+  call_error(Flush{.number = 6, .handle = 1}, ESTALE);
+  call(GetAttributes{6}, file(6, 2));
+  EXPECT_EQ(violation(), "");
+  call(GetAttributes{6}, file(6, 3));
+  EXPECT_NE(violation(), "");
+}
+
+TEST_F(FailureTest, AFileOverWhichARenameFailedIsListedAsThatFileUntilItIsLookedAt) {
+  store("f", 5, "x");
+  store("g", 6, "yz");
+  fails(Rename{kRootNumber, "f", kRootNumber, "g"});
+  call(ReadDirectory{.number = kRootNumber, .most = 2}, Listed{{listed("f", 5, 5), listed("g", 6, 6)}});
+  call(Lookup{kRootNumber, "g"}, file(7, 1));
+}
+
 class LinkOverAFileTest : public FailureTest {
  protected:
   // A rename of a link over a file has failed.
@@ -416,8 +466,25 @@ TEST_F(LinkOverAFileTest, ThatFailedIsListedAsTheFileUntilItIsLookedAt) {
   call(Lookup{kRootNumber, "f"}, link(7));
 }
 
+TEST_F(LinkOverAFileTest, ThatFailedIsListedAsTheFileWhereTheOldNameHasGoneToo) {
+  call(ReadDirectory{.number = kRootNumber, .most = 1}, Listed{{listed("f", 5, 5)}});
+  call_error(Lookup{kRootNumber, "l"}, ENOENT);
+  call(Lookup{kRootNumber, "f"}, link(7));
+}
+
 TEST_F(LinkOverAFileTest, ThatFailedDoesNotMakeItTheFile) {
   call(Lookup{kRootNumber, "f"}, link(5));
+  EXPECT_NE(violation(), "");
+}
+
+TEST_F(FailureTest, ALookThatBeganBeforeMayShowWhatWasThereBeforeItFailed) {
+  mkdir("d", 5);
+  const auto looking = ask(Lookup{kRootNumber, "d"});
+  fails(SetAttributes{.number = 5, .permissions = 0700});
+  answer(looking, directory(5, 0755));
+  call(Lookup{kRootNumber, "d"}, directory(5, 0700));
+  EXPECT_EQ(violation(), "");
+  call(Lookup{kRootNumber, "d"}, directory(5, 0755));
   EXPECT_NE(violation(), "");
 }
 
@@ -582,6 +649,20 @@ TEST_F(DeathTest, ACallUnderWayMayHaveHappenedOrNot) {
   EXPECT_NE(violation(), "");
 }
 
+TEST_F(DeathTest, WhatTheDeletesOfAFailedRenameTookIsGoneAfterACalmUnmount) {
+  mkdir("d", 5);
+  store("f", 6, "x", 5, "d/f");
+  around_ = kAnyTrouble;
+  call_error(Rename{kRootNumber, "d", kRootNumber, "e"}, EIO);
+  around_ = Around::calm;
+  remove("d/f");
+  put("e/f", "x");
+  call(Lookup{5, "f"}, file(6, 1));  // as the mount knows it
+  model_.unmounted(Around::calm);
+  call(Lookup{kRootNumber, "d"}, directory(5));
+  call_error(Lookup{5, "f"}, ENOENT);
+}
+
 TEST_F(DeathTest, ANameIsNotLostByARenameThatWasCutOff) {
   store("f", 5, "x");
   ask(Rename{kRootNumber, "f", kRootNumber, "g"});
@@ -665,6 +746,21 @@ TEST_F(DeathTest, WhatIsShownAfterAnAbandonedRequestMayStillBeStagedAndStoredAne
   EXPECT_EQ(violation(), "");
   call(Sync{.number = 5});
   EXPECT_NE(violation(), "");
+}
+
+TEST_F(DeathTest, NewAttributesOfWhatIsShownAfterAnAbandonedRequestMayBeStoredAlthoughTheyFailed) {
+  store("f", 5, "x");
+  put("f", "late");
+  model_.abandoned("f");
+  call(Lookup{kRootNumber, "f"}, shown_as_stored("f", 5));
+  around_ = {.store = true};
+  call_error(SetAttributes{.number = 5, .permissions = 0600}, ETIMEDOUT);
+  around_ = Around::calm;
+  put("f", "late", 0600);
+  remounted();
+  auto entry = shown_as_stored("f", 5);
+  entry.permissions = 0600;
+  call(Lookup{kRootNumber, "f"}, entry);
 }
 
 TEST_F(DeathTest, ALookAtWhatWasThereBeforeAnAbandonedRequestSaysNothingOfIt) {
