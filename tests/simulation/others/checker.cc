@@ -427,14 +427,23 @@ Verdict Checker::up_to_date(const Pending& pending, const Place& place, const An
   if (answer.errnum == ENOENT) return is_absent(path, pending.asked - ttl_);
   const auto* entry = std::get_if<ShownEntry>(&answer.value);
   if (entry == nullptr || entry->type != vfs::FileType::regular) return {};
-  if (entry->size == 0 && failed_creates_.contains(place)) return {};
+  if (entry->size == 0 && (failed_creates_.contains(place) || is_created(place))) return {};
   const auto file = files_.find(entry->number);
   if (file != files_.end() && (file->second.differs || file->second.last_change > pending.order)) return {};
   if (is_or_was_stored(pending, entry->number)) return {};
-  if (Verdict wrong = is_there(path, trusted_since(pending, entry->name_ttl))) return wrong;
   // While its attributes are being stored it is not asked for, and what is known of it may be old.
-  if (entry->attributes_ttl.count() == 0 && attributes_were_being_set(pending, entry->number)) return {};
+  const bool is_not_asked_for = attributes_were_being_set(pending, entry->number);
+  if (entry->name_ttl.count() != 0 || !is_not_asked_for)
+    if (Verdict wrong = is_there(path, trusted_since(pending, entry->name_ttl))) return wrong;
+  if (entry->attributes_ttl.count() == 0 && is_not_asked_for) return {};
   return has_size(path, trusted_since(pending, entry->attributes_ttl), entry->size);
+}
+
+bool Checker::is_created(const Place& place) const {
+  return std::ranges::any_of(pending_, [&](const auto& each) {
+    const auto* create = std::get_if<Create>(&each.second.call.question);
+    return create != nullptr && create->parent == place.parent && create->name == place.name;
+  });
 }
 
 // Since the call was asked: what was known of the file is shown then.

@@ -149,6 +149,7 @@ class Checker final : public Judge {
     file.last_change = order_;
   }
   bool is_written(InodeNumber number) const;
+  bool is_created(const Place& place) const;
   bool is_or_was_stored(const Pending& pending, InodeNumber number) const;
   void opened(const Pending& pending, InodeNumber number, std::uint64_t handle, int flags);
   Verdict shown(const Pending& pending, const Place& place, const ShownEntry& entry);

@@ -673,6 +673,33 @@ TEST_F(OthersTest, WhileAttributesAreBeingSetTheSizeIsNotTrustedAndMayBeOlder) {
   EXPECT_THAT(wrong(), HasSubstr("not had within the metadata time"));
 }
 
+TEST_F(OthersTest, WhileAttributesAreBeingSetAFileMayBeShownThatOthersRemoved) {
+  they_write("f", kTheirs);
+  look_up("f", kFile, kTheirs.size());
+  const auto set = ask(SetAttributes{.number = kFile, .handle = {}, .permissions = 0600, .size = {}, .modified = {}});
+  they_delete("f");
+  pass(2 * kTtl);
+  look_up("f", kFile, kTheirs.size());
+  EXPECT_EQ(wrong(), "");
+  ShownEntry trusted = shown(kFile, kTheirs.size());
+  trusted.name_ttl = std::chrono::seconds(1);
+  call(Lookup{kRoot, "f"}, trusted);
+  EXPECT_THAT(wrong(), HasSubstr("was not there within the metadata time"));
+  answer(set, EIO);
+  look_up("f", kFile, kTheirs.size());
+  EXPECT_THAT(wrong(), HasSubstr("was not there within the metadata time"));
+}
+
+TEST_F(OthersTest, AFileThatIsBeingMadeIsShownEmpty) {
+  they_write("f", kTheirs);
+  they_delete("f");
+  ask(Create{.parent = kRoot, .name = "f", .flags = O_CREAT | O_RDWR});
+  look_up("f", kFile, 0);
+  EXPECT_EQ(wrong(), "");
+  look_up("f", kFile, kTheirs.size() + 1);
+  EXPECT_THAT(wrong(), HasSubstr("not had within the metadata time"));
+}
+
 TEST_F(OthersTest, WhileAttributesAreBeingSetAnOlderSizeIsNotTrusted) {
   they_write("f", kTheirs);
   look_up("f", kFile, kTheirs.size());
