@@ -134,7 +134,8 @@ void Dialect::seems_missing(Ability ability, std::string_view key) {
   {
     const MutexLock lock(mutex_);
     Fact& fact = facts_.at(static_cast<std::size_t>(ability));
-    if (fact.seems_missing_to.empty() || fact.seems_missing_to == key) {
+    if (known_of(fact) != Known::unknown || fact.seems_missing_to == key) return;
+    if (fact.seems_missing_to.empty()) {
       fact.seems_missing_to = key;
       fact.next_proof.reset();
       return;

@@ -54,7 +54,7 @@ class Dialect {
   void proven_there(Ability ability) { note(ability, Known::there); }
   void proven_missing(Ability ability) { note(ability, Known::missing); }
   // The write of `key` was carried out again where that had to fail. Others who remove the object each time can bring
-  // that about as well: it is proof when it happened to two keys. Until then the next caller is told to prove it.
+  // that about as well: it is proof when it happened to two keys. After the first the next caller is told to prove it.
   void seems_missing(Ability ability, std::string_view key) PAIL_EXCLUDES(mutex_);
 
  private:

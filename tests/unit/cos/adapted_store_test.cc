@@ -202,6 +202,7 @@ TEST_F(AdaptedStoreTest, AnObjectThatOthersRemoveAgainAndAgainDoesNotMakeConditi
     EXPECT_EQ(dialect_->known(Ability::put_if_absent), Known::unknown);
     fake_->remove("a");
   }
+  clock_.pass(Dialect::kProofPause);
   ASSERT_TRUE(put("b", "ours", absent()));
   EXPECT_EQ(dialect_->known(Ability::put_if_absent), Known::there);
 }

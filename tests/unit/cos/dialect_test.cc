@@ -50,12 +50,32 @@ TEST_F(DialectTest, ProofOfTheContraryCountsAtOnce) {
 
 TEST_F(DialectTest, WhatSeemsMissingToTheWritesOfTwoKeysIs) {
   Dialect dialect(kEndpoint, {}, clock_);
-  for (const char* key : {"a", "a", "b"}) {
+  for (const char* key : {"a", "b"}) {
     EXPECT_EQ(dialect.known(Ability::put_if_absent), Known::unknown);
     EXPECT_TRUE(dialect.take_proof(Ability::put_if_absent));
     dialect.seems_missing(Ability::put_if_absent, key);
   }
   EXPECT_EQ(dialect.known(Ability::put_if_absent), Known::missing);
+}
+
+TEST_F(DialectTest, WhatSeemsMissingToOneKeyIsAskedOnceAnHour) {
+  Dialect dialect(kEndpoint, {}, clock_);
+  for (int writes = 0; writes < 2; ++writes) {
+    ASSERT_TRUE(dialect.take_proof(Ability::put_if_absent));
+    dialect.seems_missing(Ability::put_if_absent, "a");
+  }
+  EXPECT_FALSE(dialect.take_proof(Ability::put_if_absent));
+  EXPECT_EQ(dialect.known(Ability::put_if_absent), Known::unknown);
+  clock_.pass(Dialect::kProofPause);
+  EXPECT_TRUE(dialect.take_proof(Ability::put_if_absent));
+}
+
+TEST_F(DialectTest, WhatIsProvenDoesNotSeemMissing) {
+  Dialect dialect(kEndpoint, {}, clock_);
+  dialect.seems_missing(Ability::put_if_absent, "a");
+  dialect.proven_there(Ability::put_if_absent);
+  for (const char* key : {"a", "b"}) dialect.seems_missing(Ability::put_if_absent, key);
+  EXPECT_EQ(dialect.known(Ability::put_if_absent), Known::there);
 }
 
 TEST_F(DialectTest, WhatSeemedMissingBeforeItWasProvenCountsNoMore) {
