@@ -116,6 +116,7 @@ class Names {
   };
   static local::Rename names_of(const Renaming& renaming);
 
+  Result<Unit> rename_until_done(const Request& request, const Earlier& earlier, Place from, Place to, RenameMode mode);
   Result<Renaming> look_up(const Request& request, const Earlier& earlier, Place from, Place to);
   static Result<Unit> check_types(const local::InodeRecord& source, const std::optional<local::InodeRecord>& target,
                                   RenameMode mode);
@@ -126,6 +127,7 @@ class Names {
   Result<Moved> move_file(const Renaming& renaming, bool local);
   Result<Unit> rebind_file(const Renaming& renaming, const Moved& moved);
   void doubt_target(const Renaming& renaming);
+  void doubt_tree(Place place);
 
   Result<Progress> rename_directory(const Renaming& renaming);
   // done: it is free. Errors: ENOTEMPTY, ENAMETOOLONG.

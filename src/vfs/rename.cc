@@ -32,6 +32,13 @@ Result<Unit> Names::rename(const Request& request, InodeNumber parent, std::stri
     lost_an_entry(parent, request.stop);
     return Unit{};
   }
+  auto renamed = rename_until_done(request, earlier, from, to, mode);
+  if (!renamed && earlier) doubt_tree(to);
+  return renamed;
+}
+
+Result<Unit> Names::rename_until_done(const Request& request, const Earlier& earlier, Place from, Place to,
+                                      RenameMode mode) {
   for (int refused = 0;;) {
     PAIL_TRY(Renaming renaming, look_up(request, earlier, from, to));
     if (from.key() == to.key()) return Unit{};
@@ -175,6 +182,12 @@ void Names::doubt_target(const Renaming& renaming) {
   } else {
     ask_anew(renaming.to.key());
   }
+}
+
+// An earlier attempt may have made copies of which this one knows nothing.
+void Names::doubt_tree(Place place) {
+  ask_anew(place.key());
+  if (const auto noted = names_.tree_doubted(place.key()); !noted) spdlog::warn("{}", noted.error().context);
 }
 
 // ---- the index ------------------------------------------------------------------------------------------------------

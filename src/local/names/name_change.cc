@@ -113,6 +113,10 @@ void NameChange::doubt(InodeRecord inode) {
   records_->put(inode);
 }
 
+void NameChange::doubt_replaced(const Begun& begun) {
+  if (auto replaced = records_->inode(begun.replaced)) doubt(*std::move(replaced));
+}
+
 void NameChange::doubt_at_work(InodeRecord inode, const std::string& etag) {
   const bool is_at_work = store_.uses_.busy(inode.number) || store_.uses_.busy(Place{inode.parent, inode.name});
   const bool is_stored_file = inode.type != FileType::directory && inode.content == Content::remote;

@@ -65,6 +65,8 @@ class NameChange {
   void void_answers(const Place& place) { voided_.push_back(place); }
   // The store is to be asked about the inode, and what it was asked before says nothing.
   void doubt(InodeRecord inode);
+  // What an attempt replaces may be another object by now, which a listing does not tell from one of the same second.
+  void doubt_replaced(const Begun& begun);
   // Somebody works on an inode, which stays as it is whatever the store answers. Where the answer was another object
   // than that of a file, each look asks again until the work is done. `etag`: of that object; empty: there was none.
   void doubt_at_work(InodeRecord inode, const std::string& etag);

@@ -125,9 +125,7 @@ Result<std::vector<DeletesLeft>> NameStore::mount_begun() {
   for (const auto& [request, intent] : change.records().intents()) {
     if (intent.state == IntentState::begun && !says_attributes_sent(request)) {
       in_doubt = true;
-      // A listing cannot tell attributes of the same second: what may be another object is looked at.
-      const auto begun = std::get<Begun>(attempt_of(request, intent));
-      if (auto replaced = change.records().inode(begun.replaced)) change.doubt(*std::move(replaced));
+      change.doubt_replaced(std::get<Begun>(attempt_of(request, intent)));
     }
     if (intent.state != IntentState::local) continue;
     const RequestNumber own = request >= kOwnRequests ? request : kOwnRequests | change.records().next_sequence();

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <fstream>
 #include <future>
 #include <set>
 #include <thread>
@@ -924,6 +925,46 @@ TEST_F(OrdersTest, AttributesOfAFileThatARenameCutShortReplacedAreNotThoseOfBefo
     EXPECT_EQ(entry.entry->attributes.permissions, 0600u);
   }
   EXPECT_EQ(attributes("g").permissions, 0600u);
+}
+
+// Its process died when the store had made a copy, and the next one cannot go on with it.
+class CutRenameThatFailsTest : public FakeStoreTest {
+ protected:
+  CutRenameThatFailsTest() { options_.metadata_ttl = 1h; }
+  void SetUp() override {
+    FakeStoreTest::SetUp();
+    ASSERT_EQ(mkdir("d"), 0);
+    ASSERT_EQ(write("d/f", "content"), 0);
+  }
+  // Nothing says what lies under the new name.
+  void fail_again() {
+    asked_ = request();
+    die_behind(Operation::copy_object, [this] { return ask(); });
+    store_->remove("e/");  // by the death: it came before the deletes
+    store_->put("d/f", "content");
+    const auto jobs = options_.state_directory / "renames";
+    std::filesystem::remove_all(jobs);
+    std::ofstream{jobs};
+    resume();
+    asked_.resent = true;
+    ASSERT_NE(ask(), 0);
+  }
+  int ask() { return errnum_of(fs_->rename(asked_, kRootInode, "d", kRootInode, "e", RenameMode::replace)); }
+
+  Request asked_;
+};
+
+TEST_F(CutRenameThatFailsTest, ShowsTheCopiesThatWereMade) {
+  ASSERT_EQ(look("e"), 0u);
+  fail_again();
+  EXPECT_NE(look("e/f"), 0u);
+}
+
+TEST_F(CutRenameThatFailsTest, ShowsTheCopiesThatWereMadeInADirectoryThatWasEmpty) {
+  ASSERT_EQ(mkdir("e"), 0);
+  ASSERT_THAT(names("e"), IsEmpty());
+  fail_again();
+  EXPECT_THAT(names("e"), ElementsAre("f"));
 }
 
 TEST_F(OrdersTest, WhatIsStagedAndCannotBeReadIsToldOfWhereItLies) {
