@@ -139,7 +139,7 @@ void History::work_until(std::uint64_t operations) {
 void History::remount() {
   programs_.finish();
   while (!programs_.idle()) pump();
-  judge_->unmounted(unmount());
+  end_mount();
   programs_.begin_again();
   begin_life(vfs::Start::fresh, true);
 }
@@ -153,9 +153,14 @@ void History::finish() {
   programs_run_ = false;
 }
 
+void History::end_mount() {
+  const Around around = unmount();
+  judge_->unmounted(around, bucket_view(world_.bucket()));
+}
+
 void History::settle_and_check() {
   pass(kTimeToSettle);
-  judge_->unmounted(unmount());
+  end_mount();
   check_uploads(left_to_the_next());
 }
 

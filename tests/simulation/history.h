@@ -74,7 +74,8 @@ class History {
   LifeSettings draw_life(vfs::Start start, bool may_die);
   DiskTrouble draw_disk_trouble();
   void lose_cache();
-  Around unmount();         // and what went wrong in that
+  Around unmount();  // and what went wrong in that
+  void end_mount();
   void wait_for_its_end();  // throws Wrong where it may not have ended so
   void go_on_after_death();
   void end_disk_trouble();

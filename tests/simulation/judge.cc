@@ -29,7 +29,7 @@ class Alone final : public Judge {
   void told(const std::string&, const std::string&) override {}
   void resumed() override { model_.resumed(); }
   void remounted(const BucketView& bucket) override { model_.remounted(bucket); }
-  void unmounted(Around around) override { model_.unmounted(around); }
+  void unmounted(Around around, const BucketView& bucket) override { model_.unmounted(around, bucket); }
   Verdict settled(const BucketView& bucket, const KeptView& kept) override { return model_.settled(bucket, kept); }
   bool too_uncertain() const override { return model_.too_uncertain(); }
   CheckCounts counts() const override { return model_.counts(); }

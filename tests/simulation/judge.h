@@ -32,7 +32,7 @@ class Judge {
   // Worker and supervisor were killed, and a fresh mount begins. `bucket` is the store at that moment.
   virtual void remounted(const BucketView& bucket) = 0;
   // The mount was told to end, and did.
-  virtual void unmounted(Around around) = 0;
+  virtual void unmounted(Around around, const BucketView& bucket) = 0;
   // Nothing is under way, nothing is open, and the store had its time.
   virtual Verdict settled(const BucketView& bucket, const KeptView& kept) = 0;
 

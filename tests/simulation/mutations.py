@@ -286,4 +286,8 @@ RARE = (
              "      content_.leave_base(number);\n"
              "      continue;\n"
              "    }\n"),
+    Mutation("what_a_rename_replaced_is_trusted_after_a_death", "local/names/name_store.cc",
+             "      change.doubt_replaced(std::get<Begun>(attempt_of(request, intent)));\n", ""),
+    Mutation("conditions_are_missing_after_the_writes_of_one_key", "cos/dialect.cc",
+             "    if (fact.seems_missing_to.empty()) {\n", "    if (key.empty()) {\n"),
 )

@@ -128,11 +128,11 @@ std::vector<Configuration> with_others_done(const std::vector<Configuration>& fr
   Frontier frontier;
   for (const Configuration& configuration : from) frontier.add(configuration);
   while (!frontier.empty()) {
-    const Configuration next = frontier.take();
+    Configuration next = frontier.take();
     for (const CallPtr& each : relevant(next, call, pending))
       if (each != call)
         for (Configuration& after : stepped(next, each, pending)) frontier.add(std::move(after));
-    done.push_back(next);
+    done.push_back(std::move(next));
   }
   return done;
 }

@@ -168,7 +168,8 @@ class Matcher {
     const Inode* inode = state_.find(id);
     if (inode == nullptr) return true;  // it has gone since the stream began
     // What a failed rename may have put there is not known to the mount before a look: it lists what it knew.
-    if (inode->number == 0 && inode->number_before != 0 && inode->number_before == listed.number) return true;
+    const bool is_not_looked_at = inode->number == 0 && inode->number_before != 0 && !listed.entry;
+    if (is_not_looked_at && inode->number_before == listed.number) return true;
     if (listed.type && *listed.type != inode->type && !inode->strange) return false;
     if (listed.entry && !listed_attributes(stream, *listed.entry, listed.number, *inode)) return false;
     if (!bind(id, listed.number)) return false;

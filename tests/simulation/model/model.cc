@@ -344,7 +344,7 @@ void Model::remounted(const BucketView& bucket) {
   for (Configuration& each : configurations_) drop_stored(each.state, bucket);
 }
 
-void Model::unmounted(Around around) {
+void Model::unmounted(Around around, const BucketView& bucket) {
   configurations_ = with_all_cut_off(configurations_, pending_);
   for (Configuration& each : configurations_) {
     std::vector<Id> ids;
@@ -359,6 +359,7 @@ void Model::unmounted(Around around) {
     }
   }
   begin_anew();
+  for (Configuration& each : configurations_) drop_stored(each.state, bucket);
 }
 
 void Model::abandoned(const std::string& key, const std::optional<std::string>& made) {

@@ -62,7 +62,7 @@ class Model {
   // what was not stored is gone from view and kept. `bucket` is the store at that moment.
   void remounted(const BucketView& bucket);
   // The mount was told to end, which stores what is pending, and a fresh one begins. `around`: what went wrong in that.
-  void unmounted(Around around);
+  void unmounted(Around around, const BucketView& bucket);
   // A request of the mount took effect that nobody waited for any more, because its caller had given up or its life had
   // ended: what the mount shows under the key is not judged until it is removed, stored or shown as the bucket has it.
   // `made`: the bytes of the object that it put there; none: it put none.

@@ -1,6 +1,7 @@
 #include "simulation/model/state.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "simulation/model/digest.h"
 
@@ -351,8 +352,17 @@ std::vector<State> State::with_strange(const std::string& key, std::uint64_t uni
   for (auto slash = path.find('/'); slash != std::string::npos; slash = path.find('/', begin)) {
     const std::string name = path.substr(begin, slash - begin);
     if (after.child(directory, name) == nullptr) after.add_strange(directory, name, FileType::directory, ++next);
-    directory = after.child(directory, name)->id;
-    if (!after.at(directory).is_directory()) return {std::move(after)};
+    const Id above = std::exchange(directory, after.child(directory, name)->id);
+    if (!after.at(directory).is_directory()) {
+      // A file with the name of a directory above the key: which of the two is shown is not known.
+      State hidden = after;
+      hidden.strange_keys.insert(hidden.key(directory));
+      hidden.detach(above, name);
+      hidden.add_strange(above, name, FileType::directory, ++next);
+      std::vector<State> states = hidden.with_strange(key, unique + 1);
+      states.push_back(std::move(after));
+      return states;
+    }
     begin = slash + 1;
   }
   const std::string name = path.substr(begin);
@@ -418,6 +428,7 @@ void State::begin_anew(Id id) {
   inode.before_writes.clear();
   inode.handles.clear();
   inode.opens = 0;
+  const bool may_be_removed = inode.may_be_stale && !inode.rewritten;
   inode.rewritten = inode.soon = inode.may_be_stale = inode.forgotten = false;
   inode.stale_for_open = true;
   if (id == kRoot) return;
@@ -425,7 +436,7 @@ void State::begin_anew(Id id) {
   inode.number = 0;
   if (!inode.is_file() || inode.strange) return;
   const bool sure = dirent(inode.parent, inode.name)->sure;
-  const bool new_bytes = !inode.stored.has(inode.now) || inode.stored.size() > 1;
+  const bool new_bytes = !inode.stored.has(inode.now) || (inode.stored.size() > 1 && !may_be_removed);
   if (sure && inode.choices.empty() && new_bytes && inode.now->bytes.size() > 0)
     owed.push_back({id, inode.now, inode.stored.without_nothing()});
   const bool may_be_missing = inode.stored.has_nothing();
@@ -435,7 +446,10 @@ void State::begin_anew(Id id) {
   const std::string name = inode.name;
   if (inode.choices.empty()) return detach(parent, name);
   if (may_be_missing) make_unsure(parent, name);
-  if (at(id).choices.size() == 1) choose(id, *at(id).choices.begin());
+  if (at(id).choices.size() > 1) return;
+  Inode& known = edit(id);
+  known.now = *known.choices.begin();
+  known.choices = {};
 }
 
 std::uint64_t State::digest() const {

@@ -169,7 +169,7 @@ class State {
   // The content is this one of its choices.
   void choose(Id id, SnapshotPtr choice);
   // An abandoned request took effect: what lies under the key is not known any more. The states that this one may be
-  // then; `unique` is a number that no call has.
+  // then; `unique` is a number that no call has, and so are those behind it.
   std::vector<State> with_strange(const std::string& key, std::uint64_t unique) const;
   // What lies under the key of a strange file is known again: its only name, which has this object. The mount stored
   // it, or shows the same, which it may yet have to store.

@@ -427,7 +427,8 @@ Verdict Checker::up_to_date(const Pending& pending, const Place& place, const An
   if (answer.errnum == ENOENT) return is_absent(path, pending.asked - ttl_);
   const auto* entry = std::get_if<ShownEntry>(&answer.value);
   if (entry == nullptr || entry->type != vfs::FileType::regular) return {};
-  if (entry->size == 0 && (failed_creates_.contains(place) || is_created(place))) return {};
+  const bool is_being_made = is_created(place) && versions_.now(path) == nullptr;
+  if (entry->size == 0 && (failed_creates_.contains(place) || is_being_made)) return {};
   const auto file = files_.find(entry->number);
   if (file != files_.end() && (file->second.differs || file->second.last_change > pending.order)) return {};
   if (is_or_was_stored(pending, entry->number)) return {};
@@ -654,7 +655,7 @@ void Checker::begin_anew() {
 }
 
 // In calm weather it waits for all deletes.
-void Checker::unmounted(Around around) {
+void Checker::unmounted(Around around, const BucketView&) {
   begin_anew();
   if (around != Around::calm) return;
   for (NameCall& call : renames_and_removals_) call.goes_on = false;

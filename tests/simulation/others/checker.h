@@ -49,7 +49,7 @@ class Checker final : public Judge {
   void told(const std::string& key, const std::string& etag) override { told_.emplace(key, etag); }
   void resumed() override {}
   void remounted(const BucketView&) override { begin_anew(); }
-  void unmounted(Around around) override;
+  void unmounted(Around around, const BucketView& bucket) override;
   Verdict settled(const BucketView& bucket, const KeptView& kept) override;
   bool too_uncertain() const override { return false; }
 

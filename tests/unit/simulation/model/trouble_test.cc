@@ -438,6 +438,10 @@ TEST_F(FailureTest, AFileOverWhichARenameFailedIsListedAsThatFileUntilItIsLooked
   store("f", 5, "x");
   store("g", 6, "yz");
   fails(Rename{kRootNumber, "f", kRootNumber, "g"});
+  auto with_attributes = listed("g", 6, 6);
+  with_attributes.entry = file(6, 7);
+  call(ReadDirectory{.number = kRootNumber, .most = 2}, Listed{{listed("f", 5, 5), with_attributes}});
+  EXPECT_NE(violation(), "");
   call(ReadDirectory{.number = kRootNumber, .most = 2}, Listed{{listed("f", 5, 5), listed("g", 6, 6)}});
   call(Lookup{kRootNumber, "g"}, file(7, 1));
 }
@@ -641,6 +645,44 @@ TEST_F(DeathTest, WhatAFlushUnderWayDidNotStoreIsKept) {
   EXPECT_THAT(violation(), HasSubstr("not kept"));
 }
 
+TEST_F(DeathTest, WhatWasWrittenAfterARemovalThatFailedIsKeptOverACalmUnmount) {
+  store("f", 5, "x");
+  open(5);
+  remove("f");
+  fails(Unlink{kRootNumber, "f"});
+  call(Lookup{kRootNumber, "f"}, file(5, 1));
+  write(5, "new");
+  around_ = kAnyTrouble;
+  call_error(Flush{.number = 5, .handle = 1}, EIO);
+  release(5);
+  around_ = Around::calm;
+  model_.unmounted(Around::calm, view());
+  call_error(Lookup{kRootNumber, "f"}, ENOENT);
+  EXPECT_EQ(violation(), "");
+  settles();
+  EXPECT_THAT(violation(), HasSubstr("not kept"));
+}
+
+TEST_F(DeathTest, WhatAFlushUnderWayDidNotStoreOfANewFileIsKept) {
+  create("f", 5);
+  write(5, "new");
+  ask(Flush{.number = 5, .handle = 1});
+  remounted();
+  call_error(Lookup{kRootNumber, "f"}, ENOENT);
+  EXPECT_EQ(violation(), "");
+  settles();
+  EXPECT_THAT(violation(), HasSubstr("not kept"));
+}
+
+TEST_F(DeathTest, WhatWasWrittenBeforeNewAttributesFailedIsKept) {
+  create("f", 5);
+  write(5, "new");
+  fails(SetAttributes{.number = 5, .permissions = 0600});
+  remounted();
+  settles();
+  EXPECT_THAT(violation(), HasSubstr("not kept"));
+}
+
 TEST_F(DeathTest, ACallUnderWayMayHaveHappenedOrNot) {
   ask(MakeDirectory{kRootNumber, "d"});
   remounted();
@@ -658,7 +700,7 @@ TEST_F(DeathTest, WhatTheDeletesOfAFailedRenameTookIsGoneAfterACalmUnmount) {
   remove("d/f");
   put("e/f", "x");
   call(Lookup{5, "f"}, file(6, 1));  // as the mount knows it
-  model_.unmounted(Around::calm);
+  model_.unmounted(Around::calm, view());
   call(Lookup{kRootNumber, "d"}, directory(5));
   call_error(Lookup{5, "f"}, ENOENT);
 }
@@ -702,6 +744,24 @@ TEST_F(DeathTest, AnAbandonedRequestMayMakeAName) {
   call(Lookup{kRootNumber, "f"}, file(5, 4));
   remounted();
   settles();
+}
+
+TEST_F(DeathTest, AnAbandonedRequestBelowTheNameOfAFileMayHideIt) {
+  store("f", 5, "x");
+  put("f/a", "late");
+  model_.abandoned("f/a");
+  call(Lookup{kRootNumber, "f"}, directory(6));
+  call(Lookup{6, "a"}, shown_as_stored("f/a", 7));
+  EXPECT_EQ(violation(), "");
+  call(Lookup{kRootNumber, "f"}, file(5, 1));
+  EXPECT_NE(violation(), "");
+}
+
+TEST_F(DeathTest, AnAbandonedRequestBelowTheNameOfAFileMayNotHideIt) {
+  store("f", 5, "x");
+  put("f/a", "late");
+  model_.abandoned("f/a");
+  call(Lookup{kRootNumber, "f"}, file(5, 1));
 }
 
 TEST_F(DeathTest, AnAbandonedRequestIsAboutItsKeyAlone) {
@@ -860,7 +920,7 @@ TEST_F(DeathTest, WhatTheBucketHasOfAFileThatNobodyLookedAtIsNotOwed) {
 TEST_F(DeathTest, AnOrderlyEndStoresEverything) {
   create("f", 5);
   write(5, "x");
-  model_.unmounted(Around::calm);
+  model_.unmounted(Around::calm, view());
   call_error(Lookup{kRootNumber, "f"}, ENOENT);
   EXPECT_NE(violation(), "");
   put("f", "x");

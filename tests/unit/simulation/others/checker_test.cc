@@ -535,7 +535,7 @@ TEST_F(OthersTest, ARenameThatWasCutOffHidesNamesUntilAMountEndsInOrder) {
   pass(2 * kTtl);
   call_error(Lookup{kRoot, "d"}, ENOENT);
   EXPECT_EQ(wrong(), "");
-  checker_.unmounted(Around::calm);
+  checker_.unmounted(Around::calm, {});
   pass(2 * kTtl);
   call_error(Lookup{kRoot, "d"}, ENOENT);
   EXPECT_THAT(wrong(), HasSubstr("was not found"));
@@ -696,7 +696,8 @@ TEST_F(OthersTest, AFileThatIsBeingMadeIsShownEmpty) {
   ask(Create{.parent = kRoot, .name = "f", .flags = O_CREAT | O_RDWR});
   look_up("f", kFile, 0);
   EXPECT_EQ(wrong(), "");
-  look_up("f", kFile, kTheirs.size() + 1);
+  they_write("f", kTheirs);
+  look_up("f", kFile, 0);
   EXPECT_THAT(wrong(), HasSubstr("not had within the metadata time"));
 }
 
