@@ -196,6 +196,25 @@ TEST_F(OthersTest, AVersionOfAfterTheOpenIsNotReplacedAlthoughAListingToldOfIt) 
   EXPECT_THAT(wrong(), HasSubstr("that was open before it was there"));
 }
 
+TEST_F(OthersTest, AnEmptyObjectMayBeTakenForWhatAnAttemptStoredOfAFileThatWasCut) {
+  open_theirs();
+  call(Open{kFile, O_RDWR | O_TRUNC}, OpenedFile{.entry = {}, .handle = 1});
+  write(kFile, ours());
+  they_write("f", "");
+  tell("f", "");
+  put("f", ours());
+  EXPECT_EQ(wrong(), "");
+}
+
+TEST_F(OthersTest, AnEmptyObjectOfOthersIsNotReplacedByAFileThatWasNotCut) {
+  open_theirs();
+  write(kFile, ours());
+  they_write("f", "");
+  tell("f", "");
+  put("f", ours());
+  EXPECT_THAT(wrong(), HasSubstr("that was open before it was there"));
+}
+
 TEST_F(OthersTest, AClosedFileThatIsNotStoredReplacesNoLaterVersionEither) {
   open_theirs();
   write(kFile, "tiny");
