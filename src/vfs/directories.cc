@@ -45,7 +45,14 @@ Result<Directories::Found> Directories::resolve(InodeNumber parent, std::string_
     PAIL_CHECK(probe(parent, name, stop));
     PAIL_TRY(found, known(parent, name, asked));
   }
-  if (!found || found->record.number == 0) return no_such(name);
+  if (!found) {
+    // What was changed here since the name was asked for is later than the answer, and was confirmed before the
+    // question.
+    auto changed = names_.view().name(parent, name);
+    if (!changed || !changed->inode) return resolve(parent, name, stop);
+    found = Found{std::move(*changed->inode), changed->checked};
+  }
+  if (found->record.number == 0) return no_such(name);
   const bool staged = found->record.content == Content::staged;
   if (staged || tree_.attributes_fresh(found->record, found->confirmed)) return std::move(*found);
   auto seen = exact(found->record, stop);

@@ -927,6 +927,24 @@ TEST_F(OrdersTest, AttributesOfAFileThatARenameCutShortReplacedAreNotThoseOfBefo
   EXPECT_EQ(attributes("g").permissions, 0600u);
 }
 
+TEST_F(OrdersTest, ANameIsAlwaysThereWhileAFileIsRenamedOverIt) {
+  store_->set({.page = 1});  // so that the directory is not listed for a name
+  for (const char* name : {"f", "g", "h"}) store_->put(name, name);
+  const InodeNumber renamed = look("f");
+  ASSERT_NE(look("g"), 0u);
+  const Hold removal = store_->hold({.operation = Operation::delete_object, .key = "f"}, Moment::before);
+  auto renaming = std::async(std::launch::async, [this] { return rename("f", "g"); });
+  ASSERT_TRUE(removal.await());
+  const Hold head = store_->hold({.operation = Operation::head_object, .key = "g"}, Moment::before);
+  auto looking = std::async(std::launch::async, [this] { return look("g"); });
+  ASSERT_TRUE(head.await());
+  store_->behave();
+  removal.release();
+  ASSERT_EQ(renaming.get(), 0);
+  head.release();
+  EXPECT_EQ(looking.get(), renamed);
+}
+
 // Its process died when the store had made a copy, and the next one cannot go on with it.
 class CutRenameThatFailsTest : public FakeStoreTest {
  protected:
