@@ -308,7 +308,8 @@ void State::choose(Id id, SnapshotPtr choice) {
   inode.now = choice;
   for (auto& [call, reading] : inode.reads) reading.contents.add(choice);
   inode.choices = {};
-  if (inode.stored.has(choice)) inode.stored = Snapshots(choice);
+  // While it is being stored the bucket may have something else yet.
+  if (inode.windows.empty() && inode.stored.has(choice)) inode.stored = Snapshots(choice);
   std::erase_if(owed, [&](const Owed& each) {
     return each.inode == id && each.content->bytes.digest() == choice->bytes.digest();
   });

@@ -434,6 +434,19 @@ TEST_F(FailureTest, AnOpenFileOverWhichARenameFailedMayBeShownAsItWasStoredOnceI
   EXPECT_NE(violation(), "");
 }
 
+TEST_F(FailureTest, AFileThatIsShownWhileItIsBeingStoredMayLoseAgainstTheCopyOfAFailedRename) {
+  store("f", 5, "x");
+  store("g", 6, "yz");
+  open(6);
+  write(6, "abc");
+  fails(Rename{kRootNumber, "f", kRootNumber, "g"});
+  const auto flushing = ask(Flush{.number = 6, .handle = 1});
+  call(Lookup{kRootNumber, "g"}, file(6, 3));
+  answer_error(flushing, ESTALE);
+  release(6);
+  call(Lookup{kRootNumber, "g"}, file(7, 1));
+}
+
 TEST_F(FailureTest, AFileOverWhichARenameFailedIsListedAsThatFileUntilItIsLookedAt) {
   store("f", 5, "x");
   store("g", 6, "yz");
