@@ -435,6 +435,11 @@ void State::begin_anew(Id id) {
   if (id == kRoot) return;
   if (inode.number != 0) inode.earlier_number = inode.number;
   inode.number = 0;
+  if (inode.is_directory() && !inode.marked) {  // it may have been there for this mount alone
+    const auto is_sure = [](const auto& name) { return name.second.sure; };
+    if (std::ranges::none_of(inode.names, is_sure)) make_unsure(inode.parent, inode.name);
+    return;
+  }
   if (!inode.is_file() || inode.strange) return;
   const bool sure = dirent(inode.parent, inode.name)->sure;
   const bool new_bytes = !inode.stored.has(inode.now) || (inode.stored.size() > 1 && !may_be_removed);
