@@ -13,6 +13,9 @@ namespace {
 // Configurations that are still to be looked at, each once.
 class Frontier {
  public:
+  explicit Frontier(const std::vector<Configuration>& from) {
+    for (const Configuration& configuration : from) add(configuration);
+  }
   void add(Configuration configuration) {
     if (seen_.insert(configuration.digest()).second) left_.push_back(std::move(configuration));
   }
@@ -108,8 +111,7 @@ void drop_duplicates(std::vector<Configuration>& configurations) {
 std::vector<Configuration> with_done(const std::vector<Configuration>& from, const CallPtr& call,
                                      const PendingCalls& pending) {
   std::vector<Configuration> done;
-  Frontier frontier;
-  for (const Configuration& configuration : from) frontier.add(configuration);
+  Frontier frontier(from);
   while (!frontier.empty()) {
     Configuration next = frontier.take();
     if (next.has_done(call->unique)) {
@@ -125,8 +127,7 @@ std::vector<Configuration> with_done(const std::vector<Configuration>& from, con
 std::vector<Configuration> with_others_done(const std::vector<Configuration>& from, const CallPtr& call,
                                             const PendingCalls& pending) {
   std::vector<Configuration> done;
-  Frontier frontier;
-  for (const Configuration& configuration : from) frontier.add(configuration);
+  Frontier frontier(from);
   while (!frontier.empty()) {
     Configuration next = frontier.take();
     for (const CallPtr& each : relevant(next, call, pending))
@@ -139,8 +140,7 @@ std::vector<Configuration> with_others_done(const std::vector<Configuration>& fr
 
 std::vector<Configuration> with_all_cut_off(const std::vector<Configuration>& from, const PendingCalls& pending) {
   std::vector<Configuration> done;
-  Frontier frontier;
-  for (const Configuration& configuration : from) frontier.add(configuration);
+  Frontier frontier(from);
   while (!frontier.empty()) {
     Configuration next = frontier.take();
     CallPtr first;

@@ -48,8 +48,8 @@ std::vector<Touch> touches_of_place(const State& state, const Place& place, cons
 
 std::vector<Touch> touches_of_inode(const Inode& inode, const Question& question) {
   const auto* open = std::get_if<Open>(&question);
-  const bool before_or_after_a_look = inode.stale_for_open || (open && (open->flags & O_TRUNC) != 0);
-  const bool writes = is_one_of<SetAttributes, Write, Release>(question) || (open && before_or_after_a_look);
+  const bool opens_what_changes = open && (inode.stale_for_open || (open->flags & O_TRUNC) != 0);
+  const bool writes = is_one_of<SetAttributes, Write, Release>(question) || opens_what_changes;
   std::vector<Touch> touches{{inode.id, What::inode, {}, writes}};
   const auto* reading = std::get_if<ReadDirectory>(&question);
   if (reading == nullptr) return touches;
