@@ -121,6 +121,7 @@ struct Intent {
 struct UploadRecord {
   std::string key, upload_id;
   ByteCount part_size, size;
+  std::uint64_t headers = 0;  // digest of those that it was begun with, by the layer above
 };
 struct UploadPartRecord {
   unsigned number = 0;

@@ -203,15 +203,8 @@ Result<Files::Staged> Files::begin_staging(InodeNumber number, Epoch epoch, Byte
 // The staging file to write to, with at most the first `most` bytes of what the file has now.
 Result<Files::Staged> Files::writable(const Turns::Turn& turn, Epoch epoch, ByteCount most, const StopToken& stop) {
   const InodeNumber number = turn.number();
-  bool uploading = false;
-  InodeRecord record;
-  {
-    const local::View view = names_.view();
-    PAIL_TRY(record, view.require(number));
-    PAIL_CHECK(check_epoch(record, epoch));
-    uploading = record.content == Content::staged && view.upload(number).has_value();
-  }
-  if (uploading) PAIL_CHECK(uploader_.abandon(number, stop));  // it was begun with the times of before
+  PAIL_TRY(const InodeRecord record, names_.view().require(number));
+  PAIL_CHECK(check_epoch(record, epoch));
   if (record.content == Content::staged) return content_.file(number);
   if (record.knowledge != Knowledge::exact) PAIL_CHECK(directories_.current(number, stop, &turn));
   PAIL_TRY(Staged file, begin_staging(number, epoch, most));
@@ -355,19 +348,16 @@ Result<Unit> Files::store_attributes(InodeNumber number, const Edit& edit, const
   PAIL_TRY(const auto pass, gate_.enter({number}, stop));
   InodeRecord draft;
   std::string key;
-  bool uploading = false;
   {
     const local::View view = names_.view();
     PAIL_TRY(draft, view.require(number));
     PAIL_TRY(key, draft.type == FileType::directory ? tree_.prefix_of(view, number) : tree_.key_of(view, number));
-    uploading = draft.content == Content::staged && view.upload(number).has_value();
   }
   const local::InodeVersion decided_on = local::version_of(draft);
   PAIL_TRY(draft, view_.shown(std::move(draft)));
   const InodeRecord before = draft;
   draft.changed = tree_.now();
   PAIL_CHECK(edit(draft));
-  if (uploading) PAIL_CHECK(uploader_.abandon(number, stop));  // a recorded upload was begun with the headers of before
   const bool in_bucket =
       draft.content == Content::remote && !draft.unlinked() && !key.empty() && number != local::kRootInode;
   std::optional<local::AttributeObject> object;

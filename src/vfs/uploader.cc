@@ -60,6 +60,16 @@ cos::Preconditions replacing(const cos::ETag& version) {
   return {.if_match = version, .if_none_match = {}, .if_absent = version.empty()};
 }
 
+// Content and attributes of an object are sent together, so an upload is gone on with for the same of both.
+std::uint64_t digest(const cos::ObjectHeaders& headers) {
+  std::string all;
+  for (const auto* kind : {&headers.standard, &headers.metadata}) {
+    for (const http::Header& header : *kind) all += header.name + '\0' + header.value + '\0';
+    all += '\0';
+  }
+  return xxh3(bytes_of(all));
+}
+
 std::string quoted_hex(std::string_view raw) {
   return '"' + to_hex(bytes_of(raw)) + '"';
 }
@@ -217,15 +227,16 @@ Result<Uploaded> Uploader::create(const std::string& key, const std::string& bod
   return cos::after_look(result.error(), look.found);
 }
 
-// The upload recorded for the same content, or a new one.
+// The upload recorded for the same content and attributes, or a new one.
 Result<local::UploadRecord> Uploader::begin(const UploadJob& job, const StopToken& stop) {
   auto known = names_.view().upload(job.number);
-  if (known && known->key == job.key && known->size == job.size) return std::move(*known);
-  if (known) PAIL_CHECK(abandon(job.number, stop));
+  const std::uint64_t headers = digest(job.headers);
+  if (known && known->key == job.key && known->size == job.size && known->headers == headers) return std::move(*known);
+  if (known) let_go(job.number);
   const auto context = in_full(job, stop);
   PAIL_TRY(const cos::UploadId id,
            aborts_.begin_upload(job.number, job.key, job.headers, replacing(job.replaces), context));
-  local::UploadRecord record{job.key, id.text, part_size_for(job.size, part_size_), job.size};
+  local::UploadRecord record{job.key, id.text, part_size_for(job.size, part_size_), job.size, headers};
   PAIL_CHECK(names_.upload_begun(job.number, record));
   return record;
 }

@@ -49,14 +49,11 @@ class Uploader {
   // Before an object may come into being its ETag is recorded as attempted with the inode, since an error does not say
   // that nothing was stored.
   // Errors: ESTALE somebody else wrote the key in the meantime; EFBIG; EINTR; what the store says. A multipart upload
-  // that failed stays recorded, and a later call for the same content goes on with it.
+  // that failed stays recorded, and a later call for the same content and attributes goes on with it.
   Result<Uploaded> upload(const UploadJob& job, const StopToken& stop);
   // Stores a small object under a key that must be free. Errors: EEXIST it is not.
   Result<Uploaded> create(const std::string& key, const std::string& body, const cos::ObjectHeaders& headers,
                           const StopToken& stop);
-  // Aborts the recorded upload of the inode, if there is one, so that another one may begin. What cannot be aborted now
-  // is let go. Errors: EINTR, and it stays recorded.
-  Result<Unit> abandon(InodeNumber number, const StopToken& stop);
   // Nobody goes on with the recorded upload of the inode, if there is one. It is aborted, but not waited for: see
   // UploadAborts.
   void let_go(InodeNumber number);
@@ -81,6 +78,9 @@ class Uploader {
   Result<std::vector<Part>> send_parts(const UploadJob& job, const local::UploadRecord& upload, const StopToken& stop);
   using SendPart = std::function<Result<Part>(Part)>;
   void send_next(Lane lane, const std::shared_ptr<Parts>& parts, const SendPart& send);
+  // Aborts the recorded upload of the inode, so that another one may begin. What cannot be aborted now is let go.
+  // Errors: EINTR, and it stays recorded.
+  Result<Unit> abandon(InodeNumber number, const StopToken& stop);
   Result<Part> send_part(const UploadJob& job, const cos::UploadId& upload, Part part, const StopToken& stop);
   // Makes sure that the next mount knows of it. False: it would not.
   bool note(InodeNumber number, const local::UploadRecord& upload);

@@ -9,7 +9,7 @@ namespace {
 constexpr std::uint8_t kInodeVersion = 1;
 constexpr std::uint8_t kDirentVersion = 1;
 constexpr std::uint8_t kIntentVersion = 1;
-constexpr std::uint8_t kUploadVersion = 1;
+constexpr std::uint8_t kUploadVersion = 2;
 constexpr std::uint8_t kUploadPartVersion = 1;
 constexpr std::uint8_t kMomentAnchorVersion = 1;
 
@@ -199,6 +199,7 @@ std::string encode(const UploadRecord& record) {
   out.byte(kUploadVersion);
   out.number(record.part_size.n);
   out.number(record.size.n);
+  out.fixed64(record.headers);
   out.text(record.key);
   out.text(record.upload_id);
   return out.take();
@@ -210,6 +211,7 @@ std::optional<UploadRecord> decode_upload(std::string_view bytes) {
   UploadRecord record;
   record.part_size = ByteCount{in.number()};
   record.size = ByteCount{in.number()};
+  record.headers = in.fixed64();
   record.key = in.text();
   record.upload_id = in.text();
   if (!in.complete()) return std::nullopt;

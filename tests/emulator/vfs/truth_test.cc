@@ -385,35 +385,6 @@ TEST_F(TruthTest, AnUploadThatOthersAbortedBeginsAnew) {
   EXPECT_EQ(open_uploads(), 0u);
 }
 
-TEST_F(TruthTest, AWriteThatWaitsForTheEndOfAHalfMadeUploadCanBeInterrupted) {
-  options_.part_size = 5_MiB;
-  start();
-  const std::string content = ramp(6'000'000);
-  const Handle file = create("large");
-  for (std::size_t at = 0; at < content.size(); at += 1'000'000)
-    ASSERT_EQ(write_to(file, content.substr(at, 1'000'000), at), 0);
-  server_->add_fault({.operations = {"UploadPart"}, .status = 403, .code = "AccessDenied"});
-  EXPECT_EQ(flush(file), EACCES);
-  server_->clear_faults();
-  server_->add_fault({.operations = {"AbortMultipartUpload"}, .kind = FaultKind::stall});
-  StopSource stop;
-  Request asked = request();
-  asked.stop = stop.token();
-  auto writing = std::async(std::launch::async, [&, file] {
-    return errnum_of(fs_->write(asked, file.number, file.handle, {0}, bytes("X")));
-  });
-  stop.request_stop();
-  const bool interrupted = writing.wait_for(30s) == std::future_status::ready;
-  EXPECT_TRUE(interrupted);
-  server_->clear_faults();
-  if (interrupted) {
-    EXPECT_EQ(writing.get(), EINTR);
-    EXPECT_EQ(write_to(file, "X"), 0);
-    EXPECT_EQ(flush(file), 0);
-    EXPECT_TRUE(object("large") == "X" + content.substr(1));
-  }
-}
-
 TEST_F(TruthTest, AnInterruptedUploadOfAHugeFileHoldsNobodyUp) {
   options_.part_size = 5_MiB;
   start();

@@ -369,7 +369,7 @@ TEST_F(IndexTest, IntentRemembersItsDetail) {
 
 TEST_F(IndexTest, UploadPartsComeInOrderAndGoWithTheUpload) {
   write([](WriteTransaction& txn) {
-    txn.put_upload(5, UploadRecord{"dir/key", "upload-1", ByteCount{16}, ByteCount{99}});
+    txn.put_upload(5, UploadRecord{"dir/key", "upload-1", ByteCount{16}, ByteCount{99}, 7});
     txn.put_upload_part(5, UploadPartRecord{300, "\"b\"", "md5-b"});
     txn.put_upload_part(5, UploadPartRecord{2, "\"a\"", "md5-a"});
     txn.put_upload_part(6, UploadPartRecord{1, "\"c\"", ""});
@@ -378,6 +378,7 @@ TEST_F(IndexTest, UploadPartsComeInOrderAndGoWithTheUpload) {
   ASSERT_TRUE(upload);
   EXPECT_EQ(upload->upload_id, "upload-1");
   EXPECT_EQ(upload->size, ByteCount{99});
+  EXPECT_EQ(upload->headers, 7u);
   const auto parts = index->read()->upload_parts(5);
   ASSERT_EQ(parts.size(), 2u);
   EXPECT_EQ(parts[0].number, 2u);

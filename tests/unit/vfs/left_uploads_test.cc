@@ -165,6 +165,40 @@ TEST_F(LetGoTest, WhoRenamesOverAFileDoesNotWaitUntilItsUploadIsAborted) {
   expect_not_waiting([this] { return rename("other", "big"); });
 }
 
+TEST_F(LetGoTest, WhoWritesOrSetsAttributesDoesNotWaitUntilItIsAborted) {
+  leave_upload("f");
+  const Handle file = open("f");
+  const Hold aborting = store_->hold({.operation = Operation::abort_upload}, Moment::before);
+  clock_.pass(std::chrono::seconds(5));
+  EXPECT_EQ(write_to(file, "anew"), 0);
+  EXPECT_TRUE(fs_->setattr(request(), file.number, {.permissions = 0600}));
+  EXPECT_EQ(flush(file), 0);
+  aborting.release();
+  await_open_uploads(0);
+  const Attributes here = attributes("f");
+  close(file);
+  start_cold();
+  const Attributes there = attributes("f");
+  EXPECT_EQ(there.permissions, 0600u);
+  EXPECT_EQ(there.modified, here.modified);
+}
+
+// A disk may have written although it said that it had not: then the time is another one for the next process.
+TEST_F(LetGoTest, OneThatWasBegunWithAnotherTimeBeginsAnew) {
+  leave_upload("f");
+  stop(Stops::process);
+  for (const auto& file : fs::directory_iterator(options_.state_directory / "staging")) {
+    if (file.path().extension() == ".times") fs::remove(file.path());
+  }
+  resume();
+  const Handle file = open("f");
+  EXPECT_EQ(flush(file), 0);
+  await_open_uploads(0);
+  const Attributes here = attributes("f");
+  start_cold();
+  EXPECT_EQ(attributes("f").modified, here.modified);
+}
+
 TEST_F(LetGoTest, WhatIsNotAbortedWhenTheMountEndsIsLeftToTheNext) {
   leave_upload("big");
   const Hold aborting = store_->hold({.operation = Operation::abort_upload}, Moment::before);
