@@ -140,8 +140,13 @@ void Dialect::seems_missing(Ability ability, std::string_view key) {
       fact.next_proof.reset();
       return;
     }
+    set(fact, Known::missing);
   }
-  proven_missing(ability);
+  tell(ability, Known::missing);
+}
+
+void Dialect::set(Fact& fact, Known known) {
+  fact = {known, std::chrono::floor<std::chrono::seconds>(clock_.wall()), clock_.steady(), std::nullopt, {}};
 }
 
 void Dialect::note(Ability ability, Known known) {
@@ -149,8 +154,12 @@ void Dialect::note(Ability ability, Known known) {
     const MutexLock lock(mutex_);
     Fact& fact = facts_.at(static_cast<std::size_t>(ability));
     if (known_of(fact) == known) return;
-    fact = {known, std::chrono::floor<std::chrono::seconds>(clock_.wall()), clock_.steady(), std::nullopt, {}};
+    set(fact, known);
   }
+  tell(ability, known);
+}
+
+void Dialect::tell(Ability ability, Known known) {
   if (known == Known::missing) {
     const Row& row = row_of(ability);
     spdlog::log(row.loses ? spdlog::level::warn : spdlog::level::info,

@@ -68,6 +68,8 @@ class Dialect {
   using Facts = std::array<Fact, kAbilities>;
 
   void note(Ability ability, Known known) PAIL_EXCLUDES(mutex_);
+  void set(Fact& fact, Known known) PAIL_REQUIRES(mutex_);
+  void tell(Ability ability, Known known) PAIL_EXCLUDES(mutex_);  // the log and the file
   Known known_of(const Fact& fact) const;
   // False: the file is not ours to replace.
   bool load() PAIL_EXCLUDES(mutex_);
