@@ -27,11 +27,12 @@ Error named(std::string_view what, Error error) {
   return error;
 }
 
-// The server may have carried out what it answers so.
+// The server may have carried out what it answers so, or what somebody on the way to it answers in its place.
 bool leaves_doubt(const ServerError& refusal) {
   const Fault fault = fault_of(refusal);
   const bool trouble = refusal.status >= 500 && fault != Fault::unsupported && fault != Fault::quota;
-  return trouble || fault == Fault::not_a_store;
+  const bool is_of_store = refusal.has_store_code || refusal.has_store_header;
+  return trouble || fault == Fault::not_a_store || !is_of_store;
 }
 
 bool leaves_doubt(const Verdict& verdict) {

@@ -69,7 +69,8 @@ TEST_F(ExchangeTest, ASuccessIsGivenWithItsHeadAndBody) {
 }
 
 TEST_F(ExchangeTest, ARefusalWhoseDocumentBreaksOffIsJudgedByItsHead) {
-  serve([](auto& c, const auto&, int) { c.send("HTTP/1.1 409 Conflict\r\nContent-Length: 1000\r\n\r\n<Error><Co"); },
+  serve([](auto& c, const auto&,
+           int) { c.send("HTTP/1.1 409 Conflict\r\nx-amz-request-id: 1\r\nContent-Length: 1000\r\n\r\n<Error><Co"); },
         {.first_byte = 300ms});
   const Answer answer = start(object_call("DELETE", "bucket", "a")).get();
   ASSERT_NE(answer.refusal(), nullptr);

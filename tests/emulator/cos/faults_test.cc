@@ -30,6 +30,13 @@ TEST_F(Faults, ARefusalIsNotRepeated) {
   EXPECT_EQ(server_.requests("PutObject", 1), 1u);
 }
 
+TEST_F(Faults, ARefusalLeavesDoubtWhereItIsNotTheStores) {
+  server_->add_fault({.operations = {"PutObject"}, .times = 1, .status = 403, .code = "AccessDenied"});
+  EXPECT_FALSE(put("a", "x").error().may_have_happened);
+  server_->add_fault({.operations = {"PutObject"}, .kind = FaultKind::proxy, .time = FaultTime::after, .status = 403});
+  EXPECT_TRUE(put("a", "x").error().may_have_happened);
+}
+
 TEST_F(Faults, TheBudgetEndsTheAttemptsAndTheErrorCountsThem) {
   connection_ = connect(server_.where(), {.deadline = milliseconds(300)});
   server_->add_fault({.operations = {"HeadObject"}, .status = 503});
