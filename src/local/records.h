@@ -114,7 +114,7 @@ struct Intent {
   IntentState state = IntentState::begun;
   std::uint8_t operation = 0;  // of the layer above
   InodeNumber subject = 0;     // the inode it is about
-  std::string detail;          // encoded by the layer above: keys, old bindings
+  std::string detail;          // by state: the inode that is replaced, the job that is left, the failure; or an inode
 };
 
 // A multipart upload under way, so that the next process continues it or aborts it.

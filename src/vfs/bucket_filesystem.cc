@@ -240,7 +240,7 @@ Result<Entry> BucketFileSystem::mkdir(const Request& request, InodeNumber parent
 Result<Entry> BucketFileSystem::symlink(const Request& request, InodeNumber parent, std::string_view name,
                                         std::string_view target) {
   PAIL_CHECK(check_writable());
-  if (target.size() > Files::kLongestLink.n) return Error{ENAMETOOLONG, "the target of the link is too long"};
+  if (target.size() > kLongestLink.n) return Error{ENAMETOOLONG, "the target of the link is too long"};
   return make(request, parent, name, FileType::symlink, 0777, target);
 }
 

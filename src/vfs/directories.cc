@@ -20,7 +20,6 @@ using local::Taken;
 namespace {
 
 constexpr std::uint64_t kFirstChildOffset = 2;  // offsets 1 and 2 follow "." and "..", a child's is its number + 2
-constexpr ByteCount kLargestLink{4096};         // a larger object is no symbolic link
 
 Error no_such(std::string_view name) {
   return Error{ENOENT, fmt::format("{}: no such file or directory", quote(name)), Fault::no_key};
@@ -35,34 +34,42 @@ Directories::Directories(local::NameStore& names, const Tree& tree, const Attrib
 // ---- names ----------------------------------------------------------------------------------------------------------
 
 Result<Directories::Found> Directories::resolve(InodeNumber parent, std::string_view name, const StopToken& stop) {
+  for (;;) {
+    PAIL_TRY(auto found, find(parent, name, stop));
+    if (!found) continue;
+    if (found->record.number == 0) return no_such(name);
+    const bool staged = found->record.content == Content::staged;
+    if (staged || tree_.attributes_fresh(found->record, found->confirmed)) return std::move(*found);
+    auto seen = exact(found->record, stop);
+    // The name leads to another inode by now, or to none.
+    const bool left = seen ? seen->record.unlinked() || seen->record.parent != parent || seen->record.name != name
+                           : !names_.view().inode(found->record.number);
+    if (left) continue;
+    if (!seen) return seen.error();
+    const WallTime confirmed = confirmed_by(*seen, found->confirmed);
+    return Found{std::move(seen->record), confirmed};
+  }
+}
+
+// What a name leads to, its attributes as they are known; number 0: to nothing. None: it was changed while the store
+// was asked, and leads to nothing by now.
+Result<std::optional<Directories::Found>> Directories::find(InodeNumber parent, std::string_view name,
+                                                            const StopToken& stop) {
   const WallTime asked = tree_.moment();
   PAIL_TRY(auto found, known(parent, name, asked));
   if (!found) {
     PAIL_CHECK(list_if_small(parent, name, asked, stop));
     PAIL_TRY(found, known(parent, name, asked));
   }
-  if (!found) {
-    PAIL_CHECK(probe(parent, name, stop));
-    PAIL_TRY(found, known(parent, name, asked));
-  }
-  if (!found) {
-    // What was changed here since the name was asked for is later than the answer, and was confirmed before the
-    // question.
-    auto changed = names_.view().name(parent, name);
-    if (!changed || !changed->inode) return resolve(parent, name, stop);
-    found = Found{std::move(*changed->inode), changed->checked};
-  }
-  if (found->record.number == 0) return no_such(name);
-  const bool staged = found->record.content == Content::staged;
-  if (staged || tree_.attributes_fresh(found->record, found->confirmed)) return std::move(*found);
-  auto seen = exact(found->record, stop);
-  // The name leads to another inode by now, or to none.
-  const bool left = seen ? seen->record.unlinked() || seen->record.parent != parent || seen->record.name != name
-                         : !names_.view().inode(found->record.number);
-  if (left) return resolve(parent, name, stop);
-  if (!seen) return seen.error();
-  const WallTime confirmed = confirmed_by(*seen, found->confirmed);
-  return Found{std::move(seen->record), confirmed};
+  if (found) return found;
+  PAIL_TRY(const Taken taken, probe(parent, name, stop));
+  if (taken == Taken::at_work) return std::optional(Found{InodeRecord{}, asked});  // not yet there, or no more
+  PAIL_TRY(found, known(parent, name, asked));
+  if (found) return found;
+  // What was changed here since the name was asked for is later than the answer, and was confirmed before the question.
+  auto changed = names_.view().name(parent, name);
+  if (!changed || !changed->inode) return std::optional<Found>{};
+  return std::optional(Found{std::move(*changed->inode), changed->checked});
 }
 
 // One page tells all names of most directories, so that the next look-ups cost nothing. Where it does not, the
@@ -125,10 +132,10 @@ WallTime Directories::latest(WallTime a, WallTime b) const {
 }
 
 // Asks for one name, until the answer is about what was asked.
-Result<Unit> Directories::probe(InodeNumber parent, std::string_view name, const StopToken& stop) {
+Result<Taken> Directories::probe(InodeNumber parent, std::string_view name, const StopToken& stop) {
   for (;;) {
     PAIL_TRY(const Taken taken, probe_once(parent, name, stop));
-    if (taken == Taken::taken || taken == Taken::kept) return Unit{};
+    if (taken != Taken::stale && taken != Taken::moved) return taken;
   }
 }
 
@@ -338,7 +345,7 @@ DirectoryEntry Directories::entry_of(Found child, WithAttributes with) const {
   DirectoryEntry entry{record.name, record.number, {}, record.number + kFirstChildOffset, {}};
   const bool staged = record.content == Content::staged;
   const bool exact = record.knowledge == Knowledge::exact;
-  const bool no_link = record.size > kLargestLink && !local::is_in_doubt(record);
+  const bool no_link = record.size > kLongestLink && !local::is_in_doubt(record);
   if (exact || staged || record.type == FileType::directory || no_link) entry.type = record.type;
   if (with == WithAttributes::no || !exact) return entry;
   const auto shown = view_.shown(std::move(record));

@@ -82,9 +82,10 @@ class Directories {
   bool is_abandoned(const UnderWay& listing) const;
   bool is_listed_by_a_reader(InodeNumber directory) PAIL_EXCLUDES(mutex_);
   Result<bool> list_on(InodeNumber directory, const StopToken& stop);
+  Result<std::optional<Found>> find(InodeNumber parent, std::string_view name, const StopToken& stop);
   Result<std::optional<Found>> known(InodeNumber parent, std::string_view name, WallTime since);
   Result<Unit> list_if_small(InodeNumber parent, std::string_view name, WallTime asked, const StopToken& stop);
-  Result<Unit> probe(InodeNumber parent, std::string_view name, const StopToken& stop);
+  Result<local::Taken> probe(InodeNumber parent, std::string_view name, const StopToken& stop);
   Result<local::Taken> probe_once(InodeNumber parent, std::string_view name, const StopToken& stop);
   // An inode after the store was asked for its attributes.
   struct Seen {

@@ -165,9 +165,11 @@ Result<std::string> Files::read_link(const InodeRecord& link, const StopToken& s
   if (link.size.n == 0 || link.size > kLongestLink) return no_path();
   const Promise<Result<ReadData>> answer;
   read_remote(link, {{}, {link.size.n}}, stop, [answer](Result<ReadData> data) { answer.set(std::move(data)); });
-  PAIL_TRY(const ReadData data, answer.wait());
+  const auto data = answer.wait();
+  reader_.forget(link.number);  // which nobody opens and releases
+  if (!data) return data.error();
   std::string target;
-  for (const auto piece : data.pieces) target.append(reinterpret_cast<const char*>(piece.data()), piece.size());
+  for (const auto piece : data->pieces) target.append(reinterpret_cast<const char*>(piece.data()), piece.size());
   return target.find('\0') == std::string::npos ? Result<std::string>(std::move(target)) : no_path();
 }
 

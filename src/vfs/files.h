@@ -35,8 +35,8 @@ class Files {
   // ---- of an open file; `epoch` is that of the handle, none where there is no handle ----
   using Epoch = std::optional<std::uint64_t>;
   void read(InodeNumber number, std::uint64_t epoch, Extent want, const StopToken& stop, ReadReply reply);
-  static constexpr ByteCount kLongestLink{4095};
-  // The target of a link, of the version that the record has. Errors: ESTALE others replaced it; EIO it is no path.
+  // The target of a link, of the version that the record has or a copy of ours. Errors: ESTALE others replaced or
+  // removed it; EIO it is no path.
   Result<std::string> read_link(const local::InodeRecord& link, const StopToken& stop);
   // Returns the bytes written, as FileSystem::write() does.
   Result<ByteCount> write(InodeNumber number, Epoch epoch, ByteOffset at, std::span<const std::byte> data,

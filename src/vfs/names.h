@@ -134,6 +134,8 @@ class Names {
   Result<Progress> check_free(const Renaming& renaming);
   Result<Unit> check_staged_keys(InodeNumber directory, const std::string& from, const std::string& to);
   Result<OldTree> copy_directory(const TreeGate::Closure& closed, const Renaming& renaming);
+  Result<Unit> copy_all(const TreeGate::Closure& closed, const Renaming& renaming, const OldTree& old_tree,
+                        RenameJob& job);
   Result<Unit> copy_markers(const local::InodeRecord& source, bool replaces, const RenamedKeys& keys, RenameJob& job,
                             const StopToken& stop);
   Result<Unit> make_marker(const local::InodeRecord& source, const RenamedKeys& keys, RenameJob& job,
@@ -143,7 +145,7 @@ class Names {
   CopiedPage copy_page(const cos::ListPage& page, const RenamedKeys& keys, const StopToken& stop);
   Result<Unit> rebind_directory(const Renaming& renaming, const OldTree& old_tree, bool etags_changed);
   Result<local::CopiedContents> changed_etags(std::uint64_t job);
-  void take_back_copies(const Renaming& renaming, const OldTree& old_tree, const Error& why);
+  void take_back_copies(const Renaming& renaming, const RenamedKeys& keys, const Error& why);
   void restore_marker(const local::InodeRecord& directory, const std::string& key, const StopToken& stop);
   // Errors: Fault::no_key a directory above it is gone.
   Result<TreeGate::Name> name_of_key(const std::string& key, const StopToken& stop);

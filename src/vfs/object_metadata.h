@@ -15,6 +15,9 @@
 
 namespace pail::vfs {
 
+// Of the target of a symbolic link: an object that is larger is none.
+inline constexpr ByteCount kLongestLink{4095};
+
 // What an object's headers say, or what is assumed for it. `key_is_directory`: the key ends with '/'.
 local::ObjectFacts object_facts(const cos::ObjectInfo& info, bool key_is_directory,
                                 const local::DefaultAttributes& defaults);

@@ -74,23 +74,28 @@ Result<OldTree> Names::copy_directory(const TreeGate::Closure& closed, const Ren
   PAIL_TRY(old_tree.keys.from, key_for(renaming.from));
   PAIL_TRY(old_tree.keys.to, key_for(renaming.to));
   PAIL_TRY(old_tree.job, names_.next_job());
-  PAIL_TRY(RenameJob job, jobs_.begin(old_tree.job, old_tree.keys));
-  auto copied = [&]() -> Result<Unit> {
-    PAIL_TRY(const InodeRecord source, names_.inode(renaming.inodes.source.number));
-    PAIL_CHECK(copy_markers(source, renaming.inodes.target.has_value(), old_tree.keys, job, renaming.request.stop));
-    PAIL_CHECK(copy_tree(closed, old_tree.keys, job, renaming.request.stop));
-    PAIL_CHECK(job.sync());  // before anything is deleted
-    // What may be of others keeps the ETag of before in the names, so that a look shows another version.
-    PAIL_CHECK(rebind_directory(renaming, old_tree, job.etags_changed() && !job.in_doubt()));
-    if (!job.in_doubt()) return Unit{};
-    PAIL_CHECK(names_.all_doubted());
-    return names_.tree_doubted(renaming.to.key());
-  }();
-  if (copied) return old_tree;
-  take_back_copies(renaming, old_tree, copied.error());
-  jobs_.end(old_tree.job);
-  jobs_.remove_file(old_tree.job);
-  return copied.error();
+  auto job = jobs_.begin(old_tree.job, old_tree.keys);
+  const auto copied = job ? copy_all(closed, renaming, old_tree, *job) : Result<Unit>(job.error());
+  if (!copied) take_back_copies(renaming, old_tree.keys, copied.error());
+  if (!copied && job) jobs_.end_with_file(old_tree.job);
+  if (!copied) return copied.error();
+  for (const std::uint64_t earlier : jobs_.copying(old_tree.keys)) {
+    if (earlier != old_tree.job) jobs_.end_with_file(earlier);
+  }
+  return old_tree;
+}
+
+Result<Unit> Names::copy_all(const TreeGate::Closure& closed, const Renaming& renaming, const OldTree& old_tree,
+                             RenameJob& job) {
+  PAIL_TRY(const InodeRecord source, names_.inode(renaming.inodes.source.number));
+  PAIL_CHECK(copy_markers(source, renaming.inodes.target.has_value(), old_tree.keys, job, renaming.request.stop));
+  PAIL_CHECK(copy_tree(closed, old_tree.keys, job, renaming.request.stop));
+  PAIL_CHECK(job.sync());  // before anything is deleted
+  // What may be of others keeps the ETag of before in the names, so that a look shows another version.
+  PAIL_CHECK(rebind_directory(renaming, old_tree, job.etags_changed() && !job.in_doubt()));
+  if (!job.in_doubt()) return Unit{};
+  PAIL_CHECK(names_.all_doubted());
+  return names_.tree_doubted(renaming.to.key());
 }
 
 // Some tools keep a directory's attributes in an object beside it. The new directory gets the usual marker.
@@ -206,16 +211,21 @@ Result<local::CopiedContents> Names::changed_etags(std::uint64_t job) {
   });
 }
 
-// A rename that fails leaves nothing under the new name, as far as its copies can be told from what others wrote.
-void Names::take_back_copies(const Renaming& renaming, const OldTree& old_tree, const Error& why) {
+// A rename that fails leaves nothing under the new name, as far as its copies, and those of a process before this one,
+// can be told from what others wrote. What that one did not note is for the next mount to find.
+void Names::take_back_copies(const Renaming& renaming, const RenamedKeys& keys, const Error& why) {
   // Without a store there is nothing to be done, and waiting for it twice helps nobody.
   if (why.fault != Fault::lost) {
     const auto target = renaming.inodes.target ? names_.view().inode(renaming.inodes.target->number) : std::nullopt;
     const bool marked = target && target->form == DirectoryForm::slash_marker;
-    const auto left = delete_copies(store_, jobs_.path_of(old_tree.job),
-                                    marked ? TargetMarker::keep : TargetMarker::remove, renaming.request.stop);
-    if (left.ours) spdlog::warn("a rename that failed leaves copies: {}", left.ours->context);
-    if (marked) restore_marker(*target, old_tree.keys.to + "/", renaming.request.stop);
+    for (const std::uint64_t job : jobs_.copying(keys)) {
+      const auto left = delete_copies(store_, jobs_.path_of(job), marked ? TargetMarker::keep : TargetMarker::remove,
+                                      renaming.request.stop);
+      if (left.ours) spdlog::warn("a rename that failed leaves copies: {}", left.ours->context);
+    }
+    if (marked) restore_marker(*target, keys.to + "/", renaming.request.stop);
+  } else if (renaming.inodes.target) {
+    files_.ask_anew(renaming.inodes.target->number);  // its marker may be a copy by now
   }
   const auto noted = names_.tree_doubted(renaming.to.key());
   if (!noted) spdlog::warn("{}", noted.error().context);

@@ -9,13 +9,11 @@
 namespace pail::vfs {
 
 Result<RenameJob> RenameJobs::begin(std::uint64_t job, const RenamedKeys& keys) {
-  end_earlier(keys);
   auto begun = RenameJob::create(path_of(job), keys);
   const local::JobBegun entry{job, local::JobBegun::Kind::rename_directory, {keys.from, keys.to}};
   const auto noted = begun ? journal_.commit(entry) : Result<Unit>(begun.error());
   if (noted) return begun;
-  end(job);
-  remove_file(job);
+  end_with_file(job);
   return noted.error();
 }
 
@@ -34,13 +32,17 @@ void RenameJobs::remove_file(std::uint64_t job) {
   if (failed) spdlog::warn("{}: {}", path_of(job).string(), failed.message());
 }
 
-void RenameJobs::end_earlier(const RenamedKeys& keys) {
+void RenameJobs::end_with_file(std::uint64_t job) {
+  end(job);
+  remove_file(job);
+}
+
+std::vector<std::uint64_t> RenameJobs::copying(const RenamedKeys& keys) const {
+  std::vector<std::uint64_t> found;
   const local::LiveEntries live = journal_.live();
-  for (const auto& [job, entry] : live.jobs()) {
-    if (entry.begun.keys != std::vector{keys.from, keys.to} || !entry.done_to.empty()) continue;
-    end(job);
-    remove_file(job);
-  }
+  for (const auto& [job, entry] : live.jobs())
+    if (entry.begun.keys == std::vector{keys.from, keys.to} && entry.done_to.empty()) found.push_back(job);
+  return found;
 }
 
 RenameJobs::Left RenameJobs::left_but(const std::vector<std::uint64_t>& known) {

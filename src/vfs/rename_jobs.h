@@ -24,9 +24,7 @@ class RenameJobs {
 
   std::filesystem::path path_of(std::uint64_t job) const { return directory_ / std::to_string(job); }
 
-  // On disk when it returns, but for what is added to it. Earlier ones with the same keys that had not begun to delete
-  // are ended: of a process that was killed while it copied what is copied again now. Errors: ENOSPC, EIO; nothing
-  // is left of it.
+  // On disk when it returns, but for what is added to it. Errors: ENOSPC, EIO; nothing is left of it.
   Result<RenameJob> begin(std::uint64_t job, const RenamedKeys& keys);
   // All is copied, and the names have changed: from here on a power cut does not end it. On disk when it returns.
   // Errors: ENOSPC, EIO of the journal.
@@ -34,6 +32,9 @@ class RenameJobs {
   // Where the journal takes no record the next mount finds the job once more.
   void end(std::uint64_t job);
   void remove_file(std::uint64_t job);
+  void end_with_file(std::uint64_t job);
+  // Those with these keys that have not begun to delete: earlier ones are of a process that was killed while it copied.
+  std::vector<std::uint64_t> copying(const RenamedKeys& keys) const;
 
   struct Job {
     std::uint64_t number = 0;
@@ -47,7 +48,6 @@ class RenameJobs {
   Left left_but(const std::vector<std::uint64_t>& known);
 
  private:
-  void end_earlier(const RenamedKeys& keys);
   void remove_files_but(const std::vector<std::uint64_t>& needed);
 
   const std::filesystem::path directory_;

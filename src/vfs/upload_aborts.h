@@ -27,7 +27,7 @@ class UploadAborts {
   // All outlive it.
   UploadAborts(UploadNotes& notes, cos::ObjectStore& store, const Clock& clock)
       : notes_(notes), store_(store), timer_(clock), late_notes_(clock) {}
-  // Waits for no answer of the store.
+  // Waits for no answer of the store, but until those that came late are noted on the disk.
   ~UploadAborts();
 
   // Begins an upload, and notes that it has begun. Whoever calls may leave before the answer: then it is one of these.

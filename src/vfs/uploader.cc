@@ -160,9 +160,17 @@ Result<Uploaded> Uploader::upload(const UploadJob& job, const StopToken& stop) {
   return uploaded;
 }
 
-Result<Unit> Uploader::announce(const UploadJob& job, const std::string& etag) {
-  if (job.attempted.find(etag) != std::string::npos) return Unit{};
-  return names_.attempted(job.number, etag);
+Result<Uploader::Announced> Uploader::announce(const UploadJob& job, const std::string& etag) {
+  if (job.attempted.find(etag) != std::string::npos) return Announced::before;
+  PAIL_CHECK(names_.attempted(job.number, etag));
+  return Announced::now;
+}
+
+// An object of others may have the same content.
+void Uploader::take_back(Announced announced, const UploadJob& job, const std::string& etag, const Error& failure) {
+  if (announced == Announced::before || failure.may_have_happened) return;
+  const auto taken_back = names_.not_attempted(job.number, etag);
+  if (!taken_back) spdlog::warn("{}", taken_back.error().context);
 }
 
 Result<Uploader::Verdict> Uploader::judge(UploadJob& job, const std::string& etag, const Error& refused,
@@ -188,9 +196,9 @@ Result<Uploaded> Uploader::put(UploadJob job, const StopToken& stop) {
   const Extent whole{{}, {job.size.n}};
   PAIL_TRY(Digests digests, digest(job.descriptor, whole));
   const std::string etag = quoted_hex(digests.md5);
-  PAIL_CHECK(announce(job, etag));
   const auto context = in_full(job, stop);
   for (;;) {
+    PAIL_TRY(const Announced announced, announce(job, etag));
     const WallTime sent = clock_.wall(), confirmed = names_.moment();
     const cos::PutRequest request{.key = job.key,
                                   .body = http::body_from_file(job.descriptor, whole),
@@ -203,6 +211,7 @@ Result<Uploaded> Uploader::put(UploadJob job, const StopToken& stop) {
       return Uploaded{result->etag, std::move(digests.blocks), write_window({sent, clock_.wall()}, result->date),
                       confirmed};
     }
+    take_back(announced, job, etag, result.error());
     if (result.error().fault != Fault::precondition) return result.error();
     PAIL_TRY(const Verdict verdict, judge(job, etag, result.error(), context));
     // By an attempt of ours, at a time that is not known.
@@ -259,7 +268,7 @@ Result<Uploaded> Uploader::multipart(UploadJob job, const StopToken& stop) {
     uploaded.checksums.insert(uploaded.checksums.end(), part.digests.blocks.begin(), part.digests.blocks.end());
   }
   const std::string expected = fmt::format("\"{}-{}\"", to_hex(bytes_of(of_parts.result())), parts.size());
-  PAIL_CHECK(announce(job, expected));
+  PAIL_TRY(const Announced announced, announce(job, expected));
   const auto context = in_full(job, stop);
   uploaded.confirmed = names_.moment();
   const auto result = store_.complete_upload({job.key, id, list, replacing(job.replaces)}, context);
@@ -267,6 +276,7 @@ Result<Uploaded> Uploader::multipart(UploadJob job, const StopToken& stop) {
     uploaded.etag = result->etag;
     uploaded.window = write_window({sent, clock_.wall()}, result->date);
   } else {
+    take_back(announced, job, expected, result.error());
     // no_upload: either our completion arrived and its answer did not, or somebody aborted it.
     const Fault fault = result.error().fault;
     if (fault != Fault::precondition && fault != Fault::no_upload) return result.error();

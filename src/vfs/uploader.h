@@ -46,8 +46,8 @@ class Uploader {
            ByteCount part_size, unsigned parallel, runtime::Counters& counters);
 
   // When it returns a value the object is in the bucket, with this content.
-  // Before an object may come into being its ETag is recorded as attempted with the inode, since an error does not say
-  // that nothing was stored.
+  // Before an object may come into being its ETag is recorded as attempted with the inode, until it is known that none
+  // did: an error need not say so, and the process may die.
   // Errors: ESTALE somebody else wrote the key in the meantime; EFBIG; EINTR; what the store says. A multipart upload
   // that failed stays recorded, and a later call for the same content and attributes goes on with it.
   Result<Uploaded> upload(const UploadJob& job, const StopToken& stop);
@@ -84,7 +84,9 @@ class Uploader {
   Result<Part> send_part(const UploadJob& job, const cos::UploadId& upload, Part part, const StopToken& stop);
   // Makes sure that the next mount knows of it. False: it would not.
   bool note(InodeNumber number, const local::UploadRecord& upload);
-  Result<Unit> announce(const UploadJob& job, const std::string& etag);
+  enum class Announced { now, before };
+  Result<Announced> announce(const UploadJob& job, const std::string& etag);
+  void take_back(Announced announced, const UploadJob& job, const std::string& etag, const Error& failure);
   // A refused precondition may be our own earlier success. Done: the object is what was sent, as `etag` tells. Again:
   // it is what an earlier upload of ours sent, and may be replaced.
   enum class Verdict { done, again };

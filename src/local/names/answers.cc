@@ -40,6 +40,10 @@ void describe_object(InodeRecord& inode, const ObjectFacts& object) {
   if (inode.type == FileType::directory) inode.form = DirectoryForm::plain_marker;
 }
 
+SeenObject seen_of(const ObjectFacts& object) {
+  return {object.etag, object.stored};
+}
+
 Result<Spot> spot_of(ReadTransaction& records, InodeNumber number, const Asking& asked) {
   PAIL_TRY(std::string path, path_of(records, number));
   return Spot{number, std::move(path), asked};
@@ -94,17 +98,16 @@ Result<Taken> NameStore::worth(const AskedInode& asked) const {
 }
 
 // An answer to somebody else than who works on the inode may be about that work, half done.
-Taken NameStore::worth_of_answer(ReadTransaction& records, const AskedInode& asked, const InodeRecord& inode) const {
-  const Taken worth = this->worth(records, asked, inode);
-  if (worth != Taken::taken || asked.asker_ == Asker::at_work) return worth;
-  return uses_.busy(inode.number) ? Taken::kept : Taken::taken;
+bool NameStore::is_of_work(const AskedInode& asked) const {
+  return asked.asker_ != Asker::at_work && uses_.busy(asked.inode_.number);
 }
 
 Result<Taken> NameStore::learned(const AskedInode& asked, const ObjectFacts& object) {
   NameChange change(*this);
   PAIL_TRY(InodeRecord inode, change.require(asked.inode_.number));
-  const Taken worth = worth_of_answer(change.records(), asked, inode);
+  const Taken worth = this->worth(change.records(), asked, inode);
   if (worth != Taken::taken) return worth;
+  if (is_of_work(asked)) return change.keep_at_work(std::move(inode), seen_of(object));
   if (inode.type == FileType::directory) {
     describe_directory(inode, object);
     change.forget_attributes_sent(inode.number);
@@ -128,8 +131,9 @@ Result<Taken> NameStore::learned(const AskedInode& asked, const ObjectFacts& obj
 Result<Taken> NameStore::gone(const AskedInode& asked) {
   NameChange change(*this);
   PAIL_TRY(InodeRecord inode, change.require(asked.inode_.number));
-  const Taken worth = worth_of_answer(change.records(), asked, inode);
+  const Taken worth = this->worth(change.records(), asked, inode);
   if (worth != Taken::taken) return worth;
+  if (is_of_work(asked)) return change.keep_at_work(std::move(inode), std::nullopt);
   if (inode.type == FileType::directory) {  // only its marker: there may be keys below it
     inode.form = DirectoryForm::implicit;
     inode.knowledge = Knowledge::exact;
@@ -166,11 +170,6 @@ Result<AskedName> NameStore::ask(const Place& place) const {
 
 namespace {
 
-std::string etag_of(const NameAnswer& answer) {
-  const auto* object = std::get_if<ObjectFacts>(&answer);
-  return object ? object->etag : "";
-}
-
 bool is_directory(const NameAnswer& answer) {
   const auto* object = std::get_if<ObjectFacts>(&answer);
   return object ? object->type == FileType::directory : std::holds_alternative<SomeDirectory>(answer);
@@ -194,7 +193,7 @@ Result<Taken> NameStore::answered(const AskedName& asked, const NameAnswer& answ
 
   // What is being changed here, or has bytes that are not in the bucket yet, is there whatever the store says.
   const bool at_work = uses_.busy(place);
-  if (at_work && !inode) return Taken::kept;
+  if (at_work && !inode) return Taken::at_work;
   bool stays = inode && (at_work || change.is_ours(*inode, since));
   const bool other = inode && (std::holds_alternative<NoSuchName>(answer) ||
                                (inode->type == FileType::directory) != is_directory(answer));
@@ -209,7 +208,8 @@ Result<Taken> NameStore::answered(const AskedName& asked, const NameAnswer& answ
   }
   if (stays) {
     change.show(*inode, since.moment, our_last);
-    change.doubt_at_work(*std::move(inode), etag_of(answer));
+    const auto* object = std::get_if<ObjectFacts>(&answer);
+    change.doubt_at_work(*std::move(inode), object ? std::optional(seen_of(*object)) : std::nullopt);
   } else {
     show_answer(change, asked, std::move(inode), answer, our_last);
   }

@@ -26,6 +26,16 @@ Result<Unit> NameStore::attempted(InodeNumber number, const std::string& etag) {
   return change.commit();
 }
 
+Result<Unit> NameStore::not_attempted(InodeNumber number, const std::string& etag) {
+  NameChange change(*this);
+  PAIL_TRY(InodeRecord inode, change.require(number));
+  const auto at = inode.attempted.rfind(etag);
+  if (at == std::string::npos) return Unit{};
+  inode.attempted.erase(at, etag.size());
+  change.records().put(inode);
+  return change.commit();
+}
+
 Result<Unit> NameStore::stored(InodeNumber number, const StoredContent& content) {
   NameChange change(*this);
   PAIL_TRY(InodeRecord inode, change.require(number));

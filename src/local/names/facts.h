@@ -27,6 +27,7 @@ enum class Taken {
   kept,   // our side changed it since, changes it or has bytes that are not stored, or a later question told all of it
   stale,  // something newer is known by now: read again
   moved,  // it did not lie at one place all the time: the answer is about something else, ask again
+  at_work,  // of a name that leads nowhere: what is to have it is being made, or what had it is being taken away
 };
 
 // ---- requests ----

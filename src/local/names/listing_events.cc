@@ -47,7 +47,8 @@ void show_listed(NameChange& change, const Place& place, const Asking& since, co
   const bool at_work = change.at_work(place);
   if (at_work && !inode) return;
   if (inode && (at_work || change.is_ours(*inode, since)))
-    return change.doubt_at_work(*std::move(inode), file ? file->etag : "");
+    return change.doubt_at_work(*std::move(inode),
+                                file ? std::optional(SeenObject{file->etag, file->stored}) : std::nullopt);
   if (change.last_told(place, inode) > since.moment) return;
   const bool known_directory = inode && inode->type == FileType::directory;
   if (known_directory && !file) return;
@@ -169,7 +170,7 @@ Result<Taken> NameStore::forget_unseen(const AskedListing& asked, std::string& a
     if (!inode || change.vanish(*inode, directory.asked))
       change.records().forget(directory.number, name);
     else
-      change.doubt_at_work(*std::move(inode), "");
+      change.doubt_at_work(*std::move(inode), std::nullopt);
   }
   PAIL_CHECK(change.commit());
   return Taken::taken;

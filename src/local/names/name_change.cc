@@ -8,6 +8,7 @@
 #include "local/names/codec.h"
 #include "local/names/intents.h"
 #include "local/names/moments.h"
+#include "local/names/object_time.h"
 #include "local/names/recent_changes.h"
 #include "local/names/tree_walk.h"
 
@@ -117,12 +118,19 @@ void NameChange::doubt_replaced(const Begun& begun) {
   if (auto replaced = records_->inode(begun.replaced)) doubt(*std::move(replaced));
 }
 
-void NameChange::doubt_at_work(InodeRecord inode, const std::string& etag) {
+void NameChange::doubt_at_work(InodeRecord inode, const std::optional<SeenObject>& seen) {
   const bool is_at_work = store_.uses_.busy(inode.number) || store_.uses_.busy(Place{inode.parent, inode.name});
   const bool is_stored_file = inode.type != FileType::directory && inode.content == Content::remote;
-  if (!is_at_work || !is_stored_file || inode.unlinked() || inode.etag == etag) return;
+  const bool is_known = seen && seen->etag == inode.etag && is_known_time(inode, seen->stored);
+  if (!is_at_work || !is_stored_file || inode.unlinked() || is_known) return;
   put_in_doubt(inode);
   records_->put(inode);
+}
+
+Result<Taken> NameChange::keep_at_work(InodeRecord inode, const std::optional<SeenObject>& seen) {
+  doubt_at_work(std::move(inode), seen);
+  PAIL_CHECK(commit());
+  return Taken::kept;
 }
 
 void NameChange::doubt_name(const Place& place) {

@@ -18,6 +18,12 @@
 
 namespace pail::local {
 
+// An object as an answer showed it.
+struct SeenObject {
+  std::string_view etag;
+  WallTime stored;
+};
+
 class NameChange {
  public:
   // Who says that something is not there. The store says so of a time: what our side changed after it stays, what a
@@ -68,8 +74,10 @@ class NameChange {
   // What an attempt replaces may be another object by now, which a listing does not tell from one of the same second.
   void doubt_replaced(const Begun& begun);
   // Somebody works on an inode, which stays as it is whatever the store answers. Where the answer was another object
-  // than that of a file, each look asks again until the work is done. `etag`: of that object; empty: there was none.
-  void doubt_at_work(InodeRecord inode, const std::string& etag);
+  // than that of a file, or none, each look asks again until the work is done.
+  void doubt_at_work(InodeRecord inode, const std::optional<SeenObject>& seen);
+  // That alone, with its commit.
+  Result<Taken> keep_at_work(InodeRecord inode, const std::optional<SeenObject>& seen);
   // The store is to be asked about the name: nor does a listing that is still trusted, or under way, say that it is
   // absent. An inode that has the name keeps it until then.
   void doubt_name(const Place& place);

@@ -121,8 +121,9 @@ class NameStore {
 
   // The bytes of an inode are in a staging file from now on, that of this content. stale: it has another one.
   Result<Taken> staged(InodeNumber number, const ContentVersion& base);
-  // An upload is about to be made that has this ETag.
+  // An upload is about to be made that has this ETag; none that may have happened.
   Result<Unit> attempted(InodeNumber number, const std::string& etag);
+  Result<Unit> not_attempted(InodeNumber number, const std::string& etag);
   // The staged bytes are in the bucket. Errors: ESTALE there is no such inode.
   Result<Unit> stored(InodeNumber number, const StoredContent& content);
   // The staged bytes are given up, and the object of before is the content again.
@@ -188,7 +189,7 @@ class NameStore {
   bool still_lies(ReadTransaction& records, const Spot& spot) const;
   bool still_counts(ReadTransaction& records, const AskedListing& asked) const;
   Taken worth(ReadTransaction& records, const AskedInode& asked, const InodeRecord& inode) const;
-  Taken worth_of_answer(ReadTransaction& records, const AskedInode& asked, const InodeRecord& inode) const;
+  bool is_of_work(const AskedInode& asked) const;
   static void show_answer(NameChange& change, const AskedName& asked, std::optional<InodeRecord> inode,
                           const NameAnswer& answer, std::uint64_t our_last);
   Result<Taken> forget_unseen(const AskedListing& asked, std::string& after, bool& more);

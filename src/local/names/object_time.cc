@@ -5,9 +5,7 @@ namespace pail::local {
 using std::chrono::floor;
 using std::chrono::seconds;
 
-namespace {
-
-bool is_known(const InodeRecord& record, WallTime stored) {
+bool is_known_time(const InodeRecord& record, WallTime stored) {
   // The times of a listing may be exact, those of headers are whole seconds.
   const auto second = floor<seconds>(stored);
   if (record.stored != WallTime{}) return floor<seconds>(record.stored) == second;
@@ -15,10 +13,8 @@ bool is_known(const InodeRecord& record, WallTime stored) {
          second <= floor<seconds>(record.written->answered);
 }
 
-}  // namespace
-
 bool note_time(InodeRecord& record, WallTime stored) {
-  const bool known = is_known(record, stored);
+  const bool known = is_known_time(record, stored);
   if (known && record.stored != WallTime{}) return false;
   if (!known) record.knowledge = Knowledge::listed;
   record.stored = stored;

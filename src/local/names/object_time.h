@@ -9,6 +9,8 @@
 
 namespace pail::local {
 
+// Whether the object that we know may have this time.
+bool is_known_time(const InodeRecord& record, WallTime stored);
 // The object was seen with this time. When somebody else wrote it, its attributes are to be asked for. False: the time
 // is what it was, and nothing changed.
 bool note_time(InodeRecord& record, WallTime stored);

@@ -79,7 +79,7 @@ std::vector<std::pair<RequestNumber, Begun>> View::begun() const {
   std::vector<std::pair<RequestNumber, Begun>> found;
   for (const auto& [request, intent] : read_->intents())
     if (intent.state == IntentState::begun && !says_attributes_sent(request))
-      found.emplace_back(request, Begun{intent.subject});
+      found.emplace_back(request, std::get<Begun>(attempt_of(request, intent)));
   return found;
 }
 

@@ -441,10 +441,10 @@ TEST_F(RenameTest, AnUploadInPartsWhoseAnswerWasLostFollowsTheRenameOfItsDirecto
   for (std::size_t at = 0; at < content.size(); at += 1'000'000)
     ASSERT_TRUE(fs_->write(request(), number, handle, {at}, bytes(content).subspan(at, 1'000'000)));
   server_->add_fault({.operations = {"CompleteMultipartUpload"},
+                      .kind = emulator::FaultKind::proxy,
                       .time = emulator::FaultTime::after,
                       .times = 1,
-                      .status = 403,
-                      .code = "AccessDenied"});
+                      .status = 403});
   EXPECT_EQ(errnum_of(fs_->flush(request(), number, handle)), EACCES);
   EXPECT_THAT(keys(), UnorderedElementsAre("d/", "d/large"));
   EXPECT_EQ(rename("d", "e"), 0);

@@ -298,7 +298,7 @@ TEST_F(TruthTest, AFileThatIsReadWhileItIsRenamedStaysReadable) {
 // ---- deletes and lost answers ----
 
 TEST_F(TruthTest, AFileWhoseUploadFailedAfterTheStoreTookItStaysDeleted) {
-  server_->add_fault({.operations = {"PutObject"}, .time = FaultTime::after, .status = 403, .code = "AccessDenied"});
+  server_->add_fault({.operations = {"PutObject"}, .kind = FaultKind::proxy, .time = FaultTime::after, .status = 403});
   EXPECT_EQ(write("f", "taken"), EACCES);
   EXPECT_EQ(unlink("f"), 0);
   EXPECT_THAT(keys(), IsEmpty());
@@ -306,7 +306,7 @@ TEST_F(TruthTest, AFileWhoseUploadFailedAfterTheStoreTookItStaysDeleted) {
 
 TEST_F(TruthTest, AFileWhoseUploadFailedAfterTheStoreTookItIsRenamedWithoutALeftover) {
   server_->add_fault(
-      {.operations = {"PutObject"}, .time = FaultTime::after, .times = 1, .status = 403, .code = "AccessDenied"});
+      {.operations = {"PutObject"}, .kind = FaultKind::proxy, .time = FaultTime::after, .times = 1, .status = 403});
   const auto [number, handle] = create("f");
   ASSERT_EQ(write_to({number, handle}, "taken"), 0);
   EXPECT_EQ(flush({number, handle}), EACCES);
@@ -317,7 +317,7 @@ TEST_F(TruthTest, AFileWhoseUploadFailedAfterTheStoreTookItIsRenamedWithoutALeft
 
 TEST_F(TruthTest, AnUploadAfterOneWhoseAnswerWasLostReplacesItsOwnObject) {
   server_->add_fault(
-      {.operations = {"PutObject"}, .time = FaultTime::after, .times = 1, .status = 403, .code = "AccessDenied"});
+      {.operations = {"PutObject"}, .kind = FaultKind::proxy, .time = FaultTime::after, .times = 1, .status = 403});
   const auto [number, handle] = create("f");
   ASSERT_EQ(write_to({number, handle}, "first"), 0);
   EXPECT_EQ(flush({number, handle}), EACCES);
@@ -329,7 +329,7 @@ TEST_F(TruthTest, AnUploadAfterOneWhoseAnswerWasLostReplacesItsOwnObject) {
 
 TEST_F(TruthTest, AttributesSetAfterAnUploadWhoseAnswerWasLostAreStored) {
   server_->add_fault(
-      {.operations = {"PutObject"}, .time = FaultTime::after, .times = 1, .status = 403, .code = "AccessDenied"});
+      {.operations = {"PutObject"}, .kind = FaultKind::proxy, .time = FaultTime::after, .times = 1, .status = 403});
   const auto [number, handle] = create("f");
   ASSERT_EQ(write_to({number, handle}, "bytes"), 0);
   EXPECT_EQ(flush({number, handle}), EACCES);
@@ -407,7 +407,7 @@ TEST_F(TruthTest, AnInterruptedUploadOfAHugeFileHoldsNobodyUp) {
 TEST_F(TruthTest, ANameThatCouldNotBeMadeIsAskedAnew) {
   ASSERT_EQ(look("d"), 0u);
   server_->add_fault(
-      {.operations = {"PutObject"}, .time = FaultTime::after, .times = 1, .status = 403, .code = "AccessDenied"});
+      {.operations = {"PutObject"}, .kind = FaultKind::proxy, .time = FaultTime::after, .times = 1, .status = 403});
   EXPECT_EQ(mkdir("d"), EACCES);
   EXPECT_NE(look("d"), 0u);
   ASSERT_EQ(look("theirs"), 0u);
@@ -542,7 +542,7 @@ TEST_F(TruthTest, ARemovalThatFailsLeavesNothingForAReadersCloseToStore) {
 
 TEST_F(TruthTest, AFileThatIsRenamedOverAnUploadWhoseAnswerWasLostReplacesIt) {
   server_->add_fault(
-      {.operations = {"PutObject"}, .time = FaultTime::after, .times = 1, .status = 403, .code = "AccessDenied"});
+      {.operations = {"PutObject"}, .kind = FaultKind::proxy, .time = FaultTime::after, .times = 1, .status = 403});
   const auto [old_number, old_handle] = create("f");
   ASSERT_EQ(write_to({old_number, old_handle}, "taken"), 0);
   EXPECT_EQ(flush({old_number, old_handle}), EACCES);

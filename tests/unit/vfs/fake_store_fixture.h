@@ -28,7 +28,10 @@ class FakeStoreTest : public FileSystemTest {
   // The process dies when the store has carried out such a request of `work`, and before the answer: the next start()
   // or resume() finds what lay on the disk then.
   void die_behind(fake::Operation operation, const std::function<int()>& work) {
-    const fake::Hold carried_out = store_->hold({.operation = operation}, fake::Moment::after);
+    die_behind(fake::Match{.operation = operation}, work);
+  }
+  void die_behind(fake::Match at, const std::function<int()>& work) {
+    const fake::Hold carried_out = store_->hold(std::move(at), fake::Moment::after);
     auto working = std::async(std::launch::async, work);
     ASSERT_TRUE(carried_out.await());
     const auto cut = directory_.path() / "cut";

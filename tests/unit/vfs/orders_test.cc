@@ -655,6 +655,34 @@ TEST_F(OrdersTest, ALinkThatIsReadWhileItIsRenamedLeadsWhereItDid) {
   EXPECT_EQ(renaming.get(), 0);
 }
 
+// Links are read like files, but nobody releases them.
+TEST_F(OrdersTest, LinksThatWereReadTakeNothingFromTheReadAheadOfFiles) {
+  options_.memory = 64_MiB;
+  start();
+  for (const char* name : {"before", "after"}) store_->put_zeros(name, 64_MiB);
+  const auto requests_to_read = [this](const char* name) {
+    store_->forget_requests();
+    const Handle file = open(name, O_RDONLY);
+    for (std::uint64_t at = 0; at < (64_MiB).n; at += 1'048'576) {
+      std::promise<void> read;
+      fs_->read(request(), file.number, file.handle, {at}, 1_MiB, [&](const auto& data) {
+        EXPECT_TRUE(data);
+        read.set_value();
+      });
+      read.get_future().wait();
+    }
+    close(file);
+    return store_->count(Operation::get_object_range);
+  };
+  const auto before = requests_to_read("before");
+  for (int i = 0; i < 200; ++i) {
+    const std::string name = std::to_string(i);
+    store_->put(name, "target", {.metadata = {{"mode", "41471"}}});
+    EXPECT_EQ(fs_->readlink(request(), look(name)).value(), "target");
+  }
+  EXPECT_LE(requests_to_read("after"), 2 * before);
+}
+
 TEST_F(OrdersTest, ALinkLeadsNowhereByTheBytesOfAFileThatOthersPutInItsPlace) {
   ASSERT_TRUE(fs_->symlink(request(), kRootInode, "link", "target"));
   ASSERT_TRUE(fs_->symlink(request(), kRootInode, "same", "target"));
@@ -943,46 +971,6 @@ TEST_F(OrdersTest, ANameIsAlwaysThereWhileAFileIsRenamedOverIt) {
   ASSERT_EQ(renaming.get(), 0);
   head.release();
   EXPECT_EQ(looking.get(), renamed);
-}
-
-// Its process died when the store had made a copy, and the next one cannot go on with it.
-class CutRenameThatFailsTest : public FakeStoreTest {
- protected:
-  CutRenameThatFailsTest() { options_.metadata_ttl = 1h; }
-  void SetUp() override {
-    FakeStoreTest::SetUp();
-    ASSERT_EQ(mkdir("d"), 0);
-    ASSERT_EQ(write("d/f", "content"), 0);
-  }
-  // Nothing says what lies under the new name.
-  void fail_again() {
-    asked_ = request();
-    die_behind(Operation::copy_object, [this] { return ask(); });
-    store_->remove("e/");  // by the death: it came before the deletes
-    store_->put("d/f", "content");
-    const auto jobs = options_.state_directory / "renames";
-    std::filesystem::remove_all(jobs);
-    std::ofstream{jobs};
-    resume();
-    asked_.resent = true;
-    ASSERT_NE(ask(), 0);
-  }
-  int ask() { return errnum_of(fs_->rename(asked_, kRootInode, "d", kRootInode, "e", RenameMode::replace)); }
-
-  Request asked_;
-};
-
-TEST_F(CutRenameThatFailsTest, ShowsTheCopiesThatWereMade) {
-  ASSERT_EQ(look("e"), 0u);
-  fail_again();
-  EXPECT_NE(look("e/f"), 0u);
-}
-
-TEST_F(CutRenameThatFailsTest, ShowsTheCopiesThatWereMadeInADirectoryThatWasEmpty) {
-  ASSERT_EQ(mkdir("e"), 0);
-  ASSERT_THAT(names("e"), IsEmpty());
-  fail_again();
-  EXPECT_THAT(names("e"), ElementsAre("f"));
 }
 
 TEST_F(OrdersTest, WhatIsStagedAndCannotBeReadIsToldOfWhereItLies) {
