@@ -340,7 +340,7 @@ void Model::resumed() {
 
 void Model::remounted(const BucketView& bucket) {
   configurations_ = with_all_cut_off(configurations_, pending_);
-  begin_anew();
+  begin_anew(bucket);
   for (Configuration& each : configurations_) drop_stored(each.state, bucket);
 }
 
@@ -358,7 +358,7 @@ void Model::unmounted(Around around, const BucketView& bucket) {
       if (may_have_gone) inode.stored.add(SnapshotPtr());
     }
   }
-  begin_anew();
+  begin_anew(bucket);
   for (Configuration& each : configurations_) drop_stored(each.state, bucket);
 }
 
@@ -373,8 +373,9 @@ void Model::abandoned(const std::string& key, const std::optional<std::string>& 
   configurations_ = std::move(after);
 }
 
-void Model::begin_anew() {
-  for (Configuration& each : configurations_) each.state.begin_anew();
+void Model::begin_anew(const BucketView& bucket) {
+  const auto is_stored = [&](const std::string& key) { return bucket.look(key).has_value(); };
+  for (Configuration& each : configurations_) each.state.begin_anew(is_stored);
   drop_duplicates(configurations_);
   pending_.clear();
   asked_again_.clear();

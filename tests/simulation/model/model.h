@@ -89,7 +89,7 @@ class Model {
   Configurations with_short_writes(const Call& call, const Answer& answer) const;
   void note_numbers(const Answer& answer);
   Violation contradicted(const model::CallPtr& call, const Answer& answer, const Reasons& reasons) const;
-  void begin_anew();
+  void begin_anew(const BucketView& bucket);
 
   model::State::Growth growth_of(const model::CallPtr& call, Around around) const;
 

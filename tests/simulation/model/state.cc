@@ -413,15 +413,15 @@ void State::forget(InodeNumber number) {
 
 // ---- a mount that died ----------------------------------------------------------------------------------------------
 
-void State::begin_anew() {
+void State::begin_anew(const IsStored& is_stored) {
   streams.clear();
   std::vector<Id> all;
   for (const auto& inode : inodes_) all.push_back(inode->id);
   for (const Id id : all)
-    if (find(id) != nullptr) begin_anew(id);
+    if (find(id) != nullptr) begin_anew(id, is_stored);
 }
 
-void State::begin_anew(Id id) {
+void State::begin_anew(Id id, const IsStored& is_stored) {
   if (!at(id).linked()) return drop(id);
   Inode& inode = edit(id);
   inode.windows.clear();
@@ -435,7 +435,7 @@ void State::begin_anew(Id id) {
   if (id == kRoot) return;
   if (inode.number != 0) inode.earlier_number = inode.number;
   inode.number = 0;
-  if (inode.is_directory() && !inode.marked) {  // it may have been there for this mount alone
+  if (inode.is_directory() && !inode.marked && !is_stored(key(id))) {  // it may have been there for this mount alone
     const auto is_sure = [](const auto& name) { return name.second.sure; };
     if (std::ranges::none_of(inode.names, is_sure)) make_unsure(inode.parent, inode.name);
     return;

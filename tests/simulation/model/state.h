@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -178,8 +179,9 @@ class State {
   // The bucket got this object: it need not be kept.
   void drop_owed(const std::string& key_of_object, const std::string& bytes);
   void forget(InodeNumber number);
-  // Both processes died: what is in memory is gone.
-  void begin_anew();
+  // Both processes died: what is in memory is gone. `is_stored`: whether the bucket has an object of this key.
+  using IsStored = std::function<bool(const std::string& key)>;
+  void begin_anew(const IsStored& is_stored);
 
   std::map<StreamKey, Stream> streams;
   std::vector<Owed> owed;
@@ -192,7 +194,7 @@ class State {
   void make_strange(Id id);
   void add_strange(Id directory, const std::string& name, FileType type, Id id);
   void drop(Id id);
-  void begin_anew(Id id);
+  void begin_anew(Id id, const IsStored& is_stored);
   void lose(Id directory, const std::string& name);
 
   std::vector<std::shared_ptr<const Inode>> inodes_;  // by id

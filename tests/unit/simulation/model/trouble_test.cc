@@ -731,6 +731,19 @@ TEST_F(DeathTest, ADirectoryWhoseMarkerAFailedRenameTookIsGoneAfterAnUnmount) {
   call_error(Lookup{5, "s"}, ENOENT);
 }
 
+TEST_F(DeathTest, ADirectoryWhoseMarkerStayedWhenARenameFailedIsThereAfterAnUnmount) {
+  mkdir("d", 5);
+  mkdir("s", 6, 5, "d/s/");
+  around_ = kAnyTrouble;
+  call_error(Rename{kRootNumber, "d", kRootNumber, "e"}, EIO);
+  around_ = Around::calm;
+  call(Lookup{5, "s"}, directory(6));
+  model_.unmounted(Around::calm, view());
+  call(Lookup{kRootNumber, "d"}, directory(5));
+  call_error(Lookup{5, "s"}, ENOENT);
+  EXPECT_THAT(violation(), HasSubstr("ENOENT"));
+}
+
 TEST_F(DeathTest, ANameIsNotLostByARenameThatWasCutOff) {
   store("f", 5, "x");
   ask(Rename{kRootNumber, "f", kRootNumber, "g"});
