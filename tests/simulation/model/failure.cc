@@ -98,10 +98,16 @@ class Failure {
 
  private:
   // Whether it was staged just then, so that its attributes were to be stored with its bytes alone, is not always
-  // known.
+  // known. What was written since it was stored is not stored with them.
   static void store_perhaps(State& state, Id id) {
     Inode& inode = state.edit(id);
-    inode.stored.add(inode.now);
+    if (!inode.rewritten) return inode.stored.add(inode.now);
+    const Snapshots stored = inode.stored.without_nothing();
+    for (const SnapshotPtr& each : stored) {
+      Snapshot as_now = *inode.now;
+      as_now.bytes = each->bytes;
+      inode.stored.add(make_snapshot(std::move(as_now)));
+    }
   }
 
   const Inode* usable(InodeNumber parent, const std::string& name) const {

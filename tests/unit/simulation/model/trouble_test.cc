@@ -696,6 +696,27 @@ TEST_F(DeathTest, WhatWasWrittenBeforeNewAttributesFailedIsKept) {
   EXPECT_THAT(violation(), HasSubstr("not kept"));
 }
 
+TEST_F(DeathTest, NewAttributesThatFailedAreStoredWithoutWhatWasWritten) {
+  store("f", 5, "x");
+  open(5);
+  write(5, "new");
+  fails(SetAttributes{.number = 5, .permissions = 0600});
+  put("f", "x", 0600);
+  remounted();
+  call(Lookup{kRootNumber, "f"}, file(5, 1, 0600));
+}
+
+TEST_F(DeathTest, WhatWasWrittenIsNotStoredWithNewAttributesThatFailed) {
+  store("f", 5, "x");
+  open(5);
+  write(5, "new");
+  fails(SetAttributes{.number = 5, .permissions = 0600});
+  put("f", "new", 0600);
+  remounted();
+  call(Lookup{kRootNumber, "f"}, file(5, 3, 0600));
+  EXPECT_NE(violation(), "");
+}
+
 TEST_F(DeathTest, ACallUnderWayMayHaveHappenedOrNot) {
   ask(MakeDirectory{kRootNumber, "d"});
   remounted();
