@@ -337,6 +337,7 @@ void History::take(const Answered& answered) {
 void History::take(const StoreRequest& request) {
   trace_.note(now_, "request", describe(request, world_.requests() + 1));
   const HttpRequest sent{request.method, request.url, request.headers, request.body};
+  judge_->sent(sent);
   world_.send(request.id, sent, {request.first_byte_deadline, request.stall_deadline}, now_);
   if (others_act()) others_.mount_sent(sent, now_);
 }
@@ -421,6 +422,7 @@ std::vector<Event> History::events_due() {
     if (delivery.trouble != Trouble::none) note(happened_to_store(delivery.trouble));
     StoreAnswer answer{delivery.id,          delivery.answer.status, delivery.answer.headers,
                        delivery.answer.body, delivery.broken,        delivery.answer.body.size()};
+    judge_->delivered(delivery.asked, delivery.answer, delivery.broken);
     for (const others::Told& told : others::told_by(delivery.asked, delivery.answer)) judge_->told(told.key, told.etag);
     to_send_.emplace_back(std::move(answer));
   }

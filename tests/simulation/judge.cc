@@ -26,6 +26,8 @@ class Alone final : public Judge {
     if (effect.abandoned) model_.abandoned(effect.key, made);
     return {};
   }
+  void sent(const HttpRequest&) override {}
+  void delivered(const Asked&, const HttpAnswer&, int) override {}
   void told(const std::string&, const std::string&) override {}
   void resumed() override { model_.resumed(); }
   void remounted(const BucketView& bucket) override { model_.remounted(bucket); }

@@ -24,6 +24,9 @@ class Judge {
 
   // The bucket changed, whoever did it.
   virtual Verdict changed(const Effect& effect) = 0;
+  // The mount sent it to the store; and what came of such a request: where it broke off, `broken` is the errno.
+  virtual void sent(const HttpRequest& request) = 0;
+  virtual void delivered(const Asked& asked, const HttpAnswer& answer, int broken) = 0;
   // The mount got an answer of the store that says that the key has this ETag.
   virtual void told(const std::string& key, const std::string& etag) = 0;
 

@@ -295,7 +295,7 @@ Verdict Checker::stored(const Pending& pending, InodeNumber number, std::uint64_
     return {};
   }
   if (answer.errnum != 0) return {};
-  file.has_unstored = false;
+  file.has_unstored = file.may_be_attempted = false;
   file.unstored = {};
   if (is_refused(pending, number, handle))
     return Violation{fmt::format("#{} was stored by a handle that a conflict has ended", number)};
@@ -566,15 +566,18 @@ Verdict Checker::replaced(const Effect& effect, const Version& before, const std
   return {};
 }
 
+// An empty object, which an attempt of the mount without an answer would have made just so.
+bool Checker::may_be_its_own(const File& file, const Version& version) const {
+  return version.bytes.empty() && (file.may_be_attempted || attempts_.may_have_happened(version.key));
+}
+
 // A file with bytes of these that was opened before the version was there, and is open or not stored since.
 bool Checker::was_opened_before(const Version& before, const std::string& bytes) const {
   const SteadyTime first = versions_.first(before.key, before.etag).value_or(before.since);
   return std::ranges::any_of(files_, [&](const auto& each) {
     const auto& [number, file] = each;
     const bool is_in_use = !file.handles.empty() || file.has_unstored;
-    // All empty objects have one ETag: that of an attempt whose answer never came, too.
-    const bool may_be_its_own = before.bytes.empty() && file.cuts > 0;
-    return is_in_use && !may_be_its_own && file.open_since < first && file.written.is_in(bytes) &&
+    return is_in_use && !may_be_its_own(file, before) && file.open_since < first && file.written.is_in(bytes) &&
            !file.written.is_in(before.bytes) && names().may_be(number, before.key);
   });
 }
@@ -639,6 +642,11 @@ bool Checker::is_target(const NameCall& call, const std::string& key) const {
 }
 
 // ---- ends and beginnings --------------------------------------------------------------------------------------------
+
+void Checker::resumed() {
+  for (auto& [number, file] : files_)
+    file.may_be_attempted = file.may_be_attempted || (file.differs && file.cuts > 0 && file.known.empty());
+}
 
 void Checker::begin_anew() {
   for (auto& [unique, pending] : pending_) {

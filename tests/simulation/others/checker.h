@@ -33,6 +33,7 @@
 #include <vector>
 
 #include "simulation/judge.h"
+#include "simulation/others/attempts.h"
 #include "simulation/others/file.h"
 #include "simulation/others/names.h"
 #include "simulation/others/versions.h"
@@ -46,8 +47,12 @@ class Checker final : public Judge {
   void asked(const Call& call, SteadyTime now) override;
   Verdict answered(const Answer& answer, Around around, const BucketView& bucket, SteadyTime now) override;
   Verdict changed(const Effect& effect) override;
+  void sent(const HttpRequest& request) override { attempts_.sent(request); }
+  void delivered(const Asked& asked, const HttpAnswer& answer, int broken) override {
+    attempts_.answered(asked, answer, broken);
+  }
   void told(const std::string& key, const std::string& etag) override { told_.emplace(key, etag); }
-  void resumed() override {}
+  void resumed() override;
   void remounted(const BucketView&) override { begin_anew(); }
   void unmounted(Around around, const BucketView& bucket) override;
   Verdict settled(const BucketView& bucket, const KeptView& kept) override;
@@ -71,6 +76,8 @@ class Checker final : public Judge {
     std::uint64_t last_store = 0;   // the order of the answer
     std::uint64_t cuts = 0;         // that began or ended
     unsigned changing = 0;          // calls under way that cut it
+    // A worker died that may have been about to store it when it was empty, and noted that before it sent anything.
+    bool may_be_attempted = false;
     std::map<std::uint64_t, Handle> handles;
     SteadyTime open_asked{}, open_since{};         // of the first of them
     std::optional<std::vector<VersionPtr>> below;  // what its reads so far may come from; with null: of none
@@ -176,6 +183,7 @@ class Checker final : public Judge {
   Verdict made(const Effect& effect, const std::string& bytes) const;
   void note_stored(const std::string& key, const std::string& bytes);
   bool is_whole(const std::string& bytes) const;
+  bool may_be_its_own(const File& file, const Version& version) const;
   bool was_opened_before(const Version& before, const std::string& bytes) const;
   bool was_copied(const std::string& bytes, SteadyTime since) const;
   bool names_key(const NameCall& call, const std::string& key) const;
@@ -191,6 +199,7 @@ class Checker final : public Judge {
   unsigned cutting_creates_ = 0;                // under way: which file they cut is told by their answer
   std::set<Place> failed_creates_;              // an empty file may be there, which the bucket does not have
   Versions versions_;
+  Attempts attempts_;
   std::set<std::pair<std::string, std::string>> told_;
   std::deque<Names> names_;  // of each mount
   std::deque<NameCall> renames_and_removals_;

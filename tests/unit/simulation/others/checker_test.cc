@@ -6,6 +6,8 @@
 
 #include <cerrno>
 
+#include "simulation/world/face.h"
+
 namespace pail::simulation::others {
 namespace {
 
@@ -196,22 +198,65 @@ TEST_F(OthersTest, AVersionOfAfterTheOpenIsNotReplacedAlthoughAListingToldOfIt) 
   EXPECT_THAT(wrong(), HasSubstr("that was open before it was there"));
 }
 
-TEST_F(OthersTest, AnEmptyObjectMayBeTakenForWhatAnAttemptStoredOfAFileThatWasCut) {
-  open_theirs();
-  call(Open{kFile, O_RDWR | O_TRUNC}, OpenedFile{.entry = {}, .handle = 1});
-  write(kFile, ours());
-  they_write("f", "");
-  tell("f", "");
-  put("f", ours());
-  EXPECT_EQ(wrong(), "");
+// A file of theirs was cut, and perhaps stored then; they put an empty object in its place before it is stored again.
+class EmptyObjectTest : public OthersTest {
+ protected:
+  void cut() {
+    open_theirs();
+    call(Open{kFile, O_RDWR | O_TRUNC}, OpenedFile{.entry = {}, .handle = 1});
+  }
+  void sends_it_empty() { checker_.sent(request_); }
+  void is_answered(int status, const std::string& code) {
+    checker_.delivered(understand(request_), refuse(request_, {status, code}, {}, 1), 0);
+  }
+  void replaces_theirs() {
+    write(kFile, ours());
+    they_write("f", "");
+    tell("f", "");
+    put("f", ours());
+  }
+
+  const HttpRequest request_{"PUT", "http://store.sim/bucket/f", {}, {}};
+};
+
+TEST_F(EmptyObjectTest, MayBeTakenForThatOfAnAttemptWithoutAnAnswer) {
+  cut();
+  sends_it_empty();
+  checker_.delivered(understand(request_), {}, ECONNRESET);
+  replaces_theirs();
 }
 
-TEST_F(OthersTest, AnEmptyObjectOfOthersIsNotReplacedByAFileThatWasNotCut) {
-  open_theirs();
+TEST_F(EmptyObjectTest, MayBeTakenForThatOfAnAttemptThatADeathCutOff) {
+  cut();
+  checker_.resumed();
+  replaces_theirs();
+}
+
+TEST_F(EmptyObjectTest, IsNotReplacedByAFileThatWasCutAndNeverSent) {
+  cut();
+  replaces_theirs();
+  EXPECT_THAT(wrong(), HasSubstr("that was open before it was there"));
+}
+
+TEST_F(EmptyObjectTest, IsNotReplacedAfterAnAttemptThatWasRefused) {
+  cut();
+  sends_it_empty();
+  is_answered(412, "PreconditionFailed");
+  replaces_theirs();
+  EXPECT_THAT(wrong(), HasSubstr("that was open before it was there"));
+}
+
+TEST_F(EmptyObjectTest, IsNotReplacedByAFileThatHadBytesWhenTheWorkerDied) {
+  cut();
   write(kFile, ours());
-  they_write("f", "");
-  tell("f", "");
-  put("f", ours());
+  checker_.resumed();
+  replaces_theirs();
+  EXPECT_THAT(wrong(), HasSubstr("that was open before it was there"));
+}
+
+TEST_F(EmptyObjectTest, IsNotReplacedByAFileThatWasNotCut) {
+  open_theirs();
+  replaces_theirs();
   EXPECT_THAT(wrong(), HasSubstr("that was open before it was there"));
 }
 
