@@ -136,6 +136,8 @@ MUTATIONS = (
     Mutation("a_time_is_stored_in_whole_seconds", "vfs/object_metadata.cc",
              "  add(\"mtime\", format_time(record.modified));\n",
              "  add(\"mtime\", format_time(std::chrono::floor<std::chrono::seconds>(record.modified)));\n"),
+    Mutation("a_listing_tells_versions_apart_by_their_content_alone", "local/names/object_time.cc",
+             "return floor<seconds>(record.stored) == second;", "return true;"),
 
     # ---- removing and renaming
     Mutation("an_unlinked_file_is_dropped_while_it_is_open", "vfs/names.cc",

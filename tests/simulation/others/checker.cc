@@ -437,7 +437,7 @@ Verdict Checker::up_to_date(const Pending& pending, const Place& place, const An
   if (entry->name_ttl.count() != 0 || !is_not_asked_for)
     if (Verdict wrong = is_there(path, trusted_since(pending, entry->name_ttl))) return wrong;
   if (entry->attributes_ttl.count() == 0 && is_not_asked_for) return {};
-  return has_size(path, trusted_since(pending, entry->attributes_ttl), entry->size);
+  return has_attributes(path, trusted_since(pending, entry->attributes_ttl), *entry);
 }
 
 bool Checker::is_created(const Place& place) const {
@@ -488,12 +488,18 @@ Verdict Checker::is_there(const std::string& path, SteadyTime since) const {
   return Violation{fmt::format("{} was shown, and was not there within the metadata time", path)};
 }
 
-Verdict Checker::has_size(const std::string& path, SteadyTime since, std::uint64_t size) const {
+// All of one version.
+Verdict Checker::has_attributes(const std::string& path, SteadyTime since, const ShownEntry& entry) const {
   if (may_move(path, since)) return {};
-  const auto had_it = [&](const VersionPtr& each) { return each->until >= since && each->bytes.size() == size; };
-  if (std::ranges::any_of(versions_.of(path), had_it)) return {};
+  const auto had_them = [&](const VersionPtr& each) {
+    const bool same_time = !each->modified || each->modified == entry.modified;
+    return each->bytes.size() == entry.size && each->permissions == entry.permissions && same_time &&
+           versions_.seemed_there(*each, since);
+  };
+  if (std::ranges::any_of(versions_.of(path), had_them)) return {};
   return Violation{
-      fmt::format("{} was shown with {} bytes, which it has not had within the metadata time", path, size)};
+      fmt::format("{} was shown with {} bytes, {:04o}, modified {}, which it has not had within the metadata time",
+                  path, entry.size, entry.permissions, entry.modified.time_since_epoch().count())};
 }
 
 // A call that was under way since then names the path or what is above it.

@@ -14,12 +14,13 @@
 // - once flush or fsync were ESTALE the handle neither reads nor writes, and what it had written is kept;
 // - an inode number has one type for ever, and another name only after a rename;
 // - a file or its absence that the bucket had for longer than the metadata time is shown by a look-up in calm weather,
-//   and its size as well, but while its attributes are being stored.
+//   and its size, permissions and time as well, but while attributes of it are being stored, or where the same content
+//   was there with others that were stored in the same second.
 //
 // Not checked:
 // - errors: any call may fail with any of them;
-// - sizes of what was changed here and is not stored or is being stored, attributes, listings, symbolic links;
-// - times and permissions that others set;
+// - sizes and attributes of what was changed here and is not stored or is being stored, listings, symbolic links;
+// - the time of an object that says nothing of it, owners;
 // - the sizes of files that were cut or grown, or the zeros in them;
 // - names for which a rename or removal failed in trouble, until they are shown as the bucket has them.
 #pragma once
@@ -167,7 +168,7 @@ class Checker final : public Judge {
   bool attributes_were_being_set(const Pending& pending, InodeNumber number) const;
   Verdict is_absent(const std::string& path, SteadyTime since) const;
   Verdict is_there(const std::string& path, SteadyTime since) const;
-  Verdict has_size(const std::string& path, SteadyTime since, std::uint64_t size) const;
+  Verdict has_attributes(const std::string& path, SteadyTime since, const ShownEntry& entry) const;
   bool may_move(const std::string& path, SteadyTime since) const;
   bool is_moving(const std::string& path) const;
   bool may_be_under_way(const NameCall& call, const std::string& path, SteadyTime since) const;

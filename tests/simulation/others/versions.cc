@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "vfs/object_metadata.h"
+
 namespace pail::simulation::others {
 
 void Versions::changed(const Effect& effect) {
@@ -11,6 +13,10 @@ void Versions::changed(const Effect& effect) {
   version->key = effect.key;
   version->etag = effect.after->info.etag.text;
   version->bytes = effect.after->content.bytes();
+  const local::ObjectFacts facts = vfs::object_facts(effect.after->info, effect.key.ends_with('/'), {});
+  version->permissions = facts.permissions;
+  if (facts.modified != facts.stored) version->modified = facts.modified;
+  version->stored = facts.stored;
   version->of_others = effect.who.kind == Actor::Kind::other;
   version->since = effect.when;
   now_[effect.key] = version;
@@ -34,6 +40,15 @@ std::optional<SteadyTime> Versions::first(const std::string& key, const std::str
   const auto found = std::ranges::find_if(versions, [&](const VersionPtr& each) { return each->etag == etag; });
   if (found == versions.end()) return std::nullopt;
   return (*found)->since;
+}
+
+bool Versions::seemed_there(const Version& version, SteadyTime since) const {
+  // The request may have been answered in the next second.
+  const std::chrono::seconds unknown(version.of_others ? 0 : 2);
+  return std::ranges::any_of(of(version.key), [&](const VersionPtr& each) {
+    return each->until >= since && each->etag == version.etag &&
+           std::chrono::abs(each->stored - version.stored) <= unknown;
+  });
 }
 
 bool Versions::made_here(const std::string& key, const std::string& etag) const {

@@ -1,6 +1,7 @@
 // What the bucket had, and when.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <optional>
@@ -14,6 +15,9 @@ namespace pail::simulation::others {
 // What stood under a key for some time.
 struct Version {
   std::string key, etag, bytes;
+  std::uint32_t permissions = 0;
+  std::optional<WallTime> modified;  // none: the object does not say, and a rename of it keeps what is shown
+  WallTime stored{};                 // by the store's clock, in whole seconds
   bool of_others = false;
   SteadyTime since{}, until = SteadyTime::max();
 };
@@ -30,6 +34,9 @@ class Versions {
   const std::vector<VersionPtr>& all() const { return all_; }
   // When the key had this ETag for the first time.
   std::optional<SteadyTime> first(const std::string& key, const std::string& etag) const;
+  // It was there then or later, or one of the same content and second was, which no listing tells from it. The second
+  // of what the mount stored is that of the request, give or take one.
+  bool seemed_there(const Version& version, SteadyTime since) const;
   // The mount itself made an object of this ETag under the key.
   bool made_here(const std::string& key, const std::string& etag) const;
 

@@ -1,8 +1,10 @@
 #include "simulation/others/checker.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <cerrno>
 
@@ -11,6 +13,7 @@
 namespace pail::simulation::others {
 namespace {
 
+using namespace std::chrono_literals;
 using testing::HasSubstr;
 
 constexpr std::chrono::seconds kTtl{30};
@@ -68,7 +71,7 @@ class OthersTest : public testing::Test {
   void call_error(Question question, int errnum) { answer(ask(std::move(question)), errnum); }
 
   static ShownEntry shown(InodeNumber number, std::uint64_t size, vfs::FileType type = vfs::FileType::regular) {
-    return {.number = number, .type = type, .size = size};
+    return {.number = number, .type = type, .permissions = 0644, .size = size};
   }
   void look_up(const std::string& name, InodeNumber number, std::uint64_t size) {
     call(Lookup{kRoot, name}, shown(number, size));
@@ -576,6 +579,81 @@ TEST_F(OthersTest, WhatIsShownWasInTheBucketWithinTheMetadataTime) {
   EXPECT_EQ(wrong(), "");
   look_up("f", kFile, kTheirs.size());
   EXPECT_THAT(wrong(), HasSubstr("not had within the metadata time"));
+}
+
+// They have a file, and change its attributes.
+class AttributesOfOthersTest : public OthersTest {
+ protected:
+  static constexpr std::uint32_t kBefore = 0640, kAfter = 0600;
+
+  void stores(Actor::Kind who, std::uint32_t permissions, std::chrono::seconds modified, std::chrono::seconds stored) {
+    Effect effect;
+    effect.when = now_;
+    effect.who.kind = who;
+    effect.operation = Operation::copy;
+    effect.key = "f";
+    effect.after.emplace();
+    effect.after->content = fake::Content(kTheirs);
+    effect.after->info.etag.text = "etag of " + kTheirs;
+    effect.after->info.last_modified = WallTime(stored);
+    effect.after->info.headers.metadata = {{"mode", fmt::to_string(S_IFREG | permissions)},
+                                           {"mtime", fmt::to_string(modified.count())}};
+    note(checker_.changed(effect));
+  }
+  void they_change(std::uint32_t permissions, std::chrono::seconds modified, std::chrono::seconds stored) {
+    stores(Actor::Kind::other, kBefore, 1s, 5s);
+    pass(2 * kTtl);
+    stores(Actor::Kind::other, permissions, modified, stored);
+  }
+  void is_shown(std::uint32_t permissions, std::chrono::seconds modified) {
+    ShownEntry entry = shown(kFile, kTheirs.size());
+    entry.permissions = permissions;
+    entry.modified = WallTime(modified);
+    call(Lookup{kRoot, "f"}, entry);
+  }
+};
+
+TEST_F(AttributesOfOthersTest, AreShownOnceTheMetadataTimeIsOver) {
+  they_change(kAfter, 1s, 6s);
+  is_shown(kBefore, 1s);
+  pass(2 * kTtl);
+  is_shown(kAfter, 1s);
+  EXPECT_EQ(wrong(), "");
+  is_shown(kBefore, 1s);
+  EXPECT_THAT(wrong(), HasSubstr("which it has not had within the metadata time"));
+}
+
+TEST_F(AttributesOfOthersTest, AreShownWithTheTimeThatTheySet) {
+  they_change(kBefore, 2s, 6s);
+  pass(2 * kTtl);
+  is_shown(kBefore, 2s);
+  EXPECT_EQ(wrong(), "");
+  is_shown(kBefore, 1s);
+  EXPECT_THAT(wrong(), HasSubstr("which it has not had within the metadata time"));
+}
+
+TEST_F(AttributesOfOthersTest, AreThoseOfOneVersion) {
+  they_change(kAfter, 2s, 6s);
+  is_shown(kAfter, 1s);
+  EXPECT_THAT(wrong(), HasSubstr("which it has not had within the metadata time"));
+}
+
+TEST_F(AttributesOfOthersTest, MayStayUnseenWhereTheyWereSetInTheSecondInWhichTheContentWasStored) {
+  they_change(kAfter, 1s, 5s);
+  pass(2 * kTtl);
+  is_shown(kBefore, 1s);
+}
+
+TEST_F(AttributesOfOthersTest, MayStayUnseenWhereTheyWereSetInTheSecondsOfAStoreHere) {
+  stores(Actor::Kind::mount, kBefore, 1s, 5s);
+  stores(Actor::Kind::other, kAfter, 1s, 7s);
+  pass(2 * kTtl);
+  is_shown(kBefore, 1s);
+  EXPECT_EQ(wrong(), "");
+  stores(Actor::Kind::other, kAfter, 1s, 8s);
+  pass(2 * kTtl);
+  is_shown(kBefore, 1s);
+  EXPECT_THAT(wrong(), HasSubstr("which it has not had within the metadata time"));
 }
 
 TEST_F(OthersTest, WhatHasBeenThereForTheMetadataTimeIsFound) {
