@@ -72,4 +72,16 @@ void set_others(State& state, const Inode& inode, const SetAttributes& asked) {
   state.change(inode.id, to);
 }
 
+// Whether it was staged just then, so that its attributes are stored with its bytes alone, is not always known.
+void may_store_attributes(State& state, Id id) {
+  Inode& inode = state.edit(id);
+  if (!inode.rewritten) return inode.stored.add(inode.now);
+  const Snapshots stored = inode.stored.without_nothing();
+  for (const SnapshotPtr& each : stored) {
+    Snapshot as_now = *inode.now;
+    as_now.bytes = each->bytes;
+    inode.stored.add(make_snapshot(std::move(as_now)));
+  }
+}
+
 }  // namespace pail::simulation::model

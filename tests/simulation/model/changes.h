@@ -35,5 +35,7 @@ Snapshot truncated(const Inode& inode, std::uint64_t size);
 // Change what is asked for of an inode of the state, which was `inode` until now: its size; its permissions and time.
 void set_size(State& state, const Inode& inode, const SetAttributes& asked);
 void set_others(State& state, const Inode& inode, const SetAttributes& asked);
+// The bucket may have the attributes of the file, but not what was written since it was stored.
+void may_store_attributes(State& state, Id id);
 
 }  // namespace pail::simulation::model

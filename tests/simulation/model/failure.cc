@@ -27,7 +27,7 @@ class Failure {
     set_size(cut, *inode, asked);
     if (asked.size) states.push_back(cut);
     set_others(cut, cut.at(inode->id), asked);
-    if (inode->is_file()) store_perhaps(cut, inode->id);
+    if (inode->is_file()) may_store_attributes(cut, inode->id);
     states.push_back(std::move(cut));
     return states;
   }
@@ -97,19 +97,6 @@ class Failure {
   }
 
  private:
-  // Whether it was staged just then, so that its attributes were to be stored with its bytes alone, is not always
-  // known. What was written since it was stored is not stored with them.
-  static void store_perhaps(State& state, Id id) {
-    Inode& inode = state.edit(id);
-    if (!inode.rewritten) return inode.stored.add(inode.now);
-    const Snapshots stored = inode.stored.without_nothing();
-    for (const SnapshotPtr& each : stored) {
-      Snapshot as_now = *inode.now;
-      as_now.bytes = each->bytes;
-      inode.stored.add(make_snapshot(std::move(as_now)));
-    }
-  }
-
   const Inode* usable(InodeNumber parent, const std::string& name) const {
     return wrong_with(state_, parent, name).empty() ? state_.by_number(parent) : nullptr;
   }

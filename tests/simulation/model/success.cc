@@ -231,7 +231,7 @@ class Success {
   void narrow_window(State& state, const Inode& before, const SetAttributes& asked) const {
     Inode& after = state.edit(before.id);
     if (!before.windows.contains(call_->unique)) {
-      if (before.is_file()) after.stored.add(after.now);
+      if (before.is_file()) may_store_attributes(state, before.id);
     } else if (asked.size || before.clean()) {
       after.windows[call_->unique] = Snapshots(after.now);
     } else {

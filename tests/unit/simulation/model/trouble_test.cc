@@ -717,6 +717,17 @@ TEST_F(DeathTest, WhatWasWrittenIsNotStoredWithNewAttributesThatFailed) {
   EXPECT_NE(violation(), "");
 }
 
+TEST_F(DeathTest, WhatWasWrittenIsNotStoredWithNewAttributes) {
+  store("f", 5, "x");
+  open(5);
+  write(5, "new");
+  call(SetAttributes{.number = 5, .permissions = 0600}, file(5, 3, 0600));
+  put("f", "new", 0600);
+  remounted();
+  call(Lookup{kRootNumber, "f"}, file(5, 3, 0600));
+  EXPECT_NE(violation(), "");
+}
+
 TEST_F(DeathTest, ACallUnderWayMayHaveHappenedOrNot) {
   ask(MakeDirectory{kRootNumber, "d"});
   remounted();
