@@ -30,6 +30,12 @@ void ModelTest::call_error(Question question, int errnum) {
   answer_error(ask(std::move(question)), errnum);
 }
 
+void ModelTest::fails(Question question, int errnum) {
+  around_ = kAnyTrouble;
+  call_error(std::move(question), errnum);
+  around_ = Around::calm;
+}
+
 ShownEntry ModelTest::file(InodeNumber number, std::uint64_t size, std::uint32_t permissions) const {
   return {.number = number, .permissions = permissions, .size = size};
 }

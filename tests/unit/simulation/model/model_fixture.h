@@ -26,6 +26,7 @@ class ModelTest : public testing::Test {
   // Both at once.
   void call(Question question, decltype(Answer::value) value = Done{});
   void call_error(Question question, int errnum);
+  void fails(Question question, int errnum = EIO);  // amid any trouble
 
   ShownEntry file(InodeNumber number, std::uint64_t size = 0, std::uint32_t permissions = 0644) const;
   ShownEntry directory(InodeNumber number, std::uint32_t permissions = 0755) const;
