@@ -179,7 +179,8 @@ Fault AnsweredCheck::flushed(const Call& call, const Flush& flush) {
   const auto handle = inode->handles.find(flush.handle);
   if (handle != inode->handles.end() && !handle->second) return {};
   const auto& window = inode->windows.at(call.unique);
-  const bool was_empty = std::ranges::any_of(window, [](const SnapshotPtr& each) { return each->bytes.size() == 0; });
+  const bool was_empty =
+      std::ranges::any_of(window, [](const SnapshotPtr& each) { return each && each->bytes.size() == 0; });
   if (flush.caller_has_another && was_empty) return {};
   return stored(call);
 }
@@ -289,7 +290,7 @@ Fault AnsweredCheck::stored_as(Id id, const Snapshots& candidates) {
   for (const auto& [call, window] : known.windows)
     if (others_store_it) found.add(window);
   known.stored = std::move(found);
-  known.rewritten = known.soon = false;
+  if (!known.stored.has_nothing()) known.rewritten = known.soon = false;
   return {};
 }
 

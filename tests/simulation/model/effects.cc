@@ -114,6 +114,20 @@ Outcome replaced(const State& state, const Inode& inode, const CallPtr& call) {
   return outcome;
 }
 
+// A changed file of the question whose last close may have found a conflict, which no caller was told of.
+const Inode* closed_in_doubt(const State& state, const Question& question) {
+  std::vector<const Inode*> asked_for{state.by_number(number_of(question))};
+  for (const Place& place : places_of(question)) {
+    const Inode* directory = state.by_number(place.parent);
+    asked_for.push_back(directory != nullptr ? state.child(directory->id, place.name) : nullptr);
+  }
+  const auto found = std::ranges::find_if(asked_for, [&](const Inode* inode) {
+    return inode != nullptr && inode->is_file() && inode->linked() && inode->opens == 0 && !inode->clean() &&
+           !inode->stored.without_nothing().empty() && in_doubt(state, *inode);
+  });
+  return found == asked_for.end() ? nullptr : *found;
+}
+
 bool may_be_replaced(const State& state, const Inode& inode, const Call& call) {
   return stores(state, call) == inode.id && !inode.clean() && !inode.stored.without_nothing().empty();
 }
@@ -132,6 +146,10 @@ std::vector<Outcome> outcomes_of(const State& state, const CallPtr& call) {
   if (const Inode* inode = doubtful(state, call->question)) {
     outcomes.push_back(vanished(state, *inode));
     if (may_be_replaced(state, *inode, *call)) outcomes.push_back(replaced(state, *inode, call));
+  }
+  if (const Inode* closed = closed_in_doubt(state, call->question)) {
+    std::vector<Outcome> more = outcomes_of(replaced(state, *closed, call).state, call);
+    std::ranges::move(more, std::back_inserter(outcomes));
   }
   return outcomes;
 }

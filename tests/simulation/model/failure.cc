@@ -120,7 +120,9 @@ class Failure {
     Inode& doubtful = after.edit(there->id);
     doubtful.may_be_stale = true;
     doubtful.marked = false;
-    if (!directories) doubtful.stored.add(SnapshotPtr());
+    if (directories) return {std::move(after)};
+    doubtful.stored.add(SnapshotPtr());
+    for (auto& [storing, window] : doubtful.windows) window.add(SnapshotPtr());  // it may be stored and removed
     return {std::move(after)};
   }
 

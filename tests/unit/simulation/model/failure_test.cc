@@ -415,6 +415,61 @@ TEST_F(FailureTest, AFileThatIsWrittenAfterARenameOverItFailedMayLoseAgainstTheC
   EXPECT_NE(violation(), "");
 }
 
+TEST_F(FailureTest, AFileThatIsClosedAfterARenameOverItFailedMayLoseAgainstTheCopyUnseen) {
+  store("f", 5, "x");
+  store("g", 6, "yz");
+  open(6);
+  write(6, "abc");
+  fails(Rename{kRootNumber, "f", kRootNumber, "g"});
+  call(Lookup{kRootNumber, "g"}, file(6, 3));
+  write(6, "d", 3);
+  fails(Flush{.number = 6, .handle = 1});
+  around_ = kAnyTrouble;
+  release(6);
+  around_ = Around::calm;
+  call_error(Open{.number = 6, .flags = O_RDONLY}, ESTALE);
+  call(Lookup{kRootNumber, "g"}, file(7, 1));
+  EXPECT_EQ(violation(), "");
+  call(Lookup{kRootNumber, "g"}, file(8, 1));
+  EXPECT_NE(violation(), "");
+}
+
+TEST_F(FailureTest, AFileThatIsOpenAfterARenameOverItFailedDoesNotLoseUnseen) {
+  store("f", 5, "x");
+  store("g", 6, "yz");
+  open(6);
+  write(6, "abc");
+  fails(Rename{kRootNumber, "f", kRootNumber, "g"});
+  call(Lookup{kRootNumber, "g"}, file(6, 3));
+  write(6, "d", 3);
+  fails(Flush{.number = 6, .handle = 1});
+  call(Lookup{kRootNumber, "g"}, file(7, 1));
+  EXPECT_NE(violation(), "");
+}
+
+TEST_F(FailureTest, WhatAFlushStoredMayBeGoneByARemovalThatFailedMeanwhile) {
+  store("f", 5, "x");
+  open(5);
+  write(5, "abc");
+  const auto flushing = ask(Flush{.number = 5, .handle = 1});
+  fails(Unlink{kRootNumber, "f"});
+  remove("f");
+  call(Lookup{kRootNumber, "f"}, file(5, 3));
+  write(5, "abcd");
+  answer(flushing);
+  EXPECT_EQ(violation(), "");
+}
+
+TEST_F(FailureTest, WhatAFlushStoredIsNotGoneWithoutARemoval) {
+  store("f", 5, "x");
+  open(5);
+  write(5, "abc");
+  const auto flushing = ask(Flush{.number = 5, .handle = 1});
+  remove("f");
+  answer(flushing);
+  EXPECT_NE(violation(), "");
+}
+
 TEST_F(FailureTest, AnOpenFileOverWhichARenameFailedMayBeShownAsItWasStoredOnceItsChangesAreSetAside) {
   store("f", 5, "x");
   store("g", 6, "yz");
