@@ -193,6 +193,7 @@ Result<Uploader::Verdict> Uploader::judge(UploadJob& job, const std::string& eta
 }
 
 Result<Uploaded> Uploader::put(UploadJob job, const StopToken& stop) {
+  let_go(job.number);  // in parts, of what was larger before
   const Extent whole{{}, {job.size.n}};
   PAIL_TRY(Digests digests, digest(job.descriptor, whole));
   const std::string etag = quoted_hex(digests.md5);

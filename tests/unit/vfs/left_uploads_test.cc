@@ -183,6 +183,15 @@ TEST_F(LetGoTest, WhoWritesOrSetsAttributesDoesNotWaitUntilItIsAborted) {
   EXPECT_EQ(there.modified, here.modified);
 }
 
+TEST_F(LetGoTest, OneOfWhatHasBecomeSmallDoesNotStayInTheBucket) {
+  leave_upload("f");
+  const Handle file = open("f", O_WRONLY | O_TRUNC);
+  EXPECT_EQ(write_to(file, "small"), 0);
+  EXPECT_EQ(flush(file), 0);
+  await_open_uploads(0);
+  EXPECT_EQ(store_->bytes("f"), "small");
+}
+
 // A disk may have written although it said that it had not: then the time is another one for the next process.
 TEST_F(LetGoTest, OneThatWasBegunWithAnotherTimeBeginsAnew) {
   leave_upload("f");
