@@ -491,12 +491,20 @@ Verdict Checker::is_there(const std::string& path, SteadyTime since) const {
 // All of one version.
 Verdict Checker::has_attributes(const std::string& path, SteadyTime since, const ShownEntry& entry) const {
   if (may_move(path, since)) return {};
-  const auto had_them = [&](const VersionPtr& each) {
+  const auto is_it = [&](const VersionPtr& each) {
     const bool same_time = !each->modified || each->modified == entry.modified;
-    return each->bytes.size() == entry.size && each->permissions == entry.permissions && same_time &&
-           versions_.seemed_there(*each, since);
+    return each->bytes.size() == entry.size && each->permissions == entry.permissions && same_time;
   };
+  const auto had_them = [&](const VersionPtr& each) { return is_it(each) && versions_.seemed_there(*each, since); };
   if (std::ranges::any_of(versions_.of(path), had_them)) return {};
+  // A rename takes along what others made of the object in the second in which the mount had stored it.
+  const auto brought_others = [&](const VersionPtr& copy) {
+    const auto was_stored_here = [&](const VersionPtr& each) {
+      return is_it(each) && !each->of_others && each->key != path && each->bytes == copy->bytes;
+    };
+    return !copy->of_others && copy->until >= since && std::ranges::any_of(versions_.all(), was_stored_here);
+  };
+  if (std::ranges::any_of(versions_.of(path), brought_others)) return {};
   return Violation{
       fmt::format("{} was shown with {} bytes, {:04o}, modified {}, which it has not had within the metadata time",
                   path, entry.size, entry.permissions, entry.modified.time_since_epoch().count())};

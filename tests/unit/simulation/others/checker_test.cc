@@ -586,12 +586,13 @@ class AttributesOfOthersTest : public OthersTest {
  protected:
   static constexpr std::uint32_t kBefore = 0640, kAfter = 0600;
 
-  void stores(Actor::Kind who, std::uint32_t permissions, std::chrono::seconds modified, std::chrono::seconds stored) {
+  void stores(Actor::Kind who, std::uint32_t permissions, std::chrono::seconds modified, std::chrono::seconds stored,
+              const std::string& key = "f") {
     Effect effect;
     effect.when = now_;
     effect.who.kind = who;
     effect.operation = Operation::copy;
-    effect.key = "f";
+    effect.key = key;
     effect.after.emplace();
     effect.after->content = fake::Content(kTheirs);
     effect.after->info.etag.text = "etag of " + kTheirs;
@@ -605,11 +606,17 @@ class AttributesOfOthersTest : public OthersTest {
     pass(2 * kTtl);
     stores(Actor::Kind::other, permissions, modified, stored);
   }
-  void is_shown(std::uint32_t permissions, std::chrono::seconds modified) {
+  void is_renamed() {
+    const auto renaming = ask(Rename{kRoot, "f", kRoot, "g"});
+    stores(Actor::Kind::mount, kAfter, 1s, 9s, "g");
+    answer(renaming, 0);
+    pass(2 * kTtl);
+  }
+  void is_shown(std::uint32_t permissions, std::chrono::seconds modified, const std::string& name = "f") {
     ShownEntry entry = shown(kFile, kTheirs.size());
     entry.permissions = permissions;
     entry.modified = WallTime(modified);
-    call(Lookup{kRoot, "f"}, entry);
+    call(Lookup{kRoot, name}, entry);
   }
 };
 
@@ -642,6 +649,21 @@ TEST_F(AttributesOfOthersTest, MayStayUnseenWhereTheyWereSetInTheSecondInWhichTh
   they_change(kAfter, 1s, 5s);
   pass(2 * kTtl);
   is_shown(kBefore, 1s);
+}
+
+TEST_F(AttributesOfOthersTest, MayStayUnseenWhereARenameTookThemAlong) {
+  stores(Actor::Kind::mount, kBefore, 1s, 5s);
+  stores(Actor::Kind::other, kAfter, 1s, 5s);
+  is_renamed();
+  is_shown(kBefore, 1s, "g");
+}
+
+TEST_F(AttributesOfOthersTest, AreShownWhereARenameTookAlongWhatWasNeverStoredHere) {
+  stores(Actor::Kind::other, kBefore, 1s, 5s);
+  stores(Actor::Kind::other, kAfter, 1s, 5s);
+  is_renamed();
+  is_shown(kBefore, 1s, "g");
+  EXPECT_THAT(wrong(), HasSubstr("which it has not had within the metadata time"));
 }
 
 TEST_F(AttributesOfOthersTest, MayStayUnseenWhereTheyWereSetInTheSecondsOfAStoreHere) {
