@@ -122,7 +122,7 @@ const Inode* closed_in_doubt(const State& state, const Question& question) {
     asked_for.push_back(directory != nullptr ? state.child(directory->id, place.name) : nullptr);
   }
   const auto found = std::ranges::find_if(asked_for, [&](const Inode* inode) {
-    return inode != nullptr && inode->is_file() && inode->linked() && inode->opens == 0 && !inode->clean() &&
+    return inode != nullptr && inode->is_file() && inode->linked() && inode->opens == 0 && inode->rewritten &&
            !inode->stored.without_nothing().empty() && in_doubt(state, *inode);
   });
   return found == asked_for.end() ? nullptr : *found;
