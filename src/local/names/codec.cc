@@ -10,6 +10,7 @@ constexpr std::uint8_t kInodeVersion = 1;
 constexpr std::uint8_t kDirentVersion = 1;
 constexpr std::uint8_t kIntentVersion = 1;
 constexpr std::uint8_t kUploadVersion = 2;
+constexpr std::uint8_t kUploadWithoutHeaders = 1;  // of version 0.1.0: nobody goes on with it
 constexpr std::uint8_t kUploadPartVersion = 1;
 constexpr std::uint8_t kMomentAnchorVersion = 1;
 
@@ -207,11 +208,12 @@ std::string encode(const UploadRecord& record) {
 
 std::optional<UploadRecord> decode_upload(std::string_view bytes) {
   RecordReader in(bytes);
-  if (in.byte() != kUploadVersion) return std::nullopt;
+  const std::uint8_t version = in.byte();
+  if (version != kUploadVersion && version != kUploadWithoutHeaders) return std::nullopt;
   UploadRecord record;
   record.part_size = ByteCount{in.number()};
   record.size = ByteCount{in.number()};
-  record.headers = in.fixed64();
+  if (version == kUploadVersion) record.headers = in.fixed64();
   record.key = in.text();
   record.upload_id = in.text();
   if (!in.complete()) return std::nullopt;

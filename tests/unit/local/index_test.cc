@@ -768,5 +768,18 @@ TEST_F(IndexTest, AgreesWithAModelUnderRandomNameOperations) {
   for (const InodeNumber parent : {1, 2, 3}) EXPECT_EQ(children(parent), model.children(parent));
 }
 
+TEST(UploadRecordTest, OneOfVersion010IsReadAndSaysNothingOfItsHeaders) {
+  RecordWriter old;
+  old.byte(1);
+  old.number(16);
+  old.number(99);
+  old.text("dir/key");
+  old.text("upload-1");
+  const auto upload = decode_upload(old.take());
+  ASSERT_TRUE(upload);
+  EXPECT_EQ(upload->upload_id, "upload-1");
+  EXPECT_EQ(upload->headers, 0u);
+}
+
 }  // namespace
 }  // namespace pail::local
