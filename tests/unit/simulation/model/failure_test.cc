@@ -13,6 +13,14 @@ class FailureTest : public ModelTest {
     entry.modified = WallTime(std::chrono::seconds(seconds));
     return entry;
   }
+  // "f" over "g", a file that is open and has changes.
+  void fail_to_rename_over_changes() {
+    store("f", 5, "x");
+    store("g", 6, "yz");
+    open(6);
+    write(6, "abc");
+    fails(Rename{kRootNumber, "f", kRootNumber, "g"});
+  }
   void ends_early(Write write, std::uint64_t size) {
     around_ = kAnyTrouble;
     call(std::move(write), Written{size});
@@ -400,11 +408,7 @@ TEST_F(FailureTest, ARenameOverAFileThatFailedRemovesTheOldNameWithTheCopyAlone)
 }
 
 TEST_F(FailureTest, AFileThatIsWrittenAfterARenameOverItFailedMayLoseAgainstTheCopy) {
-  store("f", 5, "x");
-  store("g", 6, "yz");
-  open(6);
-  write(6, "abc");
-  fails(Rename{kRootNumber, "f", kRootNumber, "g"});
+  fail_to_rename_over_changes();
   call(Lookup{kRootNumber, "g"}, file(6, 3));
   write(6, "d", 3);
   call_error(Flush{.number = 6, .handle = 1}, ESTALE);
@@ -416,11 +420,7 @@ TEST_F(FailureTest, AFileThatIsWrittenAfterARenameOverItFailedMayLoseAgainstTheC
 }
 
 TEST_F(FailureTest, AFileThatIsClosedAfterARenameOverItFailedMayLoseAgainstTheCopyUnseen) {
-  store("f", 5, "x");
-  store("g", 6, "yz");
-  open(6);
-  write(6, "abc");
-  fails(Rename{kRootNumber, "f", kRootNumber, "g"});
+  fail_to_rename_over_changes();
   call(Lookup{kRootNumber, "g"}, file(6, 3));
   write(6, "d", 3);
   fails(Flush{.number = 6, .handle = 1});
@@ -435,11 +435,7 @@ TEST_F(FailureTest, AFileThatIsClosedAfterARenameOverItFailedMayLoseAgainstTheCo
 }
 
 TEST_F(FailureTest, AFileThatIsOpenAfterARenameOverItFailedDoesNotLoseUnseen) {
-  store("f", 5, "x");
-  store("g", 6, "yz");
-  open(6);
-  write(6, "abc");
-  fails(Rename{kRootNumber, "f", kRootNumber, "g"});
+  fail_to_rename_over_changes();
   call(Lookup{kRootNumber, "g"}, file(6, 3));
   write(6, "d", 3);
   fails(Flush{.number = 6, .handle = 1});
@@ -471,11 +467,7 @@ TEST_F(FailureTest, WhatAFlushStoredIsNotGoneWithoutARemoval) {
 }
 
 TEST_F(FailureTest, AnOpenFileOverWhichARenameFailedMayBeShownAsItWasStoredOnceItsChangesAreSetAside) {
-  store("f", 5, "x");
-  store("g", 6, "yz");
-  open(6);
-  write(6, "abc");
-  fails(Rename{kRootNumber, "f", kRootNumber, "g"});
+  fail_to_rename_over_changes();
   call(Lookup{kRootNumber, "g"}, file(7, 1));
   call_error(Flush{.number = 6, .handle = 1}, ESTALE);
   call(GetAttributes{6}, file(6, 2));
@@ -485,11 +477,7 @@ TEST_F(FailureTest, AnOpenFileOverWhichARenameFailedMayBeShownAsItWasStoredOnceI
 }
 
 TEST_F(FailureTest, AFileThatIsShownWhileItIsBeingStoredMayLoseAgainstTheCopyOfAFailedRename) {
-  store("f", 5, "x");
-  store("g", 6, "yz");
-  open(6);
-  write(6, "abc");
-  fails(Rename{kRootNumber, "f", kRootNumber, "g"});
+  fail_to_rename_over_changes();
   const auto flushing = ask(Flush{.number = 6, .handle = 1});
   call(Lookup{kRootNumber, "g"}, file(6, 3));
   answer_error(flushing, ESTALE);
